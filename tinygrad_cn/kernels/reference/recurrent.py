@@ -1,0 +1,220 @@
+"""Simple RNN, LSTM and GRU over whole sequences in plain NumPy: what the compiled kernels compute.
+
+The part of a recurrent layer that is not recurrent, x W + b, is one matrix product over all steps
+and is done outside; these functions take its result and run the steps. Their arrays are
+time-major, (T, N, ...): a step is then one contiguous block.
+
+`states` holds one more step than the input: states[0] is the initial state and states[t + 1] the
+state after step t, so that states[:-1] is "h of the step before" for all steps at once: the weight
+gradient is a single product. Where mask[t, n] is False the step keeps the state.
+
+The gates are stored after their activation; the gradients need nothing else.
+"""
+
+import numpy as np
+
+
+def _sigmoid(x):
+    """1 / (1 + exp(-x)), with exp of nothing positive."""
+    e = np.exp(-np.abs(x))
+    return np.where(x >= 0, 1, e) / (1 + e)
+
+
+def _check(op, z, recurrent_kernel, n_gates, h0=None, c0=None, mask=None, **vectors):
+    if np.ndim(z) != 3 or np.ndim(recurrent_kernel) != 2:
+        raise ValueError(
+            f"[{op}] wrong number of dimensions. Expected z (T, N, {n_gates} U) and "
+            f"recurrent_kernel (U, {n_gates} U), received z.shape={np.shape(z)}, "
+            f"recurrent_kernel.shape={np.shape(recurrent_kernel)}."
+        )
+    n_steps, n_rows, width = z.shape
+    units = recurrent_kernel.shape[0]
+    expected = {
+        "recurrent_kernel": (recurrent_kernel, (units, width)),
+        "h0": (h0, (n_rows, units)),
+        "c0": (c0, (n_rows, units)),
+        "mask": (mask, (n_steps, n_rows)),
+    }
+    expected |= {name: (array, (width,)) for name, array in vectors.items()}
+    if width != n_gates * units:
+        raise ValueError(
+            f"[{op}] z and recurrent_kernel do not fit. Expected z (T, N, {n_gates} U) and "
+            f"recurrent_kernel (U, {n_gates} U), received z.shape={z.shape}, "
+            f"recurrent_kernel.shape={recurrent_kernel.shape}."
+        )
+    for name, (array, shape) in expected.items():
+        if array is not None and array.shape != shape:
+            raise ValueError(
+                f"[{op}] {name} does not fit z. Expected shape {shape} for z of shape {z.shape}, "
+                f"received {name}.shape={array.shape}."
+            )
+    return n_steps, n_rows, units
+
+
+def _check_grad(op, g, states):
+    if g.shape != states.shape:
+        raise ValueError(
+            f"[{op}] g does not fit the states. Expected shape {states.shape}, "
+            f"received g.shape={g.shape}."
+        )
+
+
+def _start(n_steps, initial, shape, dtype):
+    states = np.zeros((n_steps + 1, *shape), dtype)
+    if initial is not None:
+        states[0] = initial
+    return states
+
+
+def _weight_grad(states, ga):
+    """The sum over steps and rows of h^T ga, as one product."""
+    units, width = states.shape[-1], ga.shape[-1]
+    return np.matmul(states[:-1].reshape(-1, units).T, ga.reshape(-1, width))
+
+
+def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
+    """h_t = tanh(z_t + h_{t-1} R).
+
+    Args:
+        z: (T, N, U), the inputs times their kernel, bias added. recurrent_kernel: R, (U, U).
+        h0: (N, U), zeros when None. mask: (T, N) boolean.
+
+    Returns:
+        states (T + 1, N, U).
+    """
+    n_steps, n_rows, units = _check("simple_rnn", z, recurrent_kernel, 1, h0, mask=mask)
+    states = _start(n_steps, h0, (n_rows, units), z.dtype)
+    for t in range(n_steps):
+        h = np.tanh(z[t] + np.matmul(states[t], recurrent_kernel))
+        states[t + 1] = h if mask is None else np.where(mask[t, :, None], h, states[t])
+    return states
+
+
+def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
+    """Gradients of `simple_rnn`; g (T + 1, N, U) belongs to states, row 0 included.
+
+    Returns:
+        gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U).
+    """
+    _check_grad("simple_rnn_grad", g, states)
+    _check("simple_rnn_grad", states[1:], recurrent_kernel, 1, mask=mask)
+    gz = np.zeros(states[1:].shape, states.dtype)
+    gh = g[-1]
+    for t in reversed(range(len(gz))):
+        live = gh if mask is None else np.where(mask[t, :, None], gh, 0)
+        gz[t] = live * (1 - states[t + 1] ** 2)
+        gh = g[t] + (gh - live) + np.matmul(gz[t], recurrent_kernel.T)
+    return gz, _weight_grad(states, gz), np.array(gh)
+
+
+def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
+    """i, f, o = sigmoid(a), u = tanh(a) of the parts (i, f, u, o) of a = z_t + h_{t-1} R;
+    c_t = f c_{t-1} + i u;  h_t = o tanh(c_t).
+
+    Args:
+        z: (T, N, 4 U), the inputs times their kernel, bias added. recurrent_kernel: R, (U, 4 U).
+        h0, c0: (N, U), zeros when None. mask: (T, N) boolean.
+
+    Returns:
+        states (T + 1, N, U), cells (T + 1, N, U), gates (T, N, 4 U) = (i, f, u, o).
+    """
+    n_steps, n_rows, units = _check("lstm", z, recurrent_kernel, 4, h0, c0, mask)
+    states = _start(n_steps, h0, (n_rows, units), z.dtype)
+    cells = _start(n_steps, c0, (n_rows, units), z.dtype)
+    gates = np.empty_like(z, order="C")
+    for t in range(n_steps):
+        i, f, u, o = np.split(z[t] + np.matmul(states[t], recurrent_kernel), 4, axis=-1)
+        i, f, u, o = _sigmoid(i), _sigmoid(f), np.tanh(u), _sigmoid(o)
+        gates[t] = np.concatenate([i, f, u, o], axis=-1)
+        c = f * cells[t] + i * u
+        h = o * np.tanh(c)
+        live = True if mask is None else mask[t, :, None]
+        cells[t + 1] = np.where(live, c, cells[t])
+        states[t + 1] = np.where(live, h, states[t])
+    return states, cells, gates
+
+
+def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
+    """Gradients of `lstm`; g (T + 1, N, U) belongs to states, gc (N, U) or None to cells[-1].
+
+    Returns:
+        gz (T, N, 4 U), grecurrent_kernel (U, 4 U), gh0 (N, U), gc0 (N, U).
+    """
+    _check_grad("lstm_grad", g, states)
+    _check("lstm_grad", gates, recurrent_kernel, 4, c0=gc, mask=mask)
+    gz = np.zeros(gates.shape, states.dtype)
+    gh = g[-1]
+    gc = np.zeros_like(gh) if gc is None else gc
+    for t in reversed(range(len(gz))):
+        i, f, u, o = np.split(gates[t], 4, axis=-1)
+        top = np.tanh(cells[t + 1])
+        live = np.ones((len(gh), 1), bool) if mask is None else mask[t, :, None]
+        gh_live = np.where(live, gh, 0)
+        gc_live = np.where(live, gc, 0) + gh_live * o * (1 - top**2)
+        gz[t] = np.concatenate(
+            [
+                gc_live * u * i * (1 - i),
+                gc_live * cells[t] * f * (1 - f),
+                gc_live * i * (1 - u**2),
+                gh_live * top * o * (1 - o),
+            ],
+            axis=-1,
+        )
+        gc = np.where(live, gc_live * f, gc)
+        gh = g[t] + np.where(live, 0, gh) + np.matmul(gz[t], recurrent_kernel.T)
+    return gz, _weight_grad(states, gz), np.array(gh), np.array(gc)
+
+
+def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
+    """The GRU with the reset gate after the product (Keras's and cuDNN's).
+
+    With (az, ar, ah) the parts of z_t and (bz, br, bh) those of h_{t-1} R + recurrent_bias:
+    u = sigmoid(az + bz);  r = sigmoid(ar + br);  n = tanh(ah + r bh);  h_t = u h_{t-1} + (1 - u) n.
+
+    Args:
+        z: (T, N, 3 U), the inputs times their kernel, input bias added. recurrent_kernel: R,
+            (U, 3 U). recurrent_bias: (3 U,). h0: (N, U), zeros when None. mask: (T, N) boolean.
+
+    Returns:
+        states (T + 1, N, U), gates (T, N, 4 U) = (u, r, n, bh).
+    """
+    n_steps, n_rows, units = _check(
+        "gru", z, recurrent_kernel, 3, h0, mask=mask, recurrent_bias=recurrent_bias
+    )
+    states = _start(n_steps, h0, (n_rows, units), z.dtype)
+    gates = np.empty((n_steps, n_rows, 4 * units), z.dtype)
+    for t in range(n_steps):
+        b = np.matmul(states[t], recurrent_kernel)
+        bz, br, bh = np.split(b if recurrent_bias is None else b + recurrent_bias, 3, axis=-1)
+        az, ar, ah = np.split(z[t], 3, axis=-1)
+        u, r = _sigmoid(az + bz), _sigmoid(ar + br)
+        n = np.tanh(ah + r * bh)
+        gates[t] = np.concatenate([u, r, n, bh], axis=-1)
+        h = u * states[t] + (1 - u) * n
+        states[t + 1] = h if mask is None else np.where(mask[t, :, None], h, states[t])
+    return states, gates
+
+
+def gru_grad(g, states, gates, recurrent_kernel, mask=None):
+    """Gradients of `gru`; g (T + 1, N, U) belongs to states, row 0 included.
+
+    Returns:
+        gz (T, N, 3 U), grecurrent_kernel (U, 3 U), grecurrent_bias (3 U,), gh0 (N, U).
+    """
+    _check_grad("gru_grad", g, states)
+    units = states.shape[-1]
+    _check("gru_grad", gates[..., : 3 * units], recurrent_kernel, 3, mask=mask)
+    gz = np.zeros((*gates.shape[:2], 3 * units), states.dtype)
+    gb = np.zeros_like(gz)  # the gradient of h R + recurrent_bias: differs from gz in the last part
+    gh = g[-1]
+    for t in reversed(range(len(gz))):
+        u, r, n, bh = np.split(gates[t], 4, axis=-1)
+        live = np.ones((len(gh), 1), bool) if mask is None else mask[t, :, None]
+        gh_live = np.where(live, gh, 0)
+        gu = gh_live * (states[t] - n) * u * (1 - u)
+        gn = gh_live * (1 - u) * (1 - n**2)
+        gr = gn * bh * r * (1 - r)
+        gz[t] = np.concatenate([gu, gr, gn], axis=-1)
+        gb[t] = np.concatenate([gu, gr, gn * r], axis=-1)
+        gh = g[t] + np.where(live, gh_live * u, gh) + np.matmul(gb[t], recurrent_kernel.T)
+    return gz, _weight_grad(states, gb), gb.sum(axis=(0, 1)), np.array(gh)
