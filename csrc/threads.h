@@ -1,0 +1,22 @@
+/* threads.h - the one place that decides how many threads work, and hands out tasks.
+ *
+ * A driver splits its work into tasks by the shapes alone and calls `tg_parallel`; which thread runs
+ * which task never changes a result, so results are bitwise the same for any number of threads.
+ */
+#ifndef TG_THREADS_H
+#define TG_THREADS_H
+
+#include <stddef.h>
+
+typedef void (*tg_task)(void *context, ptrdiff_t task);
+
+/* Run body(context, 0 .. n_tasks-1). `work` is the cost of the whole in nanoseconds of one core, a
+ * rough estimate: below the measured cost of a parallel region the caller runs every task itself. */
+void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context);
+
+/* A 64-byte aligned scratch block of the calling thread, kept between calls: `slot` tells blocks
+ * apart that are needed at once. NULL when there is no memory. */
+enum { TG_SCRATCH_PACK_A, TG_SCRATCH_PACK_B, TG_SCRATCH_WORK, TG_N_SCRATCH };
+void *tg_scratch(int slot, size_t n_bytes);
+
+#endif
