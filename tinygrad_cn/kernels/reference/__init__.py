@@ -6,6 +6,11 @@ from tinygrad_cn.kernels.reference.attention import (
     attention,
     attention_grad,
 )
+from tinygrad_cn.kernels.reference.convolution import (
+    conv2d,
+    conv2d_input_grad,
+    conv2d_weight_grad,
+)
 from tinygrad_cn.kernels.reference.elementwise import (
     abs,
     acos,
@@ -71,6 +76,9 @@ from tinygrad_cn.kernels.reference.indexing import (
     scatter_add,
     take,
 )
+from tinygrad_cn.kernels.reference.matmul import (
+    matmul,
+)
 from tinygrad_cn.kernels.reference.normalization import (
     batch_norm,
     batch_norm_grad,
@@ -82,6 +90,13 @@ from tinygrad_cn.kernels.reference.normalization import (
 from tinygrad_cn.kernels.reference.optimizer import (
     adam,
     sgd,
+)
+from tinygrad_cn.kernels.reference.pooling import (
+    average_pool2d,
+    average_pool2d_grad,
+    max_pool2d,
+    max_pool2d_gather,
+    max_pool2d_grad,
 )
 from tinygrad_cn.kernels.reference.random import (
     dropout,
@@ -131,9 +146,14 @@ __all__ = [
     "atanh",
     "attention",
     "attention_grad",
+    "average_pool2d",
+    "average_pool2d_grad",
     "batch_norm",
     "batch_norm_grad",
     "ceil",
+    "conv2d",
+    "conv2d_input_grad",
+    "conv2d_weight_grad",
     "copy",
     "cos",
     "cosh",
@@ -169,7 +189,11 @@ __all__ = [
     "logaddexp",
     "lstm",
     "lstm_grad",
+    "matmul",
     "max",
+    "max_pool2d",
+    "max_pool2d_gather",
+    "max_pool2d_grad",
     "maximum",
     "mean",
     "min",
