@@ -1,0 +1,44 @@
+"""What holds for the ops that run now: a context per thread and task, changed only by ``with``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, NamedTuple
+
+
+class Mode(NamedTuple):
+    """The fields; see :func:`set_mode`."""
+
+    recording: bool = True  # do ops remember how they were made?
+    observer: Callable[..., None] | None = None  # sees each op: (op, args, settings, output, node)
+    scope: str = ""  # the layer being called, as in "model/dense_1"
+
+
+mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=Mode())
+
+
+@contextmanager
+def set_mode(**changes: Any) -> Iterator[None]:
+    """Run a block with some fields of :class:`Mode` changed."""
+    token = mode.set(mode.get()._replace(**changes))
+    try:
+        yield
+    finally:
+        mode.reset(token)
+
+
+def no_grad() -> Any:
+    """Record nothing inside: ``with no_grad(): ...``, or ``@no_grad()`` above a function."""
+    return set_mode(recording=False)
+
+
+def enable_grad() -> Any:
+    """Record again, inside a ``no_grad`` block."""
+    return set_mode(recording=True)
+
+
+def is_grad_enabled() -> bool:
+    """Whether ops record now."""
+    return mode.get().recording
