@@ -81,6 +81,9 @@ TG_DRIVERS(TG_PROTOTYPE)
 #undef TG_PROTOTYPE
 
 int tg_run(const tg_call *call);
+const char *tg_driver_name(int driver);
+
+void tg_init(void); /* once, before anything else: detect the machine, set the defaults */
 
 /* Elementwise operations, the value of ints[0] in a call of `unary`, `binary`, `compare`, `reduce`. */
 #define TG_UNARY(X)                                                                                \
@@ -121,7 +124,7 @@ typedef enum { TG_ACT_NONE, TG_ACT_RELU, TG_ACT_TANH, TG_ACT_SIGMOID, TG_ACT_GEL
 /* dispatch.c: which instruction set the kernels use. */
 const char *tg_isa_name(void);            /* in use: "baseline", "x86_v3", "x86_v4", "neon" */
 const char *tg_isa_found(void);           /* space separated, best first */
-int tg_isa_select(const char *name);      /* 0, or -1 when this machine lacks it */
+int tg_isa_select(const char *name);      /* NULL: the best. 0, or -1 when this machine lacks it */
 const char *tg_compiler(void);
 
 /* threads.c */
@@ -132,8 +135,9 @@ void tg_after_fork_in_child(void);        /* the child runs serial: libgomp's te
 
 /* alloc.c: 64-byte aligned blocks that are kept for reuse. */
 void *tg_alloc(size_t n_bytes);
-void tg_free(void *block);
+void tg_free(void *block); /* NULL is allowed */
 void tg_empty_cache(void);
+void tg_set_cache_limit(size_t n_bytes); /* at most this much is kept for reuse */
 void tg_memory_stats(size_t stats[4]);    /* bytes in use, peak in use, bytes cached, reuses */
 
 #endif

@@ -1,0 +1,1 @@
+/* each.h - the kernel headers in order, for the element type that is current (see ../vec/f32.h). */

@@ -1,0 +1,303 @@
+/* threads.c - how many threads work, and how tasks reach them.
+ *
+ * The default is what the process may use: its affinity mask, limited by the cgroup's CPU quota (a
+ * container with 2 of 64 cores must not start 64 threads), unless OMP_NUM_THREADS or, stronger,
+ * TINYGRAD_CN_NUM_THREADS says otherwise; tg_set_num_threads changes it at any time.
+ *
+ * A parallel region costs about a microsecond while libgomp's workers still spin, so a driver states
+ * the cost of its work and small work stays on the calling thread. Serial also: a task that itself
+ * asks for threads, a second thread of the program that asks while a region runs (more threads than
+ * cores would only slow both), and the child of a fork (libgomp's workers exist in the parent only,
+ * and waiting for them never ends).
+ *
+ * Tasks are dealt as one contiguous range per thread, so that a thread meets the same part of an array
+ * in kernel after kernel; a thread that finishes early takes tasks from the others' ranges. Every
+ * region uses the whole team, even for few tasks: libgomp ends and restarts threads when the size of
+ * the team changes.
+ */
+#if defined(__linux__) && !defined(_GNU_SOURCE)
+#define _GNU_SOURCE /* sched_getaffinity */
+#endif
+#include "threads.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+#include "lock.h"
+#include "tg.h"
+
+#if defined(_OPENMP)
+#include <omp.h>
+#endif
+#if defined(__linux__)
+#include <sched.h>
+#endif
+#if !defined(_WIN32)
+#include <unistd.h>
+#endif
+
+enum { MAX_THREADS = 128 };
+
+static atomic_int n_threads = 1;
+static atomic_int forked;
+
+/* ---- how many? ---------------------------------------------------------------------------------- */
+
+#if defined(__linux__)
+/* quota / period, rounded up, or 0 when there is no limit. Version 2 has both in one file. */
+static int quota_of(const char *path_of_quota, const char *path_of_period)
+{
+    char quota_text[32] = "";
+    double quota = 0, period = 100000;
+    FILE *file = fopen(path_of_quota, "r");
+    if (!file)
+        return 0;
+    int n_read = fscanf(file, "%31s %lf", quota_text, &period);
+    fclose(file);
+    if (n_read < 1)
+        return 0;
+    if (path_of_period && (file = fopen(path_of_period, "r"))) {
+        if (fscanf(file, "%lf", &period) != 1)
+            period = 0;
+        fclose(file);
+    }
+    quota = strtod(quota_text, NULL); /* "max" and "-1" mean no limit */
+    return quota > 0 && period > 0 ? (int)((quota + period - 1) / period) : 0;
+}
+
+static int min_positive(int a, int b)
+{
+    return b > 0 && b < a ? b : a;
+}
+
+/* The smallest quota from the process's own group up to the root of the hierarchy. */
+static int limit_by_cgroup(int n)
+{
+    char line[4096], path[4200], period[4200];
+    FILE *file = fopen("/proc/self/cgroup", "r");
+    if (!file)
+        return n;
+    while (fgets(line, sizeof line, file)) {
+        line[strcspn(line, "\n")] = 0;
+        char *controllers = strchr(line, ':');
+        char *group = controllers ? strchr(controllers + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = 0;
+        int v2 = controllers[1] == 0;
+        if (!v2 && !strstr(controllers, "cpu"))
+            continue;
+        for (;;) { /* inside a container the path may name a group that is mounted as the root */
+            if (v2) {
+                snprintf(path, sizeof path, "/sys/fs/cgroup%s/cpu.max", group);
+                n = min_positive(n, quota_of(path, NULL));
+            } else {
+                snprintf(path, sizeof path, "/sys/fs/cgroup/cpu%s/cpu.cfs_quota_us", group);
+                snprintf(period, sizeof period, "/sys/fs/cgroup/cpu%s/cpu.cfs_period_us", group);
+                n = min_positive(n, quota_of(path, period));
+            }
+            char *slash = strrchr(group, '/');
+            if (!slash)
+                break;
+            *slash = 0;
+        }
+    }
+    fclose(file);
+    return n;
+}
+#endif
+
+static int usable_processors(void)
+{
+#if defined(__linux__)
+    cpu_set_t set;
+    long n = sched_getaffinity(0, sizeof set, &set) == 0 ? CPU_COUNT(&set)
+                                                         : sysconf(_SC_NPROCESSORS_ONLN);
+    return limit_by_cgroup(n > 0 ? (int)n : 1);
+#elif defined(_OPENMP)
+    return omp_get_num_procs();
+#else
+    return 1;
+#endif
+}
+
+/* The first number of a variable such as "4" or "4,2", or 0. */
+static int number_in(const char *variable)
+{
+    const char *text = getenv(variable);
+    long n = text ? strtol(text, NULL, 10) : 0;
+    return n > 0 ? (n < MAX_THREADS ? (int)n : MAX_THREADS) : 0;
+}
+
+void tg_after_fork_in_child(void)
+{
+    atomic_store(&forked, 1);
+}
+
+int tg_openmp(void)
+{
+#if defined(_OPENMP)
+    return 1;
+#else
+    return 0;
+#endif
+}
+
+void tg_set_num_threads(int n)
+{
+    n = n < 1 || !tg_openmp() ? 1 : n < MAX_THREADS ? n : MAX_THREADS;
+    atomic_store(&n_threads, n);
+}
+
+int tg_num_threads(void)
+{
+    return atomic_load(&forked) ? 1 : atomic_load(&n_threads);
+}
+
+/* ---- scratch ------------------------------------------------------------------------------------ */
+
+typedef struct {
+    void *block, *base;
+    size_t size, mapped;
+} scratch;
+
+#if defined(_WIN32)
+static __declspec(thread) scratch scratch_of_thread[TG_N_SCRATCH];
+static void free_at_exit(scratch *mine)
+{
+    (void)mine; /* the few megabytes of an ended thread stay until the process ends */
+}
+#else
+static _Thread_local scratch scratch_of_thread[TG_N_SCRATCH];
+static pthread_key_t scratch_key;
+
+static void free_scratch(void *all)
+{
+    scratch *mine = all;
+    for (int i = 0; i < TG_N_SCRATCH; i++)
+        if (mine[i].block) {
+            tg_system_free(mine[i].base, mine[i].mapped);
+            mine[i] = (scratch){0};
+        }
+}
+
+static void free_at_exit(scratch *mine)
+{
+    pthread_setspecific(scratch_key, mine);
+}
+#endif
+
+void *tg_scratch(int slot, size_t n_bytes)
+{
+    scratch *mine = &scratch_of_thread[slot];
+    if (mine->size >= n_bytes && mine->block)
+        return mine->block;
+    if (mine->block)
+        tg_system_free(mine->base, mine->mapped);
+    *mine = (scratch){.size = n_bytes + n_bytes / 2}; /* grow in steps, not at every larger shape */
+    mine->block = tg_system_alloc(mine->size, 0, &mine->base, &mine->mapped);
+    free_at_exit(scratch_of_thread);
+    return mine->block;
+}
+
+/* ---- tasks -------------------------------------------------------------------------------------- */
+
+static void run_serial(ptrdiff_t n_tasks, tg_task body, void *context)
+{
+    for (ptrdiff_t task = 0; task < n_tasks; task++)
+        body(context, task);
+}
+
+#if defined(_OPENMP)
+typedef struct {
+    _Alignas(64) atomic_ptrdiff_t next; /* a cache line each: the threads count on their own */
+    ptrdiff_t end;
+} range;
+
+static void run_parallel(int n, ptrdiff_t n_tasks, tg_task body, void *context)
+{
+    range ranges[MAX_THREADS];
+    for (int i = 0; i < n; i++) {
+        atomic_init(&ranges[i].next, n_tasks * i / n);
+        ranges[i].end = n_tasks * (i + 1) / n;
+    }
+#pragma omp parallel num_threads(n)
+    {
+        int me = omp_get_thread_num();
+        for (int i = 0; i < n; i++) {
+            range *r = &ranges[(me + i) % n];
+            ptrdiff_t task;
+            while ((task = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < r->end)
+                body(context, task);
+        }
+    }
+}
+
+static void nothing(void *context, ptrdiff_t task)
+{
+    (void)context;
+    (void)task;
+}
+
+/* Nanoseconds of a region with n threads: the least of some, measured when first needed. */
+static double region_cost(int n)
+{
+    static atomic_int measured_for;
+    static _Atomic double cost;
+    if (atomic_load(&measured_for) != n) {
+        double least = 1;
+        for (int i = 0; i < 20; i++) {
+            double start = omp_get_wtime();
+            run_parallel(n, n, nothing, NULL);
+            double seconds = omp_get_wtime() - start;
+            if (i > 0 && seconds < least) /* the first region starts the threads */
+                least = seconds;
+        }
+        atomic_store(&cost, least * 1e9);
+        atomic_store(&measured_for, n);
+    }
+    return atomic_load(&cost);
+}
+
+static atomic_flag region_runs = ATOMIC_FLAG_INIT;
+
+/* Below this even the fastest region gains nothing, and its cost is not asked for. */
+static const double LEAST_WORK = 4000;
+
+void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
+{
+    int n = tg_num_threads();
+    if (n == 1 || n_tasks < 2 || work < LEAST_WORK || omp_in_parallel() ||
+        atomic_flag_test_and_set(&region_runs)) {
+        run_serial(n_tasks, body, context);
+        return;
+    }
+    /* the workers may sleep: a margin of 2 over the cost measured while they spin */
+    if (work - work / n > 2 * region_cost(n))
+        run_parallel(n, n_tasks, body, context);
+    else
+        run_serial(n_tasks, body, context);
+    atomic_flag_clear(&region_runs);
+}
+#else
+void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
+{
+    (void)work;
+    run_serial(n_tasks, body, context);
+}
+#endif
+
+void tg_threads_init(void)
+{
+#if !defined(_WIN32)
+    pthread_key_create(&scratch_key, free_scratch);
+    pthread_atfork(NULL, NULL, tg_after_fork_in_child);
+#endif
+    int n = number_in("TINYGRAD_CN_NUM_THREADS");
+    if (n == 0)
+        n = number_in("OMP_NUM_THREADS");
+    tg_set_num_threads(n > 0 ? n : usable_processors());
+}
