@@ -35,6 +35,9 @@
  * exponent    v ldexp(v x, v n)               x 2^n, n integral; right down to denormals and up to
  *                                             inf for |x| in [1/2, 2]. n is clamped to
  *                                             +-252 (float), +-2044 (double)
+ *             v scale(v x, v n)               the same without the clamp
+ *             v pow2(v n)                     2^n for integral |n| < 127 (float), < 1023 (double),
+ *                                             and 0 for n = -127 (-1023)
  *             v exponent(v x)                 floor(log2 x) for positive normal x
  *             v mantissa(v x)                 x / 2^exponent(x), in [1, 2), likewise
  * lanes       T hsum(v), hmax(v), hmin(v)     the fixed tree: lane i with lane i + L/2, then L/4...

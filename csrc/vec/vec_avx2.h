@@ -157,9 +157,8 @@ TG_INLINE vd_mask vd_mask_load(const uint8_t *p)
 }
 
 /* x 2^n by two factors 2^(n/2): neither leaves the normal range. */
-TG_INLINE vf vf_ldexp(vf x, vf n)
+TG_INLINE vf vf_scale(vf x, vf n)
 {
-    n = _mm256_min_ps(_mm256_max_ps(n, _mm256_set1_ps(-252)), _mm256_set1_ps(252));
     __m256i i = _mm256_cvtps_epi32(n), half = _mm256_srai_epi32(i, 1);
     __m256i bias = _mm256_set1_epi32(127), rest = _mm256_sub_epi32(i, half);
     half = _mm256_slli_epi32(_mm256_add_epi32(half, bias), 23);
@@ -167,18 +166,35 @@ TG_INLINE vf vf_ldexp(vf x, vf n)
     return _mm256_mul_ps(_mm256_mul_ps(x, _mm256_castsi256_ps(half)), _mm256_castsi256_ps(rest));
 }
 
-/* 2^n for integral |n| <= 1022: adding 1.5 2^52 + 1023 leaves n + 1023 in the low bits. */
+TG_INLINE vf vf_ldexp(vf x, vf n)
+{
+    return vf_scale(x, _mm256_min_ps(_mm256_max_ps(n, _mm256_set1_ps(-252)), _mm256_set1_ps(252)));
+}
+
+/* Adding 1.5 2^23 + 127 leaves n + 127 in the low bits. */
+TG_INLINE vf vf_pow2(vf n)
+{
+    __m256i bits = _mm256_castps_si256(_mm256_add_ps(n, _mm256_set1_ps(0x1.8p23f + 127)));
+    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23));
+}
+
+/* Adding 1.5 2^52 + 1023 leaves n + 1023 in the low bits. */
 TG_INLINE vd vd_pow2(vd n)
 {
     __m256i bits = _mm256_castpd_si256(_mm256_add_pd(n, _mm256_set1_pd(0x1.8p52 + 1023)));
     return _mm256_castsi256_pd(_mm256_slli_epi64(bits, 52));
 }
 
+TG_INLINE vd vd_scale(vd x, vd n)
+{
+    vd half = vd_trunc(_mm256_mul_pd(n, _mm256_set1_pd(0.5)));
+    return _mm256_mul_pd(_mm256_mul_pd(x, vd_pow2(half)), vd_pow2(_mm256_sub_pd(n, half)));
+}
+
 TG_INLINE vd vd_ldexp(vd x, vd n)
 {
     n = _mm256_min_pd(_mm256_max_pd(n, _mm256_set1_pd(-2044)), _mm256_set1_pd(2044));
-    vd half = vd_trunc(_mm256_mul_pd(n, _mm256_set1_pd(0.5)));
-    return _mm256_mul_pd(_mm256_mul_pd(x, vd_pow2(half)), vd_pow2(_mm256_sub_pd(n, half)));
+    return vd_scale(x, n);
 }
 
 TG_INLINE vf vf_exponent(vf x)

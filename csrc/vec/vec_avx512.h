@@ -145,6 +145,29 @@ TG_INLINE vd_mask vd_mask_load_tail(const uint8_t *p, ptrdiff_t n)
     return (vd_mask)_mm_test_epi8_mask(v, v);
 }
 
+TG_INLINE vf vf_scale(vf x, vf n)
+{
+    return _mm512_scalef_ps(x, n);
+}
+
+TG_INLINE vd vd_scale(vd x, vd n)
+{
+    return _mm512_scalef_pd(x, n);
+}
+
+/* Adding 1.5 2^23 + 127 leaves n + 127 in the low bits. */
+TG_INLINE vf vf_pow2(vf n)
+{
+    __m512i bits = _mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(0x1.8p23f + 127)));
+    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 23));
+}
+
+TG_INLINE vd vd_pow2(vd n)
+{
+    __m512i bits = _mm512_castpd_si512(_mm512_add_pd(n, _mm512_set1_pd(0x1.8p52 + 1023)));
+    return _mm512_castsi512_pd(_mm512_slli_epi64(bits, 52));
+}
+
 /* The clamp keeps the contract at n = inf (0 * 2^inf would be NaN). */
 TG_INLINE vf vf_ldexp(vf x, vf n)
 {

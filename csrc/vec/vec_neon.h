@@ -172,21 +172,44 @@ TG_INLINE vd_mask vd_mask_load(const uint8_t *p)
     return vd_mask_load_tail(p, VD_LANES);
 }
 
-/* x 2^n by two factors 2^(n/2): neither leaves the normal range. vmaxnmq drops a NaN in n. */
-TG_INLINE vf vf_ldexp(vf x, vf n)
+/* x 2^n by two factors 2^(n/2): neither leaves the normal range. */
+TG_INLINE vf vf_scale(vf x, vf n)
 {
-    int32x4_t i = vcvtq_s32_f32(vminnmq_f32(vmaxnmq_f32(n, vdupq_n_f32(-252)), vdupq_n_f32(252)));
+    int32x4_t i = vcvtq_s32_f32(n);
     int32x4_t half = vshrq_n_s32(i, 1), rest = vsubq_s32(i, half), bias = vdupq_n_s32(127);
     x = vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(half, bias), 23)));
     return vmulq_f32(x, vreinterpretq_f32_s32(vshlq_n_s32(vaddq_s32(rest, bias), 23)));
 }
 
-TG_INLINE vd vd_ldexp(vd x, vd n)
+TG_INLINE vd vd_scale(vd x, vd n)
 {
-    int64x2_t i = vcvtq_s64_f64(vminnmq_f64(vmaxnmq_f64(n, vdupq_n_f64(-2044)), vdupq_n_f64(2044)));
+    int64x2_t i = vcvtq_s64_f64(n);
     int64x2_t half = vshrq_n_s64(i, 1), rest = vsubq_s64(i, half), bias = vdupq_n_s64(1023);
     x = vmulq_f64(x, vreinterpretq_f64_s64(vshlq_n_s64(vaddq_s64(half, bias), 52)));
     return vmulq_f64(x, vreinterpretq_f64_s64(vshlq_n_s64(vaddq_s64(rest, bias), 52)));
+}
+
+/* vmaxnmq drops a NaN in n. */
+TG_INLINE vf vf_ldexp(vf x, vf n)
+{
+    return vf_scale(x, vminnmq_f32(vmaxnmq_f32(n, vdupq_n_f32(-252)), vdupq_n_f32(252)));
+}
+
+TG_INLINE vd vd_ldexp(vd x, vd n)
+{
+    return vd_scale(x, vminnmq_f64(vmaxnmq_f64(n, vdupq_n_f64(-2044)), vdupq_n_f64(2044)));
+}
+
+TG_INLINE vf vf_pow2(vf n)
+{
+    int32x4_t i = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
+    return vreinterpretq_f32_s32(vshlq_n_s32(i, 23));
+}
+
+TG_INLINE vd vd_pow2(vd n)
+{
+    int64x2_t i = vaddq_s64(vcvtq_s64_f64(n), vdupq_n_s64(1023));
+    return vreinterpretq_f64_s64(vshlq_n_s64(i, 52));
 }
 
 TG_INLINE vf vf_exponent(vf x)

@@ -63,14 +63,19 @@
     TG_INLINE F F##_or(F a, F b) { return F##_from_bits(F##_to_bits(a) | F##_to_bits(b)); }        \
     TG_INLINE F F##_xor(F a, F b) { return F##_from_bits(F##_to_bits(a) ^ F##_to_bits(b)); }       \
     /* 2^n in two factors, so that neither leaves the normal range */                              \
-    TG_INLINE F F##_ldexp(F x, F n)                                                                \
+    TG_INLINE F F##_scale(F x, F n)                                                                \
     {                                                                                              \
-        const T limit = 2 * (BIAS - 1);                                                            \
-        n = F##_min(F##_max(n, -limit), limit);                                                    \
         int32_t i = (int32_t)n, half = i / 2;                                                      \
         x *= F##_from_bits((BITS)(half + BIAS) << MANTISSA);                                       \
         return x * F##_from_bits((BITS)(i - half + BIAS) << MANTISSA);                             \
     }                                                                                              \
+    TG_INLINE F F##_ldexp(F x, F n)                                                                \
+    {                                                                                              \
+        const T limit = 2 * (BIAS - 1);                                                            \
+        return F##_scale(x, F##_min(F##_max(n, -limit), limit));                                   \
+    }                                                                                              \
+    TG_INLINE F F##_pow2(F n)                                                                      \
+    { return F##_from_bits((BITS)((int32_t)n + BIAS) << MANTISSA); }                               \
     TG_INLINE F F##_exponent(F x) { return (T)((int32_t)(F##_to_bits(x) >> MANTISSA) - BIAS); }    \
     TG_INLINE F F##_mantissa(F x)                                                                  \
     {                                                                                              \
