@@ -1,0 +1,223 @@
+"""Names for things: what a string or a saved file may refer to, and nothing else.
+
+Each module publishes its public classes and functions under a kind ("losses", "layers", ...); users
+add their own with :func:`register_keras_serializable`. A name in a program or in a file is looked
+up in these tables only: reading a model file can build the objects listed here, never import or run
+anything else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+_published: dict[str, dict[str, Any]] = {}
+_registered: dict[str, Any] = {}
+_registered_names: dict[Any, str] = {}
+_custom: ContextVar[Mapping[str, Any]] = ContextVar("tinygrad_cn_custom_objects", default={})  # noqa: B039 # never written to
+
+
+def publish(kind: str, *objects: Any, **aliases: Any) -> None:
+    """Make objects known under their own names, and under aliases, as things of this kind."""
+    table = _published.setdefault(kind, {})
+    table.update({thing.__name__: thing for thing in objects}, **aliases)
+
+
+def snake_case(name: str) -> str:
+    """The name of a class in the style of functions.
+
+    >>> from tinygrad_cn.registry import snake_case
+    >>> snake_case("MaxPooling2D"), snake_case("AUC"), snake_case("R2Score")
+    ('max_pooling2d', 'auc', 'r2_score')
+    """
+    name = re.sub(r"\W+", "", name)
+    name = re.sub("(.)([A-Z][a-z]+)", r"\1_\2", name)
+    return re.sub("([a-z])([A-Z])", r"\1_\2", name).lower()
+
+
+def lookup(kind: str, name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object of a kind that a name stands for.
+
+    Raises:
+        ValueError: there is none; the message lists the names nearest to it.
+    """
+    for table in (custom_objects or {}, _custom.get(), _registered, _published.get(kind, {})):
+        if name in table:
+            return table[name]
+    raise ValueError(unknown(kind, name, _published.get(kind, {})))
+
+
+def unknown(kind: str, name: Any, known: Any) -> str:
+    """The message for a name that is not known, with the known names nearest to it."""
+    known = sorted(map(str, known))
+    folded: dict[str, str] = {}
+    for candidate in known:
+        folded.setdefault(candidate.lower(), candidate)
+    near = difflib.get_close_matches(str(name).lower(), folded, n=4, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(repr(folded[n]) for n in near)}? " if near else ""
+    listed = ", ".join(known[:60]) + (", ..." if len(known) > 60 else "")
+    return f"[{kind}] Unknown name {name!r}. {hint}Expected one of: {listed}."
+
+
+# --- the user's own classes -----------------------------------------------------------------------
+
+
+def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+    """Let a class or function of the user's be named in strings and saved files.
+
+    Registering is what permits a file to build the class when it is loaded.
+
+    Args:
+        package: a word that keeps names of different origin apart.
+        name: the name in the file; the object's own when None.
+
+    >>> @tg.saving.register_keras_serializable(package="shop")
+    ... def double(x):
+    ...     return 2 * x
+    >>> tg.saving.get_registered_name(double)
+    'shop>double'
+    """
+
+    def decorate(thing: Any) -> Any:
+        if isinstance(thing, type) and not hasattr(thing, "get_config"):
+            raise ValueError(
+                "[register_keras_serializable] The class cannot be written to a file. Expected a "
+                f"method get_config, received {thing.__name__}."
+            )
+        full = f"{package}>{name or thing.__name__}"
+        _registered[full] = thing
+        _registered_names[thing] = full
+        return thing
+
+    return decorate
+
+
+def get_registered_name(thing: Any) -> str:
+    """``"package>name"`` of a registered object, its plain name otherwise."""
+    return _registered_names.get(thing, getattr(thing, "__name__", type(thing).__name__))
+
+
+def get_registered_object(name: str, custom_objects: Mapping[str, Any] | None = None) -> Any:
+    """The object registered under ``"package>name"``; None if there is none."""
+    for table in (custom_objects or {}, _custom.get(), _registered):
+        if name in table:
+            return table[name]
+    return None
+
+
+@contextmanager
+def custom_object_scope(custom_objects: Mapping[str, Any]) -> Iterator[None]:
+    """Know further names inside a ``with`` block."""
+    token = _custom.set({**_custom.get(), **custom_objects})
+    try:
+        yield
+    finally:
+        _custom.reset(token)
+
+
+# --- configs --------------------------------------------------------------------------------------
+
+
+def serialize_keras_object(thing: Any) -> Any:
+    """A value that JSON can hold, from which :func:`deserialize_keras_object` makes the thing
+    again.
+
+    Numbers, strings, None, lists and dicts are themselves; a published or registered class becomes
+    its name and its ``get_config()``.
+    """
+    if thing is None or isinstance(thing, (bool, int, float, str)):
+        return thing
+    if isinstance(thing, tuple):
+        return {
+            "class_name": "__tuple__",
+            "config": {"value": [*map(serialize_keras_object, thing)]},
+        }
+    if isinstance(thing, list):
+        return [serialize_keras_object(item) for item in thing]
+    if isinstance(thing, dict):
+        return {str(key): serialize_keras_object(value) for key, value in thing.items()}
+    if hasattr(thing, "dtype") and getattr(thing, "shape", None) == ():
+        return thing.item()
+    named = thing if hasattr(thing, "__name__") else type(thing)
+    kind = _kind_of(named)
+    if kind is None and named not in _registered_names:
+        raise ValueError(
+            f"[serialize] {named!r} has no name that a file could hold. Expected a class or function "
+            "of this package, or one registered with saving.register_keras_serializable()."
+        )
+    module = f"tinygrad_cn.{kind}" if kind else None
+    entry = {"module": module, "class_name": named.__name__, "registered_name": None}
+    if named in _registered_names:
+        entry["registered_name"] = _registered_names[named]
+    if named is thing:
+        return {**entry, "class_name": "function", "config": thing.__name__}
+    return {**entry, "config": thing.get_config()}
+
+
+def deserialize_keras_object(
+    config: Any, custom_objects: Mapping[str, Any] | None = None, kind: str | None = None
+) -> Any:
+    """The thing whose :func:`serialize_keras_object` is ``config`` (Keras's own configs fit too).
+
+    Args:
+        config: what JSON gave.
+        custom_objects: names to know beside the registered ones.
+        kind: what to look among when the config names no module: "layers", "losses", ...
+
+    Raises:
+        ValueError: a name that is neither published nor registered, or a config that is none.
+    """
+    if isinstance(config, list):
+        return [deserialize_keras_object(item, custom_objects, kind) for item in config]
+    if not isinstance(config, dict):
+        return config
+    name = config.get("class_name")
+    if name is None:
+        return {k: deserialize_keras_object(v, custom_objects, kind) for k, v in config.items()}
+    inner = config.get("config")
+    if name == "__tuple__" and isinstance(inner, dict):
+        return tuple([deserialize_keras_object(v, custom_objects) for v in inner["value"]])
+    if name == "DTypePolicy" and isinstance(inner, dict):
+        return inner["name"]
+    module = str(config.get("module") or "").rsplit(".", 1)[-1]
+    module = {"src": "", "keras": "models", "builtins": ""}.get(module, module) or kind or "layers"
+    own = get_registered_object(config.get("registered_name") or "", custom_objects)
+    if name == "function":
+        return own or lookup(module, str(inner), custom_objects)
+    found = own or lookup(module, str(name), custom_objects)
+    if not isinstance(found, type) or not hasattr(found, "get_config"):
+        raise ValueError(f"[deserialize] Expected a class with a config, received {name!r}.")
+    if not isinstance(inner, dict):
+        raise ValueError(
+            f"[deserialize] Expected a dict as config of {name!r}, received {inner!r}."
+        )
+    make: Callable = getattr(found, "from_config", lambda settings: found(**settings))
+    with custom_object_scope(custom_objects or {}):
+        return make(dict(inner))
+
+
+def _kind_of(thing: Any) -> str | None:
+    for kind, table in _published.items():
+        if any(thing is known for known in table.values()):
+            return kind
+    return None
+
+
+def find(kind: str, identifier: Any, base: type | None = None) -> Any:
+    """What ``losses.get(identifier)`` and its kin return: objects and functions pass through, a
+    class is called, a name is looked up, a config is built."""
+    if isinstance(identifier, str):
+        identifier = lookup(kind, identifier)
+    elif isinstance(identifier, dict):
+        identifier = deserialize_keras_object(identifier, kind=kind)
+    if isinstance(identifier, type) and (base is None or issubclass(identifier, base)):
+        return identifier()
+    if identifier is None or callable(identifier) or (base and isinstance(identifier, base)):
+        return identifier
+    raise ValueError(
+        f"[{kind}] Expected a name, a config, a callable or an object, received {identifier!r}."
+    )
