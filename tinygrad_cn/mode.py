@@ -14,6 +14,7 @@ class Mode(NamedTuple):
     recording: bool = True  # do ops remember how they were made?
     observer: Callable[..., None] | None = None  # sees each op: (op, args, settings, output, node)
     scope: str = ""  # the layer being called, as in "model/dense_1"
+    capture: Any = None  # the plan.Capture that is watching, while `jit` records a step
 
 
 mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=Mode())
@@ -42,3 +43,15 @@ def enable_grad() -> Any:
 def is_grad_enabled() -> bool:
     """Whether ops record now."""
     return mode.get().recording
+
+
+def each_step(update: Callable[[], None]) -> None:
+    """Run ``update``; inside a step that ``jit`` captures, also before each replay of it.
+
+    For what Python decides anew at every step, such as a scheduled learning rate: ``update`` writes it
+    into an array that kernels read.
+    """
+    update()
+    capture = mode.get().capture
+    if capture is not None:
+        capture.each_step.append(update)
