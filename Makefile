@@ -1,0 +1,86 @@
+# Two commands do everything on a fresh machine with Python >= 3.10, a C compiler and make:
+#
+#   make demo     train a CNN on real handwritten digits and draw what it learned
+#   make test     run the test suite
+#
+# Both make .venv, install into it what they need, and rebuild the C kernels when they changed.
+# Others: make dev (incremental build for working on the C code), make bench, make lint, make peers
+# (a second environment with PyTorch, JAX and Keras to compare with), make clean.
+
+PYTHON ?= python3
+VENV ?= .venv
+PEERS ?= .venv-peers
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+
+# What the compiled module is made of: an installation older than any of these is renewed.
+SOURCES = pyproject.toml setup.py \
+	$(shell find csrc tinygrad_cn -name '*.[ch]' -o -name '*.py[xd]' -o -name '*.pxi' | grep -v _core.c)
+
+.PHONY: demo test bench dev lint typecheck format peers clean help
+.DELETE_ON_ERROR:
+
+help:
+	@sed -n 's/^#   //p' $(firstword $(MAKEFILE_LIST))
+
+demo: $(VENV)/.demo
+	$(BIN)/python -m tinygrad_cn demo
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+lint: $(VENV)/.test
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/cython-lint tinygrad_cn
+	$(BIN)/clang-format --dry-run -Werror $$(find csrc benchmarks -name '*.[ch]')
+
+typecheck: $(VENV)/.test
+	$(BIN)/mypy
+
+format: $(VENV)/.test
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $$(find csrc benchmarks -name '*.[ch]')
+
+# The benchmarks compare with NumPy, and with PyTorch too where `make peers` has been run.
+bench: $(VENV)/.test
+	$(if $(wildcard $(PEERS)/.peers),$(PEERS)/bin/python,$(BIN)/python) -m benchmarks $(BENCH_ARGS)
+
+# An incremental build in place: seconds, where an installation compiles everything again.
+dev: $(VENV)/.dev
+	$(BIN)/python setup.py -q build_ext --inplace
+	@touch $(VENV)/.test $(VENV)/.demo
+
+peers: $(PEERS)/.peers
+
+$(VENV)/.demo: $(SOURCES) | $(BIN)/python
+	$(PIP) install --quiet --editable '.[demo]'
+	@touch $@
+
+$(VENV)/.test: $(SOURCES) | $(BIN)/python
+	$(PIP) install --quiet --editable '.[demo,dev]'
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.dev: pyproject.toml | $(BIN)/python
+	$(PIP) install --quiet setuptools cython numpy
+	$(PIP) install --quiet --editable '.[demo,dev]'
+	@touch $@
+
+# PyTorch's own index has the build without CUDA: 200 MB instead of 3 GB.
+$(PEERS)/.peers: pyproject.toml | $(PEERS)/bin/python
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[demo,dev,peers]' \
+		--extra-index-url https://download.pytorch.org/whl/cpu
+	@touch $@
+
+%/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
+		{ echo 'tinygrad_cn needs Python 3.10 or newer; this is:'; $(PYTHON) --version; exit 1; }
+	@$(PYTHON) -m venv $* || \
+		{ rm -rf $*; echo 'No virtual environment could be made (Debian: apt install python3-venv).'; exit 1; }
+
+clean:
+	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
+	find tinygrad_cn -name '*.so' -delete
+	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
+	rm -f tinygrad_cn/kernels/_core.c $(VENV)/.demo $(VENV)/.test $(VENV)/.dev
