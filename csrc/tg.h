@@ -85,6 +85,10 @@ const char *tg_driver_name(int driver);
 
 void tg_init(void); /* once, before anything else: detect the machine, set the defaults */
 
+/* plan.c: run calls[0 .. n-1] in order, in one parallel region (team != 0) or on this thread alone;
+ * stops at the first that fails. `nanoseconds`, when not NULL, gets the time of each. */
+int tg_run_plan(const tg_call *calls, ptrdiff_t n, int team, double *nanoseconds);
+
 /* Elementwise operations, the value of ints[0] in a call of `unary`, `binary`, `compare`, `reduce`. */
 #define TG_UNARY(X)                                                                                \
     X(negative) X(abs) X(sign) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt)   \

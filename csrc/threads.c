@@ -217,22 +217,78 @@ typedef struct {
     ptrdiff_t end;
 } range;
 
+static void deal(range *ranges, int n, ptrdiff_t n_tasks)
+{
+    for (int i = 0; i < n; i++) {
+        atomic_store_explicit(&ranges[i].next, n_tasks * i / n, memory_order_relaxed);
+        ranges[i].end = n_tasks * (i + 1) / n;
+    }
+}
+
+static void take_tasks(range *ranges, int n, int me, tg_task body, void *context)
+{
+    for (int i = 0; i < n; i++) {
+        range *r = &ranges[(me + i) % n];
+        ptrdiff_t task;
+        while ((task = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < r->end)
+            body(context, task);
+    }
+}
+
 static void run_parallel(int n, ptrdiff_t n_tasks, tg_task body, void *context)
 {
     range ranges[MAX_THREADS];
-    for (int i = 0; i < n; i++) {
-        atomic_init(&ranges[i].next, n_tasks * i / n);
-        ranges[i].end = n_tasks * (i + 1) / n;
-    }
+    deal(ranges, n, n_tasks);
 #pragma omp parallel num_threads(n)
-    {
-        int me = omp_get_thread_num();
-        for (int i = 0; i < n; i++) {
-            range *r = &ranges[(me + i) % n];
-            ptrdiff_t task;
-            while ((task = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < r->end)
-                body(context, task);
-        }
+    take_tasks(ranges, n, omp_get_thread_num(), body, context);
+}
+
+/* ---- a team: one region for a list of kernels ---------------------------------------------------- */
+
+typedef struct {
+    range ranges[MAX_THREADS];
+    tg_task body;
+    void *context;
+    int n, over;
+    _Alignas(64) atomic_uint round;   /* counts what the leader has handed out */
+    _Alignas(64) atomic_int finished; /* workers that are through with this round */
+} team;
+
+static _Thread_local team *led; /* by this thread, while it is not itself inside a task */
+
+/* Wait a little. Long waits yield: with fewer cores than threads the one waited for needs this core. */
+static void relax(int n_waits)
+{
+#if defined(__x86_64__) || defined(__i386__)
+    __builtin_ia32_pause();
+#endif
+    if (n_waits % 4096 == 4095)
+        sched_yield();
+}
+
+static void run_in_team(team *t, ptrdiff_t n_tasks, tg_task body, void *context)
+{
+    deal(t->ranges, t->n, n_tasks);
+    t->body = body;
+    t->context = context;
+    atomic_store_explicit(&t->finished, 0, memory_order_relaxed);
+    atomic_fetch_add_explicit(&t->round, 1, memory_order_release);
+    led = NULL;
+    take_tasks(t->ranges, t->n, 0, body, context);
+    led = t;
+    for (int i = 0; atomic_load_explicit(&t->finished, memory_order_acquire) < t->n - 1; i++)
+        relax(i);
+}
+
+static void follow(team *t, int me)
+{
+    for (unsigned seen = 0;; seen++) {
+        for (int i = 0; atomic_load_explicit(&t->round, memory_order_acquire) == seen; i++)
+            relax(i);
+        if (t->over)
+            return;
+        take_tasks(t->ranges, t->n, me, t->body, t->context);
+        atomic_fetch_add_explicit(&t->finished, 1, memory_order_release);
     }
 }
 
@@ -267,10 +323,19 @@ static atomic_flag region_runs = ATOMIC_FLAG_INIT;
 /* Below this even the fastest region gains nothing, and its cost is not asked for. */
 static const double LEAST_WORK = 4000;
 
+static _Thread_local int alone; /* see tg_alone */
+
+/* Handing tasks to a waiting team costs less than this. */
+static const double LEAST_WORK_IN_TEAM = 1500;
+
 void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
 {
+    if (led && n_tasks > 1 && work > LEAST_WORK_IN_TEAM) {
+        run_in_team(led, n_tasks, body, context);
+        return;
+    }
     int n = tg_num_threads();
-    if (n == 1 || n_tasks < 2 || work < LEAST_WORK || omp_in_parallel() ||
+    if (alone || n == 1 || n_tasks < 2 || work < LEAST_WORK || omp_in_parallel() ||
         atomic_flag_test_and_set(&region_runs)) {
         run_serial(n_tasks, body, context);
         return;
@@ -282,7 +347,49 @@ void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
         run_serial(n_tasks, body, context);
     atomic_flag_clear(&region_runs);
 }
+
+void tg_alone(void (*leader)(void *context), void *context)
+{
+    alone = 1;
+    leader(context);
+    alone = 0;
+}
+
+void tg_team(void (*leader)(void *context), void *context)
+{
+    int n = tg_num_threads();
+    if (n == 1 || omp_in_parallel() || atomic_flag_test_and_set(&region_runs)) {
+        leader(context);
+        return;
+    }
+    team t = {.n = n};
+#pragma omp parallel num_threads(n)
+    {
+        int me = omp_get_thread_num();
+        if (me == 0) {
+            t.n = omp_get_num_threads();
+            led = &t;
+            leader(context);
+            led = NULL;
+            t.over = 1;
+            atomic_fetch_add_explicit(&t.round, 1, memory_order_release);
+        } else {
+            follow(&t, me);
+        }
+    }
+    atomic_flag_clear(&region_runs);
+}
 #else
+void tg_alone(void (*leader)(void *context), void *context)
+{
+    leader(context);
+}
+
+void tg_team(void (*leader)(void *context), void *context)
+{
+    leader(context);
+}
+
 void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
 {
     (void)work;

@@ -14,6 +14,13 @@ typedef void (*tg_task)(void *context, ptrdiff_t task);
  * rough estimate: below the measured cost of a parallel region the caller runs every task itself. */
 void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context);
 
+/* Run leader(context) with the team of threads waiting beside it: each tg_parallel that it calls hands
+ * its tasks to them at the price of a spin instead of a parallel region. For a list of kernels. */
+void tg_team(void (*leader)(void *context), void *context);
+
+/* Run leader(context) with every tg_parallel in it on this thread alone. */
+void tg_alone(void (*leader)(void *context), void *context);
+
 /* A 64-byte aligned scratch block of the calling thread, kept between calls: `slot` tells blocks
  * apart that are needed at once. NULL when there is no memory. */
 enum { TG_SCRATCH_PACK_A, TG_SCRATCH_PACK_B, TG_SCRATCH_WORK, TG_N_SCRATCH };
