@@ -1,0 +1,477 @@
+/* matmul.c - matrix products: which path, which blocks, which tasks.
+ *
+ * Four paths, chosen by shape:
+ *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of contiguous
+ *           rows, since a vector along so few columns would be mostly empty;
+ *   direct  A and B are read where they lie: products of few rows, and small ones, where packing
+ *           would cost more than it saves;
+ *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
+ *           registers), then each task packs its rows of A and runs the block kernel;
+ *   local   as packed, but each task packs the small B of its own matrices: batches.
+ * Sums are cut every tg_gemm_depth(k) terms, in every path but `dot`: the partial sums are rounded
+ * into C once, which also keeps the rounding error of long sums small.
+ *
+ * Work is cut into at most 16 (large: 32) tasks, powers of two so that 2, 4 or 8 threads get equal
+ * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
+ *
+ * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the axes
+ * before the last two are already broadcast (stride 0), and rows of y are contiguous.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "../gemm.h"
+#include "../table.h"
+#include "../threads.h"
+#include "../tg.h"
+
+enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_DIRECT, PATH_PACKED, PATH_LOCAL };
+
+#define FMAS_PER_TASK 65536.0
+#define DOT_COLUMNS 4            /* at most, for the dot path */
+#define PACKED_BYTES (32u << 20) /* of B at once: half of a large third-level cache */
+
+typedef struct {
+    const tg_gemm_problem *p;
+    int path, pack_a;
+    ptrdiff_t n_batch;              /* matrices */
+    ptrdiff_t per_task;             /* matrices in a task (row_parts = col_parts = 1 if not 1) */
+    ptrdiff_t row_parts, col_parts; /* of one matrix */
+    ptrdiff_t first_col, n_cols;    /* the columns at hand, in the packed path */
+    ptrdiff_t pack_parts;
+    char *packed;
+    atomic_int status;
+} gemm_plan;
+
+static ptrdiff_t size_of(int dtype)
+{
+    return dtype == TG_F32 ? 4 : 8;
+}
+
+static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t power_of_two_below(double x)
+{
+    ptrdiff_t p = 1;
+    while (2.0 * (double)p <= x)
+        p *= 2;
+    return p;
+}
+
+static const void *at(int dtype, const void *p, ptrdiff_t offset)
+{
+    return (const char *)p + offset * size_of(dtype);
+}
+
+void tg_gemm_run(int dtype, const tg_gemm_block *block)
+{
+    (dtype == TG_F32 ? tg_active->gemm_block_f32 : tg_active->gemm_block_f64)(block);
+}
+
+ptrdiff_t tg_gemm_panel(int dtype)
+{
+    return dtype == TG_F32 ? tg_active->gemm_panel_f32 : tg_active->gemm_panel_f64;
+}
+
+void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
+                    ptrdiff_t b_col, void *out)
+{
+    if (dtype == TG_F32)
+        tg_active->gemm_pack_b_f32(k, n, b, b_row, b_col, out);
+    else
+        tg_active->gemm_pack_b_f64(k, n, b, b_row, b_col, out);
+}
+
+static void pack_a(int dtype, ptrdiff_t m, ptrdiff_t k, const void *a, ptrdiff_t a_row,
+                   ptrdiff_t a_col, void *out)
+{
+    if (dtype == TG_F32)
+        tg_active->gemm_pack_a_f32(m, k, a, a_row, a_col, out);
+    else
+        tg_active->gemm_pack_a_f64(m, k, a, a_row, a_col, out);
+}
+
+void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row,
+                      const ptrdiff_t *c_rows)
+{
+    static const int op_of[] = {[TG_ACT_TANH] = TG_UNARY_tanh,
+                                [TG_ACT_SIGMOID] = TG_UNARY_sigmoid,
+                                [TG_ACT_GELU_TANH] = TG_UNARY_gelu_tanh};
+    if (act == TG_ACT_NONE || act == TG_ACT_RELU)
+        return;
+    if (!c_rows && c_row == n) { /* contiguous: one long row */
+        n *= m;
+        m = 1;
+    }
+    for (ptrdiff_t i = 0; i < m; i++) {
+        ptrdiff_t offset = c_rows ? c_rows[i] : i * c_row;
+        if (dtype == TG_F32)
+            tg_active->unary_f32[op_of[act]](n, (float *)c + offset, (float *)c + offset);
+        else
+            tg_active->unary_f64[op_of[act]](n, (double *)c + offset, (double *)c + offset);
+    }
+}
+
+/* Rows [i0, i1) and columns [j0, j1) of the matrix product whose A, B, C begin at a, b, c. */
+static int compute(const gemm_plan *plan, const char *a, const char *b, char *c, ptrdiff_t i0,
+                   ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = plan->p;
+    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t size = size_of(p->dtype), padded = (plan->n_cols + nr - 1) / nr * nr;
+    const char *packed = plan->packed;
+    char *own_a = NULL;
+    if (plan->path == PATH_LOCAL) {
+        char *own_b = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->k * padded * size));
+        if (!own_b)
+            return TG_NO_MEMORY;
+        for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth)
+            tg_gemm_pack_b(p->dtype, min_of(depth, p->k - p0), p->n,
+                           at(p->dtype, b, p0 * p->b_row), p->b_row, p->b_col,
+                           own_b + p0 * padded * size);
+        packed = own_b;
+    }
+    if (plan->pack_a) {
+        own_a = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(((i1 - i0) * depth + 64) * size));
+        if (!own_a)
+            return TG_NO_MEMORY;
+    }
+    tg_gemm_block block = {.m = i1 - i0, .n = j1 - j0, .a_row = p->a_row, .a_col = p->a_col,
+                           .c = c + (i0 * p->c_row + j0) * size, .c_row = p->c_row,
+                           .a_packed = plan->pack_a};
+    ptrdiff_t p0 = 0;
+    do { /* once even when k is 0: the result is then bias alone */
+        block.k = min_of(depth, p->k - p0);
+        block.a = at(p->dtype, a, i0 * p->a_row + p0 * p->a_col);
+        if (own_a) {
+            pack_a(p->dtype, block.m, block.k, block.a, p->a_row, p->a_col, own_a);
+            block.a = own_a;
+        }
+        if (packed) {
+            ptrdiff_t local = j0 - plan->first_col;
+            block.b = packed + (p0 * padded + local * block.k) * size;
+            block.b_row = nr;
+            block.b_panel = block.k * nr;
+        } else {
+            block.b = at(p->dtype, b, p0 * p->b_row + j0);
+            block.b_row = p->b_row;
+            block.b_panel = nr;
+        }
+        block.accumulate = p0 > 0;
+        if (p0 + block.k == p->k) {
+            block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
+            block.relu = p->act == TG_ACT_RELU;
+        }
+        tg_gemm_run(p->dtype, &block);
+        p0 += block.k;
+    } while (p0 < p->k);
+    tg_gemm_activate(p->dtype, p->act, block.m, block.n, block.c, p->c_row, NULL);
+    return TG_OK;
+}
+
+/* Bias and activation of an m x n piece of C, for the dot path (few elements). */
+static void finish_dots(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
+                        const void *bias)
+{
+#define FINISH(T)                                                                                  \
+    for (ptrdiff_t i = 0; i < m; i++) {                                                            \
+        T *row = (T *)c + i * p->c_row;                                                            \
+        for (ptrdiff_t j = 0; bias && j < n; j++)                                                  \
+            row[j] += ((const T *)bias)[j];                                                        \
+        for (ptrdiff_t j = 0; p->act == TG_ACT_RELU && j < n; j++)                                 \
+            row[j] = row[j] < 0 ? 0 : row[j];                                                      \
+    }
+    if (p->dtype == TG_F32)
+        FINISH(float)
+    else
+        FINISH(double)
+#undef FINISH
+    tg_gemm_activate(p->dtype, p->act, m, n, c, p->c_row, NULL);
+}
+
+/* `rows` vectors of k elements made contiguous, in scratch unless they are so already. */
+static const void *contiguous_rows(int dtype, ptrdiff_t rows, ptrdiff_t k, const void *x,
+                                   ptrdiff_t row, ptrdiff_t col)
+{
+    if (col == 1)
+        return x;
+    char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(rows * k * size_of(dtype)));
+    for (ptrdiff_t i = 0; out && i < rows; i++)
+        for (ptrdiff_t p = 0; p < k; p++) {
+            if (dtype == TG_F32)
+                ((float *)out)[i * k + p] = ((const float *)x)[i * row + p * col];
+            else
+                ((double *)out)[i * k + p] = ((const double *)x)[i * row + p * col];
+        }
+    return out;
+}
+
+static void dots(int dtype, ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const void *a, ptrdiff_t a_row,
+                 const void *bt, ptrdiff_t bt_row, void *c, ptrdiff_t c_row, ptrdiff_t c_col)
+{
+    if (dtype == TG_F32)
+        tg_active->gemm_dot_f32(m, n, k, a, a_row, bt, bt_row, c, c_row, c_col);
+    else
+        tg_active->gemm_dot_f64(m, n, k, a, a_row, bt, bt_row, c, c_row, c_col);
+}
+
+static int compute_dots(const gemm_plan *plan, const char *a, const char *b, char *c, ptrdiff_t i0,
+                        ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = plan->p;
+    ptrdiff_t m = i1 - i0, n = j1 - j0;
+    char *out = c + (i0 * p->c_row + j0) * size_of(p->dtype);
+    a = at(p->dtype, a, i0 * p->a_row);
+    b = at(p->dtype, b, j0 * p->b_col);
+    if (plan->path == PATH_DOT) {
+        const void *bt = contiguous_rows(p->dtype, n, p->k, b, p->b_col, p->b_row);
+        if (!bt)
+            return TG_NO_MEMORY;
+        dots(p->dtype, m, n, p->k, a, p->a_row, bt, p->b_row == 1 ? p->b_col : p->k, out, p->c_row,
+             1);
+    } else {
+        const void *rows = contiguous_rows(p->dtype, m, p->k, a, p->a_row, p->a_col);
+        if (!rows)
+            return TG_NO_MEMORY;
+        dots(p->dtype, n, m, p->k, b, p->b_col, rows, p->a_col == 1 ? p->a_row : p->k, out, 1,
+             p->c_row);
+    }
+    finish_dots(p, m, n, out, p->bias ? at(p->dtype, p->bias, j0) : NULL);
+    return TG_OK;
+}
+
+static void compute_task(void *context, ptrdiff_t task)
+{
+    gemm_plan *plan = context;
+    const tg_gemm_problem *p = plan->p;
+    ptrdiff_t parts = plan->row_parts * plan->col_parts, part = task % parts;
+    ptrdiff_t row = part % plan->row_parts, col = part / plan->row_parts;
+    ptrdiff_t i0 = p->m * row / plan->row_parts, i1 = p->m * (row + 1) / plan->row_parts;
+    ptrdiff_t nr = tg_gemm_panel(p->dtype), panels = (plan->n_cols + nr - 1) / nr;
+    ptrdiff_t j0 = panels * col / plan->col_parts * nr;
+    ptrdiff_t j1 = min_of(panels * (col + 1) / plan->col_parts * nr, plan->n_cols);
+    ptrdiff_t first = task / parts * plan->per_task;
+    ptrdiff_t last = min_of(first + plan->per_task, plan->n_batch);
+    for (ptrdiff_t i = first; i < last; i++) {
+        ptrdiff_t left = i, a = 0, b = 0, c = 0;
+        for (int d = p->n_batch - 1; d >= 0; d--) {
+            ptrdiff_t place = left % p->batch[d];
+            left /= p->batch[d];
+            a += place * p->a_batch[d];
+            b += place * p->b_batch[d];
+            c += place * p->c_batch[d];
+        }
+        int dot = plan->path == PATH_DOT || plan->path == PATH_DOT_TRANSPOSED;
+        int status = (dot ? compute_dots : compute)(
+            plan, at(p->dtype, p->a, a), at(p->dtype, p->b, b), (char *)at(p->dtype, p->c, c), i0,
+            i1, plan->first_col + j0, plan->first_col + j1);
+        if (status != TG_OK)
+            atomic_store(&plan->status, status);
+    }
+}
+
+static void pack_task(void *context, ptrdiff_t task)
+{
+    gemm_plan *plan = context;
+    const tg_gemm_problem *p = plan->p;
+    ptrdiff_t nr = tg_gemm_panel(p->dtype), panels = (plan->n_cols + nr - 1) / nr;
+    ptrdiff_t depth = tg_gemm_depth(p->k), size = size_of(p->dtype);
+    ptrdiff_t p0 = task / plan->pack_parts * depth, k = min_of(depth, p->k - p0);
+    ptrdiff_t part = task % plan->pack_parts;
+    ptrdiff_t j0 = panels * part / plan->pack_parts * nr;
+    ptrdiff_t j1 = min_of(panels * (part + 1) / plan->pack_parts * nr, plan->n_cols);
+    if (j1 > j0)
+        tg_gemm_pack_b(
+            p->dtype, k, j1 - j0,
+            at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col), p->b_row,
+            p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size);
+}
+
+static double fma_nanoseconds(int dtype)
+{
+    return dtype == TG_F32 ? 1 / 36.0 : 1 / 18.0;
+}
+
+static int run_packed(gemm_plan *plan, double fmas)
+{
+    const tg_gemm_problem *p = plan->p;
+    ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
+    ptrdiff_t most = (ptrdiff_t)((double)PACKED_BYTES / ((double)p->k * (double)size)) / nr * nr;
+    ptrdiff_t step = most < nr * 8 ? nr * 8 : most;
+    for (plan->first_col = 0; plan->first_col < p->n; plan->first_col += step) {
+        plan->n_cols = min_of(step, p->n - plan->first_col);
+        ptrdiff_t panels = (plan->n_cols + nr - 1) / nr, depth = tg_gemm_depth(p->k);
+        double bytes = (double)p->k * (double)(panels * nr) * (double)size;
+        if (bytes > (double)(PTRDIFF_MAX / 2))
+            return TG_NO_MEMORY;
+        plan->packed = tg_scratch(TG_SCRATCH_PACK_B, (size_t)bytes);
+        if (!plan->packed)
+            return TG_NO_MEMORY;
+        plan->pack_parts = min_of(panels, 8);
+        tg_parallel((p->k + depth - 1) / depth * plan->pack_parts,
+                    bytes * (p->b_col == 1 ? 0.08 : 0.2), pack_task, plan);
+        tg_parallel(plan->row_parts * plan->col_parts,
+                    fmas * fma_nanoseconds(p->dtype) * (double)plan->n_cols / (double)p->n,
+                    compute_task, plan);
+    }
+    return atomic_load(&plan->status);
+}
+
+static int choose_path(const tg_gemm_problem *p)
+{
+    if (p->k == 0)
+        return PATH_DIRECT;
+    if (p->k >= 32 && p->n <= DOT_COLUMNS && p->a_col == 1)
+        return PATH_DOT;
+    if (p->k >= 32 && p->m <= DOT_COLUMNS && p->b_row == 1 && p->b_col != 1)
+        return PATH_DOT_TRANSPOSED;
+    if (p->b_col != 1)
+        return PATH_PACKED;
+    /* Few rows use a panel too rarely to pay for packing it; a small B that lies well needs none. */
+    double bytes = (double)p->k * (double)p->n * (double)size_of(p->dtype);
+    ptrdiff_t nr = tg_gemm_panel(p->dtype);
+    int lies_badly = p->b_row * size_of(p->dtype) % 1024 == 0 || bytes > 128 * 1024;
+    return p->m >= 48 && p->n > nr && lies_badly ? PATH_PACKED : PATH_DIRECT;
+}
+
+/* One matrix, or many of the same shape. */
+static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
+{
+    gemm_plan plan = {.p = p, .n_batch = n_batch, .per_task = 1, .n_cols = p->n};
+    double one = (double)p->m * (double)p->n * (double)p->k, all = one * (double)n_batch;
+    plan.path = choose_path(p);
+    if (plan.path == PATH_PACKED && n_batch > 1)
+        plan.path = PATH_LOCAL;
+    double wanted = all / FMAS_PER_TASK, most = one > 1e9 ? 32 : 16;
+    ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
+    /* A path that packs B anew in each part is cut by whole matrices alone. */
+    ptrdiff_t parts = n_batch >= n_tasks || plan.path == PATH_LOCAL ? 1 : n_tasks / n_batch;
+    ptrdiff_t least_rows = plan.path == PATH_DOT ? 4 : 12;
+    ptrdiff_t least_cols = plan.path == PATH_DOT_TRANSPOSED ? tg_gemm_panel(p->dtype)
+                                                            : 2 * tg_gemm_panel(p->dtype);
+    plan.row_parts = power_of_two_below((double)p->m / (double)least_rows);
+    plan.row_parts = min_of(plan.row_parts, power_of_two_below((double)parts));
+    plan.col_parts = power_of_two_below((double)p->n / (double)least_cols);
+    plan.col_parts = min_of(plan.col_parts, power_of_two_below((double)(parts / plan.row_parts)));
+    if (n_batch > n_tasks)
+        plan.per_task = (n_batch + n_tasks - 1) / n_tasks;
+    /* Packed rows of A are read once per panel of B: worth it when there are many panels, and
+     * needed when the rows lie a large power of two apart and push each other out of the cache. */
+    plan.pack_a = (plan.path == PATH_PACKED || plan.path == PATH_LOCAL) && p->m >= 32 &&
+                  p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
+    if (plan.path == PATH_PACKED)
+        return run_packed(&plan, one);
+    tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
+                all * fma_nanoseconds(p->dtype), compute_task, &plan);
+    return atomic_load(&plan.status);
+}
+
+/* A batch of A against one B is one taller A; an axis of length 1 is none. */
+static void fold_batch(tg_gemm_problem *p)
+{
+    int kept = 0;
+    for (int d = 0; d < p->n_batch; d++) {
+        if (p->batch[d] == 1)
+            continue;
+        p->batch[kept] = p->batch[d];
+        p->a_batch[kept] = p->a_batch[d];
+        p->b_batch[kept] = p->b_batch[d];
+        p->c_batch[kept++] = p->c_batch[d];
+    }
+    p->n_batch = kept;
+    while (p->n_batch > 0) {
+        int d = p->n_batch - 1;
+        int tall = p->m == 1 || (p->a_batch[d] == p->m * p->a_row && p->c_batch[d] == p->m * p->c_row);
+        if (p->b_batch[d] != 0 || !tall)
+            break;
+        if (p->m == 1) {
+            p->a_row = p->a_batch[d];
+            p->c_row = p->c_batch[d];
+        }
+        p->m *= p->batch[d];
+        p->n_batch = d;
+    }
+}
+
+int tg_gemm(const tg_gemm_problem *problem)
+{
+    tg_gemm_problem p = *problem;
+    fold_batch(&p);
+    ptrdiff_t n_batch = 1;
+    for (int d = 0; d < p.n_batch; d++)
+        n_batch *= p.batch[d];
+    if (p.m == 0 || p.n == 0 || n_batch == 0)
+        return TG_OK;
+    if (p.n == 1)
+        p.b_col = 1;
+    if (p.k == 1) /* a column: its stride along k is free */
+        p.a_col = 1;
+    if (p.m == 1)
+        p.a_row = p.k;
+    if (p.n == 1 && p.a_col != 1 && p.a_row == 1 && p.c_row == 1 && !p.bias) {
+        /* Transposed matrix times vector: c^T = b^T a^T reads the columns of A by vectors. */
+        tg_gemm_problem q = p;
+        q.m = 1, q.n = p.m, q.c_row = p.m;
+        q.a = p.b, q.a_row = p.k, q.a_col = p.b_row;
+        q.b = p.a, q.b_row = p.a_col, q.b_col = 1;
+        memcpy(q.a_batch, p.b_batch, sizeof q.a_batch);
+        memcpy(q.b_batch, p.a_batch, sizeof q.b_batch);
+        p = q;
+    }
+    /* Large matrices one after the other, each by all threads; small ones side by side. */
+    double one = (double)p.m * (double)p.n * (double)p.k;
+    if (n_batch == 1 || one < 64 * FMAS_PER_TASK)
+        return run(&p, n_batch);
+    tg_gemm_problem single = p;
+    single.n_batch = 0;
+    for (ptrdiff_t i = 0; i < n_batch; i++) {
+        ptrdiff_t left = i, a = 0, b = 0, c = 0;
+        for (int d = p.n_batch - 1; d >= 0; d--) {
+            ptrdiff_t place = left % p.batch[d];
+            left /= p.batch[d];
+            a += place * p.a_batch[d];
+            b += place * p.b_batch[d];
+            c += place * p.c_batch[d];
+        }
+        single.a = at(p.dtype, p.a, a);
+        single.b = at(p.dtype, p.b, b);
+        single.c = (char *)at(p.dtype, p.c, c);
+        int status = run(&single, 1);
+        if (status != TG_OK)
+            return status;
+    }
+    return TG_OK;
+}
+
+int tg_matmul(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *a = &call->arrays[1], *b = &call->arrays[2];
+    int last = y->ndim - 1, row = y->ndim - 2;
+    tg_gemm_problem p = {
+        .dtype = y->dtype,
+        .act = (int)call->ints[0],
+        .m = y->shape[row],
+        .n = y->shape[last],
+        .k = a->shape[last],
+        .a = a->data,
+        .b = b->data,
+        .bias = call->arrays[3].data,
+        .c = y->data,
+        .a_row = a->strides[row],
+        .a_col = a->strides[last],
+        .b_row = b->strides[row],
+        .b_col = b->strides[last],
+        .c_row = y->strides[row],
+        .n_batch = row,
+    };
+    for (int d = 0; d < row; d++) {
+        p.batch[d] = y->shape[d];
+        p.a_batch[d] = a->strides[d];
+        p.b_batch[d] = b->strides[d];
+        p.c_batch[d] = y->strides[d];
+    }
+    return tg_gemm(&p);
+}

@@ -1,0 +1,71 @@
+/* gemm.h - what the ISA kernels of matmul (kernels/matmul.h) and the drivers that block over them
+ * (drivers/matmul.c, drivers/convolution.c) say to each other.
+ *
+ * The block kernel computes C (m x n) = [C +] A (m x k) B (k x n). It reads A one element at a time
+ * (a broadcast), so A may be any array at all: element (i, j) is a[i * a_row + j * a_col], or, when
+ * the offset tables are given, a[a_rows[i] + a_cols[j]]. With tables, the pixels of an image are the
+ * rows of A and the taps of a kernel its columns: convolution without copying the image. It reads B
+ * by vectors, so B is row-major (b_row is its row stride and neighbours in a row are adjacent), or
+ * packed in panels of `nr` columns that lie b_panel elements apart.
+ *
+ * An element's sum runs over j in order, one fma each, whichever tile it falls in: results do not
+ * depend on how a product is cut, packed or shared among threads. Drivers cut long sums every
+ * tg_gemm_depth(k) terms, which depends on k alone.
+ */
+#ifndef TG_GEMM_H
+#define TG_GEMM_H
+
+#include <stddef.h>
+
+#define TG_GEMM_MAX_ROWS 12 /* of a register tile, in any ISA */
+
+typedef struct {
+    ptrdiff_t m, n, k;
+    const void *a;
+    ptrdiff_t a_row, a_col;
+    const ptrdiff_t *a_rows, *a_cols; /* both or neither */
+    const void *b;
+    ptrdiff_t b_row, b_panel;
+    void *c;
+    ptrdiff_t c_row;
+    const ptrdiff_t *c_rows; /* offsets of the rows of C; NULL: i * c_row */
+    const void *bias;        /* n values added at the end, or NULL */
+    int a_packed;            /* A comes from gemm_pack_a: a_row, a_col mean nothing */
+    int accumulate;          /* 0: C is written, 1: added to */
+    int relu;                /* max(0, .) at the end */
+} tg_gemm_block;
+
+/* Terms of a sum between two additions to C. 320 rows of a 16-column panel of B are 20 KB: with the
+ * rows of A that meet it, it stays in a first-level cache of 32 KB. */
+static inline ptrdiff_t tg_gemm_depth(ptrdiff_t k)
+{
+    ptrdiff_t n_blocks = (k + 319) / 320;
+    return n_blocks <= 1 ? k : ((k + n_blocks - 1) / n_blocks + 7) / 8 * 8;
+}
+
+/* A product as the drivers see it: c = act(a b + bias) for each of a grid of batches. */
+#define TG_GEMM_MAX_BATCH 6
+typedef struct {
+    int dtype, act; /* tg_dtype TG_F32 or TG_F64, tg_act */
+    ptrdiff_t m, n, k;
+    const void *a, *b, *bias;
+    void *c;
+    ptrdiff_t a_row, a_col, b_row, b_col, c_row; /* neighbours in a row of c are adjacent */
+    int n_batch;                                 /* axes of the batch, the last one fastest */
+    ptrdiff_t batch[TG_GEMM_MAX_BATCH];
+    ptrdiff_t a_batch[TG_GEMM_MAX_BATCH], b_batch[TG_GEMM_MAX_BATCH], c_batch[TG_GEMM_MAX_BATCH];
+} tg_gemm_problem;
+
+int tg_gemm(const tg_gemm_problem *problem); /* drivers/matmul.c; a tg_status */
+
+/* Kernels by dtype, for drivers that hold arrays as void pointers. */
+void tg_gemm_run(int dtype, const tg_gemm_block *block);
+void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
+                    ptrdiff_t b_col, void *out);
+ptrdiff_t tg_gemm_panel(int dtype); /* columns in a packed panel of B */
+
+/* The activation in place over rows of c; relu and none do nothing (the block kernel has relu). */
+void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row,
+                      const ptrdiff_t *c_rows);
+
+#endif

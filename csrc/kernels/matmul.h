@@ -1,0 +1,285 @@
+/* matmul.h - the inner loops of GEMM (see gemm.h), written once for float and double.
+ *
+ * A register tile holds MR rows by NV vectors of C. For each k it loads NV vectors of B, broadcasts
+ * MR elements of A and does MR x NV fma: 6 x 2 fills the 16 registers of AVX2 (12 sums, 2 of B, 1 of
+ * A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 12 x 2
+ * does the same with 32 registers. Products of a few rows use 4 vectors, so that enough independent
+ * sums hide the latency of fma. There is a tile for every row count: rows are shared out evenly
+ * (7 = 4 + 3, not 6 + 1). The columns that do not fill a vector are masked.
+ *
+ * The idea of a register tile under packed panels is Goto and van de Geijn, "Anatomy of
+ * High-Performance Matrix Multiplication" (2008); the tile shapes follow BLIS.
+ */
+
+#ifndef TG_MATMUL_KERNEL_H
+#define TG_MATMUL_KERNEL_H
+#include "../gemm.h"
+
+#if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers */
+#define TG_TILE_ROWS 6
+#define TG_TILE_WIDE_ROWS 3
+#define TG_EACH_ROWS(X, ...)                                                                       \
+    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)                                          \
+    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
+#else /* 32 */
+#define TG_TILE_ROWS 12
+#define TG_TILE_WIDE_ROWS 6
+#define TG_EACH_WIDE_ROWS(X, ...)                                                                  \
+    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)                                          \
+    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+#define TG_EACH_ROWS(X, ...)                                                                       \
+    TG_EACH_WIDE_ROWS(X, __VA_ARGS__)                                                              \
+    X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__)                                          \
+    X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+#endif
+
+#if defined(__clang__)
+#define TG_UNROLL _Pragma("clang loop unroll(full)")
+#elif defined(__GNUC__)
+#define TG_UNROLL _Pragma("GCC unroll 16")
+#else
+#define TG_UNROLL
+#endif
+
+#endif
+
+/* The tile: `mr`, `nv`, `table` (A by offset tables) and `tail` (the last vector is masked) are
+ * constants in every instance, so the arrays below are registers. */
+TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, const int tail,
+                                const tg_gemm_block *g, const V_T *a, const ptrdiff_t *a_rows,
+                                const V_T *b, V_T *c, const ptrdiff_t *c_rows, const V_T *bias,
+                                ptrdiff_t n_tail)
+{
+    const V_T *row[TG_GEMM_MAX_ROWS];
+    VT sum[TG_GEMM_MAX_ROWS][4];
+    const ptrdiff_t *a_cols = g->a_cols;
+    ptrdiff_t k = g->k, a_col = g->a_col, b_row = g->b_row;
+    TG_UNROLL for (int i = 0; i < mr; i++)
+    {
+        row[i] = table ? a + a_rows[i] : i ? row[i - 1] + g->a_row : a;
+        TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(zero)();
+    }
+    for (ptrdiff_t p = 0, at = 0; p < k; p++) {
+        VT v[4];
+        TG_UNROLL for (int j = 0; j < nv; j++)
+        {
+            v[j] = tail && j == nv - 1 ? V(load_tail)(b + j * V_LANES, n_tail)
+                                       : V(load)(b + j * V_LANES);
+        }
+        if (table)
+            at = a_cols[p];
+        TG_UNROLL for (int i = 0; i < mr; i++)
+        {
+            VT x = V(set1)(row[i][at]);
+            TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(fma)(x, v[j], sum[i][j]);
+        }
+        at += a_col;
+        b += b_row;
+    }
+#define TG_OUT(i) (c + (table ? c_rows[i] : (i) * c_row))
+#define TG_EACH_SUM(body)                                                                          \
+    TG_UNROLL for (int i = 0; i < mr; i++)                                                         \
+    {                                                                                              \
+        TG_UNROLL for (int j = 0; j < nv; j++)                                                     \
+        {                                                                                          \
+            const int masked = tail && j == nv - 1;                                                \
+            (void)masked;                                                                          \
+            body;                                                                                  \
+        }                                                                                          \
+    }
+#define TG_LOAD(p) (masked ? V(load_tail)(p, n_tail) : V(load)(p))
+    const int relu = g->relu;
+    const ptrdiff_t c_row = g->c_row;
+    if (g->accumulate)
+        TG_EACH_SUM(sum[i][j] = V(add)(TG_LOAD(TG_OUT(i) + j * V_LANES), sum[i][j]))
+    if (bias)
+        TG_EACH_SUM(sum[i][j] = V(add)(sum[i][j], TG_LOAD(bias + j * V_LANES)))
+    if (relu)
+        TG_EACH_SUM(sum[i][j] = V(max)(V(zero)(), sum[i][j]))
+    TG_EACH_SUM(if (masked) V(store_tail)(TG_OUT(i) + j * V_LANES, sum[i][j], n_tail);
+                else V(store)(TG_OUT(i) + j * V_LANES, sum[i][j]))
+#undef TG_OUT
+#undef TG_EACH_SUM
+#undef TG_LOAD
+}
+
+#define TG_TILE_NAME_(mr, nv, table, tail) gemm_tile_##mr##x##nv##_##table##tail
+#define TG_TILE(mr, nv, table, tail)                                                               \
+    TG_KERNEL void TG_FN(TG_TILE_NAME_(mr, nv, table, tail))(                                      \
+        const tg_gemm_block *g, const V_T *a, const ptrdiff_t *a_rows, const V_T *b, V_T *c,       \
+        const ptrdiff_t *c_rows, const V_T *bias, ptrdiff_t n_tail)                                \
+    {                                                                                              \
+        TG_FN(gemm_tile)                                                                           \
+        (mr, nv, table, tail, g, a, a_rows, b, c, c_rows, bias, n_tail);                           \
+    }
+#define TG_TILE_ENTRY(mr, nv, table, tail) TG_FN(TG_TILE_NAME_(mr, nv, table, tail)),
+
+TG_EACH_ROWS(TG_TILE, 1, 0, 0)
+TG_EACH_ROWS(TG_TILE, 1, 0, 1)
+TG_EACH_ROWS(TG_TILE, 1, 1, 0)
+TG_EACH_ROWS(TG_TILE, 1, 1, 1)
+TG_EACH_ROWS(TG_TILE, 2, 0, 0)
+TG_EACH_ROWS(TG_TILE, 2, 0, 1)
+TG_EACH_ROWS(TG_TILE, 2, 1, 0)
+TG_EACH_ROWS(TG_TILE, 2, 1, 1)
+TG_EACH_WIDE_ROWS(TG_TILE, 4, 0, 0)
+TG_EACH_WIDE_ROWS(TG_TILE, 4, 1, 0)
+
+typedef void (*TG_FN(gemm_tile_fn))(const tg_gemm_block *, const V_T *, const ptrdiff_t *,
+                                    const V_T *, V_T *, const ptrdiff_t *, const V_T *, ptrdiff_t);
+
+/* [vectors - 1][table][tail][rows - 1] */
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[2][2][2][TG_TILE_ROWS] = {
+    {{{TG_EACH_ROWS(TG_TILE_ENTRY, 1, 0, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, 0, 1)}},
+     {{TG_EACH_ROWS(TG_TILE_ENTRY, 1, 1, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, 1, 1)}}},
+    {{{TG_EACH_ROWS(TG_TILE_ENTRY, 2, 0, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 2, 0, 1)}},
+     {{TG_EACH_ROWS(TG_TILE_ENTRY, 2, 1, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 2, 1, 1)}}},
+};
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[2][TG_TILE_WIDE_ROWS] = {
+    {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 0, 0)},
+    {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 1, 0)},
+};
+
+#undef TG_TILE
+#undef TG_TILE_ENTRY
+
+/* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. */
+TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
+{
+    tg_gemm_block copy = *given, *g = &copy;
+    const int table = g->a_rows != NULL;
+    const ptrdiff_t nr = 2 * V_LANES, n_tiles = (g->m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    const V_T *a = g->a, *b = g->b, *bias = g->bias;
+    V_T *c = g->c;
+    ptrdiff_t j = 0;
+    if (g->a_packed)
+        g->a_row = 1;
+    if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
+        for (; j + 2 * nr <= g->n; j += 2 * nr)
+            TG_FN(gemm_wide_tiles)[table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows,
+                                                    bias ? bias + j : NULL, 0);
+    for (b += j / nr * g->b_panel; j < g->n; j += nr, b += g->b_panel) {
+        ptrdiff_t width = g->n - j < nr ? g->n - j : nr;
+        ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
+        const TG_FN(gemm_tile_fn) *tiles = TG_FN(gemm_tiles)[vectors - 1][table][tail != 0];
+        for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
+            rows = (g->m - i) / (n_tiles - t);
+            if (g->a_packed)
+                g->a_col = rows;
+            tiles[rows - 1](g, table ? a : a + i * (g->a_packed ? g->k : g->a_row),
+                            table ? g->a_rows + i : NULL, b,
+                            table ? c + j : c + j + i * g->c_row, table ? g->c_rows + i : NULL,
+                            bias ? bias + j : NULL, tail);
+        }
+    }
+}
+
+/* Columns of B (element (p, j) is b[p * b_row + j * b_col]) in panels of 2 vectors, the last one
+ * filled up with zeros; panel q starts at out + q * k * nr. */
+TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdiff_t b_row,
+                                  ptrdiff_t b_col, V_T *out)
+{
+    const ptrdiff_t nr = 2 * V_LANES;
+    for (ptrdiff_t j = 0; j < n; j += V_LANES) {
+        ptrdiff_t width = n - j < V_LANES ? n - j : V_LANES, p = 0;
+        const V_T *from = b + j * b_col;
+        V_T *to = out + j / nr * nr * k + j % nr;
+        if (width == V_LANES && b_col == 1) {
+            for (; p < k; p++) V(store)(to + p * nr, V(load)(from + p * b_row));
+        } else if (b_col == 1) {
+            for (; p < k; p++) V(store)(to + p * nr, V(load_tail)(from + p * b_row, width));
+        } else if (b_row == 1) { /* columns are contiguous: squares of L x L are turned round */
+            for (; p + V_LANES <= k; p += V_LANES) {
+                VT square[V_LANES];
+                TG_UNROLL for (int i = 0; i < V_LANES; i++) square[i] =
+                    i < width ? V(load)(from + i * b_col + p) : V(zero)();
+                V(transpose)(square);
+                TG_UNROLL for (int i = 0; i < V_LANES; i++)
+                    V(store)(to + (p + i) * nr, square[i]);
+            }
+        }
+        for (; p < k; p++)
+            for (ptrdiff_t i = 0; i < V_LANES; i++)
+                to[p * nr + i] = i < width ? from[p * b_row + i * b_col] : 0;
+    }
+    if ((n - 1) % nr < V_LANES) /* the second vector of the last panel has no column at all */
+        for (ptrdiff_t p = 0; p < k; p++)
+            V(store)(out + (n - 1) / nr * nr * k + p * nr + V_LANES, V(zero)());
+}
+
+/* A (m x k) in the tiles that gemm_block takes, each with its rows of one k side by side: element
+ * (i, p) of a tile of `rows` rows is out[p * rows + i], and the tile of row i starts at out + i * k.
+ * May write up to V_LANES elements past the end. */
+TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdiff_t a_row,
+                                  ptrdiff_t a_col, V_T *out)
+{
+    const ptrdiff_t n_tiles = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    for (ptrdiff_t t = 0, first = 0, rows; t < n_tiles; t++, first += rows) {
+        rows = (m - first) / (n_tiles - t);
+        const V_T *from = a + first * a_row;
+        V_T *to = out + first * k;
+        ptrdiff_t p = 0;
+        if (a_col == 1 && rows <= V_LANES) {
+            /* A store spills its last lanes into the next k, whose own store comes later. */
+            for (; p + V_LANES <= k; p += V_LANES) {
+                VT square[V_LANES];
+                TG_UNROLL for (int i = 0; i < V_LANES; i++) square[i] =
+                    i < rows ? V(load)(from + i * a_row + p) : V(zero)();
+                V(transpose)(square);
+                TG_UNROLL for (int i = 0; i < V_LANES; i++)
+                    V(store)(to + (p + i) * rows, square[i]);
+            }
+        } else if (a_row == 1 && rows <= V_LANES) {
+            for (; p < k; p++)
+                V(store)(to + p * rows, V(load_tail)(from + p * a_col, rows));
+        }
+        for (; p < k; p++)
+            for (ptrdiff_t i = 0; i < rows; i++) to[p * rows + i] = from[i * a_row + p * a_col];
+    }
+}
+
+/* C (m x n, any strides) = A B for few columns: the rows of A and the columns of B (bt: n x k) are
+ * contiguous, and each element is a dot product. Four rows at a time share the loads of B. The sum
+ * has V_LANES x 2 interleaved parts, added by the fixed tree of hsum. */
+TG_INLINE void TG_FN(gemm_dot_rows)(const int rows, ptrdiff_t n, ptrdiff_t k, const V_T *a,
+                                    ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
+                                    ptrdiff_t c_row, ptrdiff_t c_col)
+{
+    for (ptrdiff_t j = 0; j < n; j++, bt += bt_row) {
+        VT even[4], odd[4];
+        ptrdiff_t p = 0;
+        TG_UNROLL for (int i = 0; i < rows; i++) even[i] = odd[i] = V(zero)();
+        for (; p + 2 * V_LANES <= k; p += 2 * V_LANES) {
+            VT x = V(load)(bt + p), y = V(load)(bt + p + V_LANES);
+            TG_UNROLL for (int i = 0; i < rows; i++)
+            {
+                even[i] = V(fma)(V(load)(a + i * a_row + p), x, even[i]);
+                odd[i] = V(fma)(V(load)(a + i * a_row + p + V_LANES), y, odd[i]);
+            }
+        }
+        for (; p < k; p += V_LANES) {
+            ptrdiff_t left = k - p < V_LANES ? k - p : V_LANES;
+            VT x = V(load_tail)(bt + p, left);
+            TG_UNROLL for (int i = 0; i < rows; i++) even[i] =
+                V(fma)(V(load_tail)(a + i * a_row + p, left), x, even[i]);
+        }
+        TG_UNROLL for (int i = 0; i < rows; i++)
+            c[i * c_row + j * c_col] = V(hsum)(V(add)(even[i], odd[i]));
+    }
+}
+
+TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
+                               ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
+                               ptrdiff_t c_row, ptrdiff_t c_col)
+{
+    ptrdiff_t i = 0;
+    for (; i + 4 <= m; i += 4)
+        TG_FN(gemm_dot_rows)
+        (4, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
+    for (; i < m; i++)
+        TG_FN(gemm_dot_rows)
+        (1, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
+}
+
+enum { TG_FN(gemm_panel) = 2 * V_LANES };
