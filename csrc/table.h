@@ -14,6 +14,9 @@
 #ifndef TG_TABLE_H
 #define TG_TABLE_H
 
+#include "attention.h"
+#include "gemm.h"
+#include "recurrent.h"
 #include "tg.h"
 
 /* Contiguous y and x; y == x is allowed, as is y == a or y == b. A binary operand of stride 0 is one
@@ -24,7 +27,53 @@
     A(compare, COMPARE,                                                                            \
       (ptrdiff_t n, uint8_t *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))
 
-#define TG_TABLE(K, A, N, T)
+/* See gemm.h and kernels/matmul.h. */
+#define TG_TABLE_MATMUL(K, A, N, T)                                                                \
+    N(gemm_panel)                                                                                  \
+    K(gemm_block, (const tg_gemm_block *block))                                                    \
+    K(gemm_pack_a, (ptrdiff_t m, ptrdiff_t k, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,        \
+                    T *out))                                                                       \
+    K(gemm_pack_b, (ptrdiff_t k, ptrdiff_t n, const T *b, ptrdiff_t b_row, ptrdiff_t b_col,        \
+                    T *out))                                                                       \
+    K(gemm_dot, (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const T *a, ptrdiff_t a_row, const T *bt,  \
+                 ptrdiff_t bt_row, T *c, ptrdiff_t c_row, ptrdiff_t c_col))
+
+/* See kernels/normalization.h. */
+#define TG_TABLE_NORMALIZATION(K, A, N, T)                                                         \
+    K(layer_norm, (ptrdiff_t n_rows, ptrdiff_t d, T *y, T *mean, T *rstd, const T *x,              \
+                   const T *gamma, const T *beta, double epsilon))                                 \
+    K(rms_norm, (ptrdiff_t n_rows, ptrdiff_t d, T *y, T *mean, T *rrms, const T *x,                \
+                 const T *gamma, const T *beta, double epsilon))                                   \
+    K(layer_norm_grad, (ptrdiff_t n_rows, ptrdiff_t d, T *gx, T *ggamma, T *gbeta, const T *g,     \
+                        const T *x, const T *gamma, const T *mean, const T *rstd))                 \
+    K(rms_norm_grad, (ptrdiff_t n_rows, ptrdiff_t d, T *gx, T *ggamma, T *gbeta, const T *g,       \
+                      const T *x, const T *gamma, const T *mean, const T *rrms))                   \
+    K(column_moments, (ptrdiff_t n_rows, ptrdiff_t width, T *mean, T *m2, const T *x))             \
+    K(column_sums, (ptrdiff_t n_rows, ptrdiff_t width, T *sum_g, T *sum_gc, const T *g,            \
+                    const T *x, const T *mean))                                                    \
+    K(normalize_columns, (ptrdiff_t n_rows, ptrdiff_t width, T *y, const T *x, const T *mean,      \
+                          const T *scale, const T *shift))                                         \
+    K(normalize_columns_grad, (ptrdiff_t n_rows, ptrdiff_t width, T *gx, const T *g, const T *x,   \
+                               const T *mean, const T *a, const T *b, const T *c))
+
+/* See attention.h and recurrent.h, here and in kernels/. */
+#define TG_TABLE_ATTENTION(K, A, N, T)                                                             \
+    K(attention, (const tg_attention_part *part))                                                  \
+    K(attention_grad, (const tg_attention_part *part))
+
+#define TG_TABLE_RECURRENT(K, A, N, T)                                                             \
+    K(simple_rnn, (const tg_recurrent_part *part))                                                 \
+    K(simple_rnn_grad, (const tg_recurrent_part *part))                                            \
+    K(lstm, (const tg_recurrent_part *part))                                                       \
+    K(lstm_grad, (const tg_recurrent_part *part))                                                  \
+    K(gru, (const tg_recurrent_part *part))                                                        \
+    K(gru_grad, (const tg_recurrent_part *part))
+
+#define TG_TABLE(K, A, N, T)                                                                       \
+    TG_TABLE_MATMUL(K, A, N, T)                                                                    \
+    TG_TABLE_NORMALIZATION(K, A, N, T)                                                             \
+    TG_TABLE_ATTENTION(K, A, N, T)                                                                 \
+    TG_TABLE_RECURRENT(K, A, N, T)
 
 #define TG_FIELD_K_F32(name, parameters) void(*name##_f32) parameters;
 #define TG_FIELD_K_F64(name, parameters) void(*name##_f64) parameters;
@@ -36,6 +85,9 @@
 typedef struct {
     const char *isa;
     ptrdiff_t lanes_f32, lanes_f64;
+    /* for the moment without kernels: move ELEMENTWISE to TG_TABLE and delete these two lines */
+    TG_TABLE_ELEMENTWISE(TG_FIELD_K_F32, TG_FIELD_A_F32, TG_FIELD_N_F32, float)
+    TG_TABLE_ELEMENTWISE(TG_FIELD_K_F64, TG_FIELD_A_F64, TG_FIELD_N_F64, double)
     TG_TABLE(TG_FIELD_K_F32, TG_FIELD_A_F32, TG_FIELD_N_F32, float)
     TG_TABLE(TG_FIELD_K_F64, TG_FIELD_A_F64, TG_FIELD_N_F64, double)
 } tg_table;
