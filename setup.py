@@ -3,7 +3,7 @@
 The kernels are compiled once per instruction set, each with its own flags (csrc/isa/), so they are
 built here as objects and handed to the linker; the metadata is in pyproject.toml. Environment:
 
-TINYGRAD_CN_KERNELS=reference   build no extension: the package runs on NumPy alone, no compiler needed
+TINYGRAD_CN_KERNELS=reference   no extension, no compiler: the package runs on NumPy alone
 TINYGRAD_CN_NO_OPENMP=1         leave OpenMP out
 TINYGRAD_CN_DEBUG=1             bounds checks in Cython, -O1 -g in C
 CC, CFLAGS, LDFLAGS             as usual

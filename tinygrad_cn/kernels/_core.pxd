@@ -6,6 +6,7 @@ cdef extern from "tg.h" nogil:
     enum: TG_MAX_NDIM, TG_MAX_ARRAYS, TG_MAX_INTS, TG_MAX_FLOATS
     enum: TG_F32, TG_F64, TG_I64, TG_I32, TG_U8
     enum: TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE
+    enum: TG_N_DRIVERS
     enum: TG_ACT_NONE, TG_ACT_RELU, TG_ACT_TANH, TG_ACT_SIGMOID, TG_ACT_GELU_TANH
 
     ctypedef struct tg_array:
@@ -96,6 +97,5 @@ cdef void fill_all(tg_call *call, tuple arrays) noexcept
 # the GIL is released for large arrays, a status becomes an exception, a recorder gets the call.
 cdef int launch(tg_call *call, tuple arrays) except -1
 
-# The result of the NumPy twin: for dtypes and ranks that the compiled kernels do not take. A recorder
-# hears of it, as such work is not in its list.
+# The result of the NumPy twin: for dtypes and ranks that the compiled kernels do not take.
 cdef object by_reference(str name, tuple arguments)

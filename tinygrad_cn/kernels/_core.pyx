@@ -200,7 +200,7 @@ cdef int launch(tg_call *call, tuple arrays) except -1:
 
 
 cdef int fail(int status, int driver) except -1:
-    name = tg_driver_name(driver).decode()
+    name = tg_driver_name(driver).decode() if driver >= 0 else "plan"
     if status == TG_NO_MEMORY:
         raise MemoryError(f"[{name}] no memory for scratch space.")
     raise IndexError(f"[{name}] an index is out of range.")
@@ -210,6 +210,9 @@ cdef object by_reference(str name, tuple arguments):
     if tg_recorder != NULL:
         (<object>tg_recorder).refuse(name)
     return getattr(reference, name)(*arguments)
+
+
+# --- recording ------------------------------------------------------------------------------------
 
 
 def set_recorder(recorder):
@@ -315,12 +318,24 @@ def set_num_threads(int n):
 
 
 def empty(shape, dtype):
-    """A new float32 or float64 array, not initialised, from the caching allocator."""
+    """A new array, its values whatever the memory held. See the NumPy twin."""
     cdef cnp.npy_intp sizes[TG_MAX_NDIM]
-    cdef int i, ndim = len(shape)
+    cdef int i, ndim
+    cdef cnp.dtype descr = np.dtype(dtype)
+    if not isinstance(shape, tuple) or len(shape) > TG_MAX_NDIM or not is_kernel_type(descr):
+        return np.empty(shape, descr)
+    ndim = len(shape)
     for i in range(ndim):
         sizes[i] = shape[i]
-    return allocate(ndim, sizes, np.dtype(dtype).num)
+        if sizes[i] < 0:
+            return np.empty(shape, descr)  # raises what NumPy raises
+    return allocate(ndim, sizes, descr.num)
+
+
+cdef bint is_kernel_type(cnp.dtype descr) noexcept:
+    return descr.num in (
+        cnp.NPY_FLOAT, cnp.NPY_DOUBLE, cnp.NPY_INT64, cnp.NPY_INT32, cnp.NPY_UINT8, cnp.NPY_BOOL
+    ) and descr.byteorder != 62 and descr.byteorder != 60  # '>' and '<': not the native order
 
 
 def empty_cache():
@@ -342,6 +357,9 @@ def memory_stats():
 
 def _read_environment():
     name = os.environ.get("TINYGRAD_CN_ISA", "")
+    if name and name not in isa_found():
+        raise ValueError("[config] this machine or this build lacks the instruction set. "
+                         f"Expected one of {isa_found()}, received TINYGRAD_CN_ISA={name!r}.")
     if name:
         isa_select(name)
     threads = os.environ.get("TINYGRAD_CN_NUM_THREADS", "")
@@ -354,6 +372,9 @@ tg_init()
 _read_environment()
 
 # --- the families ---------------------------------------------------------------------------------
+
+include "matmul.pxi"
+include "plan.pxi"
 
 # A kernel that is public here has a twin in the reference; that list is also the list of exports.
 __all__ = [name for name in reference.__all__ if name in globals()]

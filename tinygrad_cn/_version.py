@@ -1,0 +1,3 @@
+"""The version of the package, for pyproject.toml and at run time."""
+
+__version__ = "0.1.0"
