@@ -59,17 +59,17 @@ $(VENV)/.demo: $(SOURCES) | $(BIN)/python
 	@touch $@
 
 $(VENV)/.test: $(SOURCES) | $(BIN)/python
-	$(PIP) install --quiet --editable '.[demo,dev]'
+	$(PIP) install --quiet --editable '.[demo,test,lint]'
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet setuptools cython numpy
-	$(PIP) install --quiet --editable '.[demo,dev]'
+	$(PIP) install --quiet --editable '.[demo,test,lint]'
 	@touch $@
 
 # PyTorch's own index has the build without CUDA: 200 MB instead of 3 GB.
 $(PEERS)/.peers: pyproject.toml | $(PEERS)/bin/python
-	$(PEERS)/bin/python -m pip install --quiet --editable '.[demo,dev,peers]' \
+	$(PEERS)/bin/python -m pip install --quiet --editable '.[demo,test,peers]' \
 		--extra-index-url https://download.pytorch.org/whl/cpu
 	@touch $@
 

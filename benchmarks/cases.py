@@ -1,0 +1,501 @@
+"""One table of cases: each kernel at the sizes that matter, with PyTorch's way to do the same.
+
+Images are NHWC on both sides (PyTorch's channels_last, its faster layout). A peer is given the same
+arrays as tensors that share their memory, and returns a call without arguments.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from benchmarks.common import torch
+
+Peer = Callable[..., Callable[[], Any]]
+
+
+@dataclass(frozen=True)
+class Case:
+    family: str
+    kernel: str  # its name in tinygrad_cn.kernels
+    label: str
+    make: Callable[[np.random.Generator], tuple]  # the arguments
+    settings: dict[str, Any] = field(default_factory=dict)
+    peer: Peer | None = None
+    flops: float = 0  # per call
+    bytes: float = 0  # that must be moved per call, each array once
+    size: int = 0  # where the label is a size: for the growth plot
+    scale: float = 1.0  # how much rounding the check allows
+    large: bool = False  # left out of quick runs
+
+    @property
+    def name(self) -> str:
+        return f"{self.kernel} {self.label}"
+
+
+def f32(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
+    return lambda rng: rng.standard_normal(shape, dtype=np.float32)
+
+
+def arrays(*makers: Any) -> Callable[[np.random.Generator], tuple]:
+    """Arguments from makers; what is not callable is passed as it is."""
+    return lambda rng: tuple(make(rng) if callable(make) else make for make in makers)
+
+
+def call(function: Any, *args: Any, **settings: Any) -> Callable[[], Any]:
+    return lambda: function(*args, **settings)
+
+
+def all_cases() -> list[Case]:
+    """Every case, family by family."""
+    families = (matmul, convolution, transcendental, memory, softmax, normalization, pooling)
+    families += (indexing, optimizer, random, attention, recurrent)
+    return [case for family in families for case in family()]
+
+
+# --- matmul ---------------------------------------------------------------------------------------
+
+
+def matmul() -> Iterator[Case]:
+    peer = lambda a, b: call(torch.matmul, a, b)  # noqa: E731 # one line reads better in a table
+    for n in (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
+        yield Case(
+            "matmul", "matmul", f"{n}", arrays(f32(n, n), f32(n, n)), peer=peer, size=n,
+            flops=2 * n**3, bytes=12 * n**2, scale=math.sqrt(n), large=n > 1024,
+        )  # fmt: skip
+    skinny = [(32, 784, 128), (128, 784, 512), (32, 128, 10), (768, 128, 512), (768, 512, 128)]
+    skinny += [(4096, 64, 64), (64, 4096, 64), (1, 512, 512), (512, 512, 1)]
+    for m, k, n in skinny:
+        yield Case(
+            "matmul", "matmul", f"{m}x{k}x{n}", arrays(f32(m, k), f32(k, n)), peer=peer,
+            flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n), scale=math.sqrt(k),
+        )  # fmt: skip
+    transposed = lambda *s: lambda rng: f32(*s)(rng).T  # noqa: E731
+    yield Case(
+        "matmul", "matmul", "NT 1024x512x1024", arrays(f32(1024, 512), transposed(1024, 512)),
+        peer=peer, flops=2 * 1024 * 512 * 1024, scale=math.sqrt(512),
+    )  # fmt: skip
+    yield Case(
+        "matmul", "matmul", "TN 512x1024x512", arrays(transposed(1024, 512), f32(1024, 512)),
+        peer=peer, flops=2 * 512 * 1024 * 512, scale=math.sqrt(1024),
+    )  # fmt: skip
+    yield Case(
+        "matmul", "matmul", "batch 48x64x32x64", arrays(f32(48, 64, 32), f32(48, 32, 64)),
+        peer=peer, flops=2 * 48 * 64 * 32 * 64, scale=math.sqrt(32),
+    )  # fmt: skip
+    for n in (64, 512):
+        f64 = lambda rng, n=n: rng.standard_normal((n, n))  # noqa: E731
+        yield Case(
+            "matmul", "matmul", f"{n} f64", arrays(f64, f64), peer=peer, flops=2 * n**3,
+            scale=math.sqrt(n),
+        )  # fmt: skip
+
+
+# --- convolution ----------------------------------------------------------------------------------
+
+IMAGES = [  # N, C, side, O, kernel, padding
+    (32, 1, 28, 32, 3, 0),
+    (32, 32, 13, 64, 3, 0),
+    (128, 32, 13, 64, 3, 0),
+    (32, 3, 32, 64, 3, 1),
+    (32, 64, 32, 64, 3, 1),
+    (32, 64, 16, 128, 3, 1),
+    (32, 256, 8, 256, 3, 1),
+    (32, 64, 32, 64, 1, 0),
+    (1, 32, 13, 64, 3, 0),
+]
+
+
+def _nchw(x: Any) -> Any:
+    return x.permute(0, 3, 1, 2)
+
+
+def _oihw(w: Any) -> Any:
+    return w.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
+
+
+def _conv_grad(pad: int, of_input: bool) -> Peer:
+    backward = torch.ops.aten.convolution_backward if torch else None
+    numbers = ([1, 1], [pad, pad], [1, 1], False, [0, 0], 1)
+    return lambda g, x, w: call(
+        backward, _nchw(g), _nchw(x), _oihw(w), None, *numbers, [of_input, not of_input, False]
+    )
+
+
+def convolution() -> Iterator[Case]:
+    for n, c, side, o, k, pad in IMAGES:
+        out = side + 2 * pad - k + 1
+        x, w, g = f32(n, side, side, c), f32(k, k, c, o), f32(n, out, out, o)
+        label = f"n{n} {c}->{o} {side}px k{k} p{pad}"
+        settings = {"padding": ((pad, pad), (pad, pad))}
+        flops = 2 * n * out * out * o * c * k * k
+        common = {"settings": settings, "flops": flops, "scale": 4 * math.sqrt(k * k * max(c, o))}
+        moved = 4 * (n * side * side * c + k * k * c * o + n * out * out * o)
+        yield Case(
+            "convolution", "conv2d", label, arrays(x, w), **common, bytes=moved,
+            peer=lambda x, w, pad=pad: call(torch.conv2d, _nchw(x), _oihw(w), padding=pad),
+        )  # fmt: skip
+        x_shape, w_shape = (n, side, side, c), (k, k, c, o)
+        like = lambda shape: torch.empty(shape)  # noqa: E731
+        yield Case(
+            "convolution", "conv2d_input_grad", label, arrays(g, w, x_shape), **common, bytes=moved,
+            peer=lambda g, w, shape, pad=pad: _conv_grad(pad, True)(g, like(shape), w),
+        )  # fmt: skip
+        common["scale"] *= math.sqrt(n * out)
+        yield Case(
+            "convolution", "conv2d_weight_grad", label, arrays(x, g, w_shape), **common,
+            bytes=moved,
+            peer=lambda x, g, shape, pad=pad: _conv_grad(pad, False)(g, x, like(shape)),
+        )  # fmt: skip
+
+
+# --- elementwise ----------------------------------------------------------------------------------
+
+SIZES = (1_000, 100_000, 10_000_000)
+MAIN = ("exp", "log", "tanh", "sigmoid", "gelu", "gelu_tanh", "silu")
+OTHERS = (
+    "abs acos acosh asin asinh atan atanh ceil cos cosh erf expm1 floor log10 log1p log2 negative "
+    "reciprocal round rsqrt sign sin sinh softplus sqrt square tan trunc"
+).split()
+POSITIVE = {"log", "log2", "log10", "log1p", "sqrt", "rsqrt", "reciprocal"}
+PEERS = {"gelu_tanh": "gelu", "pow": "pow", "acos": "arccos"}
+GRADS = {
+    "tanh_grad": "tanh_backward",
+    "sigmoid_grad": "sigmoid_backward",
+    "silu_grad": "silu_backward",
+    "gelu_grad": "gelu_backward",
+    "gelu_tanh_grad": "gelu_backward",
+}
+
+
+def _domain(name: str, n: int) -> Callable[[np.random.Generator], np.ndarray]:
+    def make(rng: np.random.Generator) -> np.ndarray:
+        x = rng.standard_normal(n, dtype=np.float32)
+        if name in POSITIVE:
+            return np.abs(x) + np.float32(0.01)
+        if name == "acosh":
+            return np.abs(x) + np.float32(1.01)
+        if name in ("acos", "asin", "atanh"):
+            return np.tanh(x) * np.float32(0.99)
+        return x
+
+    return make
+
+
+def _torch_unary(name: str) -> Peer:
+    settings = {"approximate": "tanh"} if name == "gelu_tanh" else {}
+    place = torch.nn.functional if name in ("gelu", "gelu_tanh", "silu", "softplus") else torch
+    return lambda x: call(getattr(place, PEERS.get(name, name)), x, **settings)
+
+
+def transcendental() -> Iterator[Case]:
+    for name in MAIN:
+        for n in SIZES:
+            yield Case(
+                "transcendental", name, f"{n:.0e}", arrays(_domain(name, n)), bytes=8 * n, size=n,
+                peer=lambda x, name=name: _torch_unary(name)(x), large=n > 1e6,
+            )  # fmt: skip
+    exact = "abs ceil floor negative reciprocal round rsqrt sign sqrt square trunc".split()
+    n = 100_000
+    for name in OTHERS:
+        yield Case(
+            "memory" if name in exact else "transcendental", name, f"{n:.0e}",
+            arrays(_domain(name, n)), bytes=8 * n,
+            peer=lambda x, name=name: _torch_unary(name)(x),
+        )  # fmt: skip
+    for name, backward in GRADS.items():
+        settings = {"approximate": "tanh"} if name == "gelu_tanh_grad" else {}
+        yield Case(
+            "transcendental", name, f"{n:.0e}", arrays(f32(n), f32(n)), bytes=12 * n,
+            peer=lambda g, x, f=backward, s=settings: call(getattr(torch.ops.aten, f), g, x, **s),
+        )  # fmt: skip
+    for name in ("pow", "atan2", "logaddexp"):
+        make = arrays(_domain("log", n), f32(n))
+        yield Case(
+            "transcendental", name, f"{n:.0e}", make, bytes=12 * n, scale=16,
+            peer=lambda a, b, name=name: call(getattr(torch, name), a, b),
+        )  # fmt: skip
+
+
+# --- what memory bounds ---------------------------------------------------------------------------
+
+
+def memory() -> Iterator[Case]:
+    for n in SIZES:
+        common: dict[str, Any] = {"size": n, "large": n > 1e6}
+        label = f"{n:.0e}"
+        yield Case(
+            "memory", "add", label, arrays(f32(n), f32(n)), bytes=12 * n, **common,
+            peer=lambda a, b: call(torch.add, a, b),
+        )  # fmt: skip
+        yield Case(
+            "memory", "relu", label, arrays(f32(n)), bytes=8 * n, **common,
+            peer=lambda x: call(torch.relu, x),
+        )  # fmt: skip
+        yield Case(
+            "memory", "sum", label, arrays(f32(n)), bytes=4 * n, scale=64, **common,
+            peer=lambda x: call(torch.sum, x),
+        )  # fmt: skip
+    n = 100_000
+    for name in "subtract multiply divide maximum minimum equal not_equal less less_equal".split():
+        peer = {"not_equal": "ne", "less": "lt", "less_equal": "le", "equal": "eq"}.get(name, name)
+        yield Case(
+            "memory", name, f"{n:.0e}", arrays(f32(n), f32(n)), bytes=12 * n,
+            peer=lambda a, b, f=peer: call(getattr(torch, f), a, b),
+        )  # fmt: skip
+    for name, peer in (("greater", "gt"), ("greater_equal", "ge")):
+        yield Case(
+            "memory", name, f"{n:.0e} with a number", arrays(f32(n), 0.5), bytes=5 * n,
+            peer=lambda a, b, f=peer: call(getattr(torch, f), a, b),
+        )  # fmt: skip
+    yield Case(
+        "memory", "relu_grad", f"{n:.0e}", arrays(f32(n), f32(n)), bytes=12 * n,
+        peer=lambda g, y: call(torch.ops.aten.threshold_backward, g, y, 0),
+    )  # fmt: skip
+    mask = lambda rng: rng.random(n) < 0.5  # noqa: E731
+    yield Case(
+        "memory", "where", f"{n:.0e}", arrays(mask, f32(n), f32(n)), bytes=13 * n,
+        peer=lambda c, a, b: call(torch.where, c, a, b),
+    )  # fmt: skip
+    rows, columns = 4096, 512
+    table, half = f32(rows, columns), 4 * rows * columns
+    yield Case(
+        "memory", "add", "bias (4096, 512)", arrays(table, f32(columns)), bytes=2 * half,
+        peer=lambda a, b: call(torch.add, a, b),
+    )  # fmt: skip
+    yield Case(
+        "memory", "copy", "transpose (4096, 512)", arrays(lambda rng: table(rng).T), bytes=2 * half,
+        peer=lambda x: call(x.clone, memory_format=torch.contiguous_format),
+    )  # fmt: skip
+    reductions = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin", "prod": "prod"}
+    reductions |= {"argmax": "argmax", "argmin": "argmin", "cumsum": "cumsum", "cumprod": "cumprod"}
+    for name, peer in reductions.items():
+        for axis in (0, 1):
+            yield Case(
+                "memory", name, f"axis {axis} (4096, 512)", arrays(table), {"axis": axis},
+                bytes=half * (2 if name.startswith("cum") else 1), scale=64,
+                peer=lambda x, f=peer, axis=axis: call(getattr(torch, f), x, axis),
+            )  # fmt: skip
+
+
+def softmax() -> Iterator[Case]:
+    for shape in ((64, 10), (1024, 1024), (8192, 128), (256, 32000)):
+        count = math.prod(shape)
+        common: dict[str, Any] = {"bytes": 8 * count, "large": count > 4e6}
+        yield Case(
+            "softmax", "softmax", f"{shape}", arrays(f32(*shape)), **common,
+            peer=lambda x: call(torch.softmax, x, -1),
+        )  # fmt: skip
+        yield Case(
+            "softmax", "log_softmax", f"{shape}", arrays(f32(*shape)), **common,
+            peer=lambda x: call(torch.log_softmax, x, -1),
+        )  # fmt: skip
+    for n, c in ((128, 10), (768, 65), (1024, 1000)):
+        labels = lambda rng, n=n, c=c: rng.integers(0, c, n)  # noqa: E731
+        lse = lambda rng, n=n: rng.standard_normal(n, dtype=np.float32) + np.float32(9)  # noqa: E731
+        yield Case(
+            "softmax", "cross_entropy", f"({n}, {c})", arrays(f32(n, c), labels), bytes=4 * n * c,
+            peer=lambda z, t: call(torch.nn.functional.cross_entropy, z, t, reduction="none"),
+        )  # fmt: skip
+        # PyTorch has no kernel of its own for it: softmax's gradient is what it runs
+        yield Case(
+            "softmax", "cross_entropy_grad", f"({n}, {c})", arrays(f32(n), f32(n, c), labels, lse),
+            bytes=8 * n * c,
+        )  # fmt: skip
+    shape = (1024, 1024)
+    for name, peer in (
+        ("softmax_grad", "_softmax_backward_data"),
+        ("log_softmax_grad", "_log_softmax_backward_data"),
+    ):
+        yield Case(
+            "softmax", name, f"{shape}", arrays(f32(*shape), f32(*shape)), bytes=12 * 1024**2,
+            scale=64,
+            peer=lambda g, y, f=peer: call(getattr(torch.ops.aten, f), g, y, -1, torch.float32),
+        )  # fmt: skip
+
+
+def normalization() -> Iterator[Case]:
+    rows, width = 4096, 512
+    x, v, count = f32(rows, width), f32(width), rows * width
+    aten = torch.ops.aten if torch else None
+    positive = lambda n: lambda rng: rng.random(n, dtype=np.float32) + np.float32(0.5)  # noqa: E731
+    yield Case(
+        "normalization", "layer_norm", "(4096, 512)", arrays(x, v, v), bytes=8 * count, scale=16,
+        peer=lambda x, w, b: call(torch.layer_norm, x, (width,), w, b, 1e-3),
+    )  # fmt: skip
+    yield Case(
+        "normalization", "layer_norm_grad", "(4096, 512)",
+        arrays(x, x, v, f32(rows), positive(rows)), bytes=12 * count, scale=256,
+        peer=lambda g, x, w, m, r: call(
+            aten.native_layer_norm_backward, g, x, (width,), m[:, None], r[:, None], w, w, [True] * 3
+        ),
+    )  # fmt: skip
+    yield Case(
+        "normalization", "rms_norm", "(4096, 512)", arrays(x, v), bytes=8 * count, scale=16,
+        peer=lambda x, w: call(torch.nn.functional.rms_norm, x, (width,), w, 1e-6),
+    )  # fmt: skip
+    yield Case(
+        "normalization", "rms_norm_grad", "(4096, 512)", arrays(x, x, v, positive(rows)),
+        bytes=12 * count, scale=256,
+    )  # fmt: skip
+    image = f32(32, 32, 32, 64)
+    count = 32 * 32 * 32 * 64
+    yield Case(
+        "normalization", "batch_norm", "(32, 32, 32, 64)", arrays(image, f32(64), f32(64)),
+        bytes=12 * count, scale=64,
+        peer=lambda x, w, b: call(
+            torch.batch_norm, _nchw(x), w, b, None, None, True, 0.1, 1e-3, False
+        ),
+    )  # fmt: skip
+    yield Case(
+        "normalization", "batch_norm_grad", "(32, 32, 32, 64)",
+        arrays(image, image, f32(64), f32(64), positive(64)), bytes=20 * count, scale=1024,
+        peer=lambda g, x, w, m, v: call(
+            aten.native_batch_norm_backward, _nchw(g), _nchw(x), w, None, None, m, v.rsqrt(), True,
+            1e-3, [True] * 3,
+        ),
+    )  # fmt: skip
+
+
+def pooling() -> Iterator[Case]:
+    shape, small = (32, 32, 32, 64), (32, 16, 16, 64)
+    count = math.prod(shape)
+    window = lambda rng: rng.integers(0, 4, small, dtype=np.uint8)  # noqa: E731
+    functional = torch.nn.functional if torch else None
+    label = f"2x2 {shape}"
+    yield Case(
+        "pooling", "max_pool2d", label, arrays(f32(*shape)), bytes=5.25 * count,
+        peer=lambda x: call(functional.max_pool2d, _nchw(x), 2, return_indices=True),
+    )  # fmt: skip
+    yield Case(
+        "pooling", "max_pool2d_grad", label, arrays(f32(*small), window, shape), bytes=5.25 * count,
+    )  # fmt: skip
+    yield Case(
+        "pooling", "max_pool2d_gather", label, arrays(f32(*shape), window), bytes=2.25 * count,
+    )  # fmt: skip
+    yield Case(
+        "pooling", "average_pool2d", label, arrays(f32(*shape)), bytes=5 * count,
+        peer=lambda x: call(functional.avg_pool2d, _nchw(x), 2),
+    )  # fmt: skip
+    yield Case(
+        "pooling", "average_pool2d_grad", label, arrays(f32(*small), shape), bytes=5 * count,
+    )  # fmt: skip
+
+
+def indexing() -> Iterator[Case]:
+    rows = lambda rng: rng.integers(0, 10_000, (32, 128))  # noqa: E731
+    moved = 8 * 32 * 128 * 128
+    yield Case(
+        "indexing", "take", "4096 of (10000, 128)", arrays(f32(10_000, 128), rows), bytes=moved,
+        peer=lambda x, i: call(torch.nn.functional.embedding, i, x),
+    )  # fmt: skip
+    yield Case(
+        "indexing", "scatter_add", "4096 into (10000, 128)",
+        arrays(f32(32, 128, 128), rows, (10_000, 128)), bytes=moved + 4 * 10_000 * 128, scale=8,
+        peer=lambda g, i, s: call(
+            torch.ops.aten.embedding_dense_backward, g, i, s[0], -1, False
+        ),
+    )  # fmt: skip
+
+
+def optimizer() -> Iterator[Case]:
+    def fused(name: str, p: Any, g: Any) -> Callable[[], Any]:
+        p = p.clone().requires_grad_()
+        p.grad = g
+        return getattr(torch.optim, name)([p], lr=1e-3, fused=True).step
+
+    zeros = lambda n: lambda rng: np.zeros(n, dtype=np.float32)  # noqa: E731
+    for n in (10_000, 1_000_000):
+        hyper = lambda rng: np.array([1e-3, 0.9, 0.999, 1e-7, 0.0, 1.0])  # noqa: E731
+        make = arrays(f32(n), f32(n), zeros(n), zeros(n), hyper)
+        yield Case(
+            "optimizer", "adam", f"{n:.0e}", make, bytes=28 * n, size=n, scale=64,
+            peer=lambda p, g, m, v, h: fused("Adam", p, g),
+        )  # fmt: skip
+        hyper = lambda rng: np.array([1e-3, 0.0, 0.0])  # noqa: E731
+        yield Case(
+            "optimizer", "sgd", f"{n:.0e}", arrays(f32(n), f32(n), None, hyper), bytes=12 * n,
+            size=n, peer=lambda p, g, v, h: fused("SGD", p, g),
+        )  # fmt: skip
+
+
+def random() -> Iterator[Case]:
+    n = 1_000_000
+    state = lambda rng: np.array([7, 0])  # noqa: E731
+    yield Case(
+        "random", "uniform", "1e+06", arrays(state, (n,), np.float32), bytes=4 * n,
+        peer=lambda s, shape, d: call(torch.rand, shape),
+    )  # fmt: skip
+    yield Case(
+        "random", "normal", "1e+06", arrays(state, (n,), np.float32), bytes=4 * n, scale=64,
+        peer=lambda s, shape, d: call(torch.randn, shape),
+    )  # fmt: skip
+    yield Case(
+        "random", "dropout", "1e+06", arrays(f32(n), 0.5, state), bytes=9 * n,
+        peer=lambda x, rate, s: call(torch.native_dropout, x, rate, True),
+    )  # fmt: skip
+
+
+def attention() -> Iterator[Case]:
+    for b, h, t, d in ((12, 4, 64, 32), (4, 8, 256, 64), (1, 8, 1024, 64)):
+        q = f32(b, h, t, d)
+        for causal in (False, True):
+            label = f"B{b} H{h} T{t} D{d}{' causal' if causal else ''}"
+            flops = 4 * b * h * t * t * d * (0.5 if causal else 1)
+            settings = {"causal": causal}
+            yield Case(
+                "attention", "attention", label, arrays(q, q, q), settings, flops=flops, scale=16,
+                peer=lambda q, k, v, c=causal: call(
+                    torch.nn.functional.scaled_dot_product_attention, q, k, v, is_causal=c
+                ),
+            )  # fmt: skip
+            yield Case(
+                "attention", "attention_grad", label,
+                lambda rng, q=q, c=causal: _attention_grad_args(rng, q, c), settings,
+                flops=2.5 * flops, scale=256,
+                peer=lambda g, q, k, v, y, lse, c=causal: call(
+                    torch.ops.aten._scaled_dot_product_flash_attention_for_cpu_backward,
+                    g, q, k, v, y, lse, 0.0, c,
+                ),
+            )  # fmt: skip
+
+
+def _attention_grad_args(rng: np.random.Generator, make: Any, causal: bool) -> tuple:
+    from tinygrad_cn.kernels import reference
+
+    g, q, k, v = (make(rng) for _ in range(4))
+    return g, q, k, v, *reference.attention(q, k, v, causal=causal)
+
+
+def recurrent() -> Iterator[Case]:
+    t, n, units = 50, 32, 128
+    rule = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+    for name, gates in rule.items():
+        z, r = f32(t, n, gates * units), f32(units, gates * units)
+        flops = 2 * t * n * units * gates * units
+        kernel = lambda rng, r=r: r(rng) / np.float32(math.sqrt(units))  # noqa: E731
+        label = f"T{t} N{n} U{units}"
+        yield Case(
+            "recurrent", name, label, arrays(z, kernel), flops=flops, scale=1024
+        )
+        yield Case(
+            "recurrent", f"{name}_grad", label,
+            lambda rng, name=name, z=z, r=kernel: _recurrent_grad_args(rng, name, z, r),
+            flops=2 * flops, scale=4096,
+        )  # fmt: skip
+
+
+def _recurrent_grad_args(rng: np.random.Generator, name: str, z: Any, r: Any) -> tuple:
+    from tinygrad_cn.kernels import reference
+
+    r = r(rng)
+    results = getattr(reference, name)(z(rng), r)
+    states = results if name == "simple_rnn" else results[0]
+    g = rng.standard_normal(states.shape, dtype=np.float32)
+    if name == "lstm":
+        return g, None, *results, r
+    return (g, states, r) if name == "simple_rnn" else (g, *results, r)

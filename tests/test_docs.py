@@ -1,0 +1,67 @@
+"""What the documents say is true: their programs run, and print what is written beside them."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import pkgutil
+import re
+from pathlib import Path
+
+import pytest
+
+import tinygrad_cn
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
+EXTRAS = {"sklearn", "matplotlib", "onnx", "onnxruntime", "starlette", "uvicorn", "mpi4py", "h5py"}
+MODULES = [
+    info.name
+    for info in pkgutil.walk_packages(tinygrad_cn.__path__, "tinygrad_cn.")
+    if not info.name.endswith("__main__")
+]
+
+
+def programs(page: Path) -> list[tuple[int, str]]:
+    """(line, text) of each block fenced as python."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.finditer(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    return [(text[: block.start(1)].count("\n"), block[1]) for block in blocks]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_programs_of_a_page_run(page, tmp_path, monkeypatch):
+    """A page's blocks run one after the other, as its reader would type them."""
+    monkeypatch.chdir(tmp_path)
+    names: dict = {"__name__": "__page__"}
+    runner = doctest.DocTestRunner(optionflags=FLAGS)
+    for line, text in programs(page):
+        if ">>>" in text:
+            test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), line)
+            report: list[str] = []
+            runner.run(test, out=report.append, clear_globs=False)
+            assert runner.failures == 0, "".join(report)
+            names.update(test.globs)
+        else:
+            exec(compile("\n" * line + text, str(page), "exec"), names)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_of_a_page_lead_somewhere(page):
+    text = page.read_text(encoding="utf-8")
+    for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
+        if not target.startswith(("http://", "https://", "mailto:")):
+            assert (page.parent / target).exists(), target
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_examples_in_docstrings(name):
+    try:
+        module = importlib.import_module(name)
+    except ImportError as error:
+        if error.name and error.name.split(".")[0] in EXTRAS:
+            pytest.skip(f"{error.name} is not installed")
+        raise
+    result = doctest.testmod(module, optionflags=FLAGS)
+    assert result.failed == 0
