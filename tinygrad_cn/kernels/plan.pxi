@@ -1,0 +1,65 @@
+# Replay: a list of recorded calls, packed into one array of tg_call and run without Python.
+
+from libc.stdlib cimport free, malloc
+from libc.string cimport memcpy
+
+cdef extern from "tg.h" nogil:
+    int tg_run_plan(const tg_call *calls, Py_ssize_t n, int team, double *nanoseconds) noexcept
+
+
+def driver_of(bytes call):
+    """The name of the driver of a recorded call."""
+    return tg_driver_name(call_in(call).driver).decode()
+
+
+def relocate_call(bytes call, addresses):
+    """A recorded call with its arrays at other addresses (None: as it was)."""
+    cdef bytes moved = PyBytes_FromStringAndSize(PyBytes_AS_STRING(call), PyBytes_GET_SIZE(call))
+    cdef tg_call *c = <tg_call *>call_in(moved)
+    for i, address in enumerate(addresses):
+        if address is not None:
+            c.arrays[i].data = <void *><size_t>address
+    return moved
+
+
+cdef class Plan:
+    """Calls to be run in order, over and over. Whoever makes it keeps their arrays alive."""
+    cdef tg_call *calls
+    cdef readonly Py_ssize_t n
+
+    def __cinit__(self, list calls):
+        cdef Py_ssize_t i
+        self.n = len(calls)
+        self.calls = <tg_call *>malloc(max(self.n, 1) * sizeof(tg_call))
+        if self.calls == NULL:
+            raise MemoryError(f"[plan] no memory for {self.n} calls.")
+        for i in range(self.n):
+            memcpy(&self.calls[i], call_in(calls[i]), sizeof(tg_call))
+
+    def __dealloc__(self):
+        free(self.calls)
+
+    def run(self, bint team):
+        """Run the calls, by a team of threads or on this one alone."""
+        cdef int status
+        with nogil:
+            status = tg_run_plan(self.calls, self.n, team, NULL)
+        if status != TG_OK:
+            fail(status, -1)
+
+    def times(self, bint team):
+        """Run the calls; return the nanoseconds that each took."""
+        cdef int status
+        measured = np.zeros(self.n)
+        cdef double *nanoseconds = <double *>cnp.PyArray_DATA(<cnp.ndarray>measured)
+        with nogil:
+            status = tg_run_plan(self.calls, self.n, team, nanoseconds)
+        if status != TG_OK:
+            fail(status, -1)
+        return measured
+
+    def point(self, Py_ssize_t call, int array, size_t address):
+        """Let one array of one call lie elsewhere: a new input, or a new place for a result."""
+        if not 0 <= call < self.n or not 0 <= array < self.calls[call].n_arrays:
+            raise IndexError(f"[plan] Expected a call below {self.n}, received {call}, {array}.")
+        self.calls[call].arrays[array].data = <void *>address
