@@ -61,7 +61,7 @@ int tg_gemm(const tg_gemm_problem *problem); /* drivers/matmul.c; a tg_status */
 /* Kernels by dtype, for drivers that hold arrays as void pointers. */
 void tg_gemm_run(int dtype, const tg_gemm_block *block);
 void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
-                    ptrdiff_t b_col, void *out);
+                    ptrdiff_t b_col, void *out, ptrdiff_t panel);
 ptrdiff_t tg_gemm_panel(int dtype); /* columns in a packed panel of B */
 
 /* The activation in place over rows of c; relu and none do nothing (the block kernel has relu). */

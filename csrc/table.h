@@ -34,7 +34,7 @@
     K(gemm_pack_a, (ptrdiff_t m, ptrdiff_t k, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,        \
                     T *out))                                                                       \
     K(gemm_pack_b, (ptrdiff_t k, ptrdiff_t n, const T *b, ptrdiff_t b_row, ptrdiff_t b_col,        \
-                    T *out))                                                                       \
+                    T *out, ptrdiff_t panel))                                                     \
     K(gemm_dot, (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const T *a, ptrdiff_t a_row, const T *bt,  \
                  ptrdiff_t bt_row, T *c, ptrdiff_t c_row, ptrdiff_t c_col))
 

@@ -77,12 +77,12 @@ ptrdiff_t tg_gemm_panel(int dtype)
 }
 
 void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
-                    ptrdiff_t b_col, void *out)
+                    ptrdiff_t b_col, void *out, ptrdiff_t panel)
 {
     if (dtype == TG_F32)
-        tg_active->gemm_pack_b_f32(k, n, b, b_row, b_col, out);
+        tg_active->gemm_pack_b_f32(k, n, b, b_row, b_col, out, panel);
     else
-        tg_active->gemm_pack_b_f64(k, n, b, b_row, b_col, out);
+        tg_active->gemm_pack_b_f64(k, n, b, b_row, b_col, out, panel);
 }
 
 static void pack_a(int dtype, ptrdiff_t m, ptrdiff_t k, const void *a, ptrdiff_t a_row,
@@ -128,10 +128,11 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         char *own_b = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->k * padded * size));
         if (!own_b)
             return TG_NO_MEMORY;
-        for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth)
-            tg_gemm_pack_b(p->dtype, min_of(depth, p->k - p0), p->n,
-                           at(p->dtype, b, p0 * p->b_row), p->b_row, p->b_col,
-                           own_b + p0 * padded * size);
+        for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth) {
+            ptrdiff_t k = min_of(depth, p->k - p0);
+            tg_gemm_pack_b(p->dtype, k, p->n, at(p->dtype, b, p0 * p->b_row), p->b_row, p->b_col,
+                           own_b + p0 * padded * size, k * nr);
+        }
         packed = own_b;
     }
     if (plan->pack_a) {
@@ -287,7 +288,7 @@ static void pack_task(void *context, ptrdiff_t task)
         tg_gemm_pack_b(
             p->dtype, k, j1 - j0,
             at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col), p->b_row,
-            p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size);
+            p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size, k * nr);
 }
 
 static double fma_nanoseconds(int dtype)

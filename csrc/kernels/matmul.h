@@ -176,15 +176,15 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
 }
 
 /* Columns of B (element (p, j) is b[p * b_row + j * b_col]) in panels of 2 vectors, the last one
- * filled up with zeros; panel q starts at out + q * k * nr. */
+ * filled up with zeros; panel q starts at out + q * panel. */
 TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdiff_t b_row,
-                                  ptrdiff_t b_col, V_T *out)
+                                  ptrdiff_t b_col, V_T *out, ptrdiff_t panel)
 {
     const ptrdiff_t nr = 2 * V_LANES;
     for (ptrdiff_t j = 0; j < n; j += V_LANES) {
         ptrdiff_t width = n - j < V_LANES ? n - j : V_LANES, p = 0;
         const V_T *from = b + j * b_col;
-        V_T *to = out + j / nr * nr * k + j % nr;
+        V_T *to = out + j / nr * panel + j % nr;
         if (width == V_LANES && b_col == 1) {
             for (; p < k; p++) V(store)(to + p * nr, V(load)(from + p * b_row));
         } else if (b_col == 1) {
@@ -205,7 +205,7 @@ TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdif
     }
     if ((n - 1) % nr < V_LANES) /* the second vector of the last panel has no column at all */
         for (ptrdiff_t p = 0; p < k; p++)
-            V(store)(out + (n - 1) / nr * nr * k + p * nr + V_LANES, V(zero)());
+            V(store)(out + (n - 1) / nr * panel + p * nr + V_LANES, V(zero)());
 }
 
 /* A (m x k) in the tiles that gemm_block takes, each with its rows of one k side by side: element
