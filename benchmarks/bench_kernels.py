@@ -3,8 +3,8 @@
     python -m benchmarks kernels                      # all, then tables and plots
     python -m pytest benchmarks/bench_kernels.py -o python_files='bench_*.py' -k matmul
 
-pytest-benchmark keeps the records; the comparison itself is taken in turn (see common.py) and stored
-with them under ``extra_info``.
+pytest-benchmark keeps the records; the comparison itself is taken in turn (see common.py) and
+stored with them under ``extra_info``.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def test_kernel(case: Case, threads: int, benchmark) -> None:
             "numpy": lambda: twin(*args, **case.settings),
         }
         if common.torch is not None and case.peer is not None:
-            tensors = [
-                common.torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args
-            ]
+            tensors = [common.torch.from_numpy(a) if isinstance(a, np.ndarray) else a for a in args]
             sides["torch"] = case.peer(*tensors)
         spinning = ("numpy",) if threads > 1 else ()
         rounds, sample = (1, 1e-4) if QUICK else (5, common.SAMPLE)

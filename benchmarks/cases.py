@@ -140,16 +140,15 @@ def convolution() -> Iterator[Case]:
             peer=lambda x, w, pad=pad: call(torch.conv2d, _nchw(x), _oihw(w), padding=pad),
         )  # fmt: skip
         x_shape, w_shape = (n, side, side, c), (k, k, c, o)
-        like = lambda shape: torch.empty(shape)  # noqa: E731
         yield Case(
             "convolution", "conv2d_input_grad", label, arrays(g, w, x_shape), **common, bytes=moved,
-            peer=lambda g, w, shape, pad=pad: _conv_grad(pad, True)(g, like(shape), w),
+            peer=lambda g, w, shape, pad=pad: _conv_grad(pad, True)(g, torch.empty(shape), w),
         )  # fmt: skip
         common["scale"] *= math.sqrt(n * out)
         yield Case(
             "convolution", "conv2d_weight_grad", label, arrays(x, g, w_shape), **common,
             bytes=moved,
-            peer=lambda x, g, shape, pad=pad: _conv_grad(pad, False)(g, x, like(shape)),
+            peer=lambda x, g, shape, pad=pad: _conv_grad(pad, False)(g, x, torch.empty(shape)),
         )  # fmt: skip
 
 
@@ -331,7 +330,8 @@ def normalization() -> Iterator[Case]:
         "normalization", "layer_norm_grad", "(4096, 512)",
         arrays(x, x, v, f32(rows), positive(rows)), bytes=12 * count, scale=256,
         peer=lambda g, x, w, m, r: call(
-            aten.native_layer_norm_backward, g, x, (width,), m[:, None], r[:, None], w, w, [True] * 3
+            aten.native_layer_norm_backward, g, x, (width,), m[:, None], r[:, None], w, w,
+            [True] * 3,
         ),
     )  # fmt: skip
     yield Case(
@@ -479,9 +479,7 @@ def recurrent() -> Iterator[Case]:
         flops = 2 * t * n * units * gates * units
         kernel = lambda rng, r=r: r(rng) / np.float32(math.sqrt(units))  # noqa: E731
         label = f"T{t} N{n} U{units}"
-        yield Case(
-            "recurrent", name, label, arrays(z, kernel), flops=flops, scale=1024
-        )
+        yield Case("recurrent", name, label, arrays(z, kernel), flops=flops, scale=1024)
         yield Case(
             "recurrent", f"{name}_grad", label,
             lambda rng, name=name, z=z, r=kernel: _recurrent_grad_args(rng, name, z, r),

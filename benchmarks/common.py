@@ -2,9 +2,9 @@
 
 Machines change speed from minute to minute, so only what was measured in turn, in one run, is
 compared: each round takes one sample of each side, and a ratio is the median of the rounds' ratios.
-Threads that wait for work spin for a while and take a core from whoever is timed next (OpenBLAS's for
-0.1 s), so each sample is preceded by a pause and a warm-up. Nothing is timed before its result has
-been checked.
+Threads that wait for work spin for a while and take a core from whoever is timed next (OpenBLAS's
+for 0.1 s), so each sample is preceded by a pause and a warm-up. Nothing is timed before its result
+has been checked.
 """
 
 from __future__ import annotations
@@ -140,7 +140,8 @@ def machine() -> dict[str, Any]:
         "cores": all_threads(),
         "python": platform.python_version(),
         "tinygrad_cn": tg.__version__,
-        **{name: config[name] for name in ("isa", "openmp", "compiler") if name in config},
+        "instruction set": config["instruction set"],
+        "compiler": config["compiler"],
         "numpy": np.__version__,
         "blas": _blas_name(),
     }

@@ -71,7 +71,7 @@ def imports(name: str, inside_functions: bool) -> set[str]:
 
 def part(module: str) -> str:
     """The part of the house a module belongs to: tinygrad_cn.ops.shape -> ops."""
-    return (module.split(".") + [""])[1]
+    return [*module.split("."), ""][1]
 
 
 @pytest.mark.parametrize("name", MODULES)
@@ -133,7 +133,9 @@ def test_compiled_kernel_has_the_signature_of_its_twin(name):
     compiled, twin = inspect.signature(getattr(kernels, name)), getattr(reference, name)
     expected = inspect.signature(twin)
     assert list(compiled.parameters) == list(expected.parameters)
-    for ours, theirs in zip(compiled.parameters.values(), expected.parameters.values(), strict=True):
+    for ours, theirs in zip(
+        compiled.parameters.values(), expected.parameters.values(), strict=True
+    ):
         assert ours.default == theirs.default
         assert ours.kind == theirs.kind
 

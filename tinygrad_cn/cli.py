@@ -1,8 +1,8 @@
 """The command ``tinygrad-cn``, also ``python -m tinygrad_cn``.
 
-Each command imports what it needs when it runs, so that ``--help`` is instant and a missing extra is
-only missed by the command that wants it. Mistakes of the user end in one line on stderr and status
-2; ``--traceback`` shows where they came from.
+Each command imports what it needs when it runs, so that ``--help`` is instant and a missing extra
+is only missed by the command that wants it. Mistakes of the user end in one line on stderr and
+status 2; ``--traceback`` shows where they came from.
 """
 
 from __future__ import annotations

@@ -105,7 +105,7 @@ def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
 
 
 def _hats(n: int, m: int) -> np.ndarray:
-    """(m, n): the weights of n old pixels in each of m new ones, hat functions of their distance."""
+    """(m, n): the weight of each of n old pixels in each of m new ones, a hat around its place."""
     centre = (np.arange(m)[:, np.newaxis] + 0.5) * n / m - 0.5
     centre = np.clip(centre, 0, n - 1)
     weight = np.maximum(0, 1 - np.abs(centre - np.arange(n)) / max(1.0, n / m))
@@ -212,7 +212,9 @@ def _draw_curve(axes: Any, history: dict[str, Any]) -> None:
     axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log", title="Learning curve")
     right = axes.twinx()
     right.plot(epochs, history["accuracy"], "s-", color="#d2691e", label="accuracy, training")
-    right.plot(epochs, history["val_accuracy"], "s--", color="#eab68a", label="accuracy, validation")
+    right.plot(
+        epochs, history["val_accuracy"], "s--", color="#eab68a", label="accuracy, validation"
+    )
     right.set_ylabel("accuracy")
     lines = axes.get_lines() + right.get_lines()
     axes.legend(lines, [line.get_label() for line in lines], loc="center right", fontsize=9)
