@@ -7,9 +7,18 @@ engine, so no rule mentions it. Each rule is made of ops, so it can be different
 
 from __future__ import annotations
 
-from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+import builtins
+import math
+from typing import Any
 
+import numpy as np
+
+from tinygrad_cn import kernels
+from tinygrad_cn.op import Op, Value
+
+from .comparison import (
+    equal, greater, greater_equal, isinf, less, less_equal, logical_and, logical_not,
+)  # fmt: skip
 
 # --- arithmetic -----------------------------------------------------------------------------------
 
@@ -66,16 +75,23 @@ class Negative(Op):
 
 
 class Pow(Op):
-    """y = a^b;  ga = g b a^(b-1),  gb = g y log(a), which is 0 where a = 0 and b >= 0."""
+    """y = a^b;  ga = g b a^(b-1),  gb = g y ln a; where a = 0, ga is 0 if b = 0, gb is 0 if b >= 0."""
 
     def forward(a, b):
         return kernels.pow(a, b)
 
     def vjp(g, a, b, y, needs):
-        ga = g * (b * power(a, b - 1)) if needs[0] else None
-        # where a is 0, log would be -inf and 0 * -inf NaN, though y = 0 does not move with b
-        log_a = log(where(equal(a, 0), 1, a)) if needs[1] else None
-        return ga, g * y * log_a if needs[1] else None
+        ga = gb = None
+        if needs[0] and not isinstance(b, Value):
+            ga = g * (b * power(a, b - 1)) if b != 0 else g * 0.0
+        elif needs[0]:
+            both = logical_and(equal(a, 0), equal(b, 0))  # 0 * 0^-1 would be NaN
+            ga = g * (b * power(where(both, 1.0, a), b - 1))
+        if needs[1]:
+            # where a is 0, ln a would be -inf and 0 * -inf NaN, though y = 0 does not move with b
+            still = logical_and(equal(a, 0), greater_equal(b, 0))
+            gb = g * y * log(where(still, 1.0, a))
+        return ga, gb
 
 
 class Square(Op):
@@ -144,6 +160,51 @@ def _share(g, first, tie, needs):
     return g * weight if needs[0] else None, g * (1 - weight) if needs[1] else None
 
 
+class Clip(Op):
+    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it wins."""
+
+    def forward(x, min, max):
+        y = x if min is None else kernels.maximum(x, min)
+        return y if max is None else kernels.minimum(y, max)
+
+    def vjp(g, x, min, max, needs):
+        low = False if min is None else less(x, min)
+        high = False if max is None else greater(x if min is None else maximum(x, min), max)
+        inside = equal(x, x) if min is None else greater_equal(x, min)
+        inside = inside if max is None else logical_and(inside, less_equal(x, max))
+        return (
+            where(inside, g, 0.0) if needs[0] else None,
+            where(logical_and(low, logical_not(high)), g, 0.0) if needs[1] else None,
+            where(high, g, 0.0) if needs[2] else None,
+        )
+
+
+class FloorDivide(Op):
+    """y = floor(a / b), rounded down as in Python; its slope is 0."""
+
+    def forward(a, b):
+        with np.errstate(all="ignore"):
+            return np.asarray(np.floor_divide(a, b))
+
+    def vjp(g):
+        return None, None
+
+
+class Remainder(Op):
+    """y = a - b floor(a / b), of the sign of b;  ga = g,  gb = -g floor(a / b).
+
+    >>> tg.ops.remainder([5, -5], 3)
+    Tensor([2., 1.])
+    """
+
+    def forward(a, b):
+        with np.errstate(all="ignore"):
+            return np.asarray(np.remainder(a, b))
+
+    def vjp(g, a, b, needs):
+        return g, -g * floor_divide(a, b) if needs[1] else None
+
+
 class Where(Op):
     """y = a where the condition holds, else b;  ga = g there, else 0,  gb = g elsewhere, else 0."""
 
@@ -159,16 +220,35 @@ class Where(Op):
 add = Add()
 subtract = Subtract()
 multiply = Multiply()
-divide = Divide()
+divide = true_divide = Divide()
 negative = Negative()
-power = Pow()
+pow = power = Pow()
 square = Square()
 reciprocal = Reciprocal()
-abs = Abs()
+abs = absolute = Abs()
 sign = Sign()
 maximum = Maximum()
 minimum = Minimum()
 where = Where()
+floor_divide = FloorDivide()
+remainder = mod = Remainder()
+_clip = Clip()
+
+
+def clip(x: Any, min: Any = None, max: Any = None) -> Any:
+    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it wins.
+
+    Either bound may be None. Where min > max, y is max, as in NumPy.
+
+    >>> tg.ops.clip([-2, 0.5, 2], -1, 1)
+    Tensor([-1. ,  0.5,  1. ])
+    """
+    return _clip(x, min, max)
+
+
+def positive(x: Any) -> Any:
+    """y = x."""
+    return x if isinstance(x, Value) else add(x, 0)
 
 
 # --- exponentials and logarithms ------------------------------------------------------------------
@@ -194,8 +274,48 @@ class Log(Op):
         return g / x
 
 
+class Expm1(Op):
+    """y = e^x - 1, exact near 0;  gx = g (y + 1)."""
+
+    def forward(x):
+        return kernels.expm1(x)
+
+    def vjp(g, y):
+        return g * (y + 1)
+
+
+class Log1p(Op):
+    """y = ln(1 + x), exact near 0;  gx = g / (1 + x)."""
+
+    def forward(x):
+        return kernels.log1p(x)
+
+    def vjp(g, x):
+        return g / (1 + x)
+
+
+class Log2(Op):
+    """y = ln x / ln 2;  gx = g / (x ln 2)."""
+
+    def forward(x):
+        return kernels.log2(x)
+
+    def vjp(g, x):
+        return g / (x * math.log(2))
+
+
+class Log10(Op):
+    """y = ln x / ln 10;  gx = g / (x ln 10)."""
+
+    def forward(x):
+        return kernels.log10(x)
+
+    def vjp(g, x):
+        return g / (x * math.log(10))
+
+
 class Sqrt(Op):
-    """y = sqrt(x);  gx = g / (2 y)."""
+    """y = sqrt(x);  gx = g / (2 y), which is infinite at 0."""
 
     def forward(x):
         return kernels.sqrt(x)
@@ -204,59 +324,98 @@ class Sqrt(Op):
         return g / (2 * y)
 
 
+class Rsqrt(Op):
+    """y = 1 / sqrt(x);  gx = -g y^3 / 2."""
+
+    def forward(x):
+        return kernels.rsqrt(x)
+
+    def vjp(g, y):
+        return -0.5 * g * (y * square(y))
+
+
+class LogAddExp(Op):
+    """y = ln(e^a + e^b);  ga = g e^(a-y),  gb = g e^(b-y).
+
+    >>> tg.ops.logaddexp(1000.0, np.float32(1000.0))
+    Tensor(1000.6931)
+    """
+
+    def forward(a, b):
+        return kernels.logaddexp(a, b)
+
+    def vjp(g, a, b, y, needs):
+        y = where(isinf(y), 0.0, y)  # inf - inf would be NaN
+        return g * exp(a - y) if needs[0] else None, g * exp(b - y) if needs[1] else None
+
+
 exp = Exp()
 log = Log()
+expm1 = Expm1()
+log1p = Log1p()
+log2 = Log2()
+log10 = Log10()
 sqrt = Sqrt()
+rsqrt = Rsqrt()
+logaddexp = LogAddExp()
 
 
-# --- comparisons: no gradient ---------------------------------------------------------------------
+# --- rounding: the slope is 0 ---------------------------------------------------------------------
 
 
-class Equal(Op):
-    """y = (a == b), of dtype bool."""
+class Floor(Op):
+    """y = the largest integer <= x;  gx = 0."""
 
-    def forward(a, b):
-        return kernels.equal(a, b)
+    def forward(x):
+        return kernels.floor(x)
 
-
-class NotEqual(Op):
-    """y = (a != b), of dtype bool."""
-
-    def forward(a, b):
-        return kernels.not_equal(a, b)
+    def vjp(g):
+        return None
 
 
-class Less(Op):
-    """y = (a < b), of dtype bool."""
+class Ceil(Op):
+    """y = the smallest integer >= x;  gx = 0."""
 
-    def forward(a, b):
-        return kernels.less(a, b)
+    def forward(x):
+        return kernels.ceil(x)
 
-
-class LessEqual(Op):
-    """y = (a <= b), of dtype bool."""
-
-    def forward(a, b):
-        return kernels.less_equal(a, b)
+    def vjp(g):
+        return None
 
 
-class Greater(Op):
-    """y = (a > b), of dtype bool."""
+class Round(Op):
+    """y = the nearest integer, the even one of two;  gx = 0."""
 
-    def forward(a, b):
-        return kernels.greater(a, b)
+    def forward(x):
+        return kernels.round(x)
 
-
-class GreaterEqual(Op):
-    """y = (a >= b), of dtype bool."""
-
-    def forward(a, b):
-        return kernels.greater_equal(a, b)
+    def vjp(g):
+        return None
 
 
-equal = Equal()
-not_equal = NotEqual()
-less = Less()
-less_equal = LessEqual()
-greater = Greater()
-greater_equal = GreaterEqual()
+class Trunc(Op):
+    """y = x without its fraction;  gx = 0."""
+
+    def forward(x):
+        return kernels.trunc(x)
+
+    def vjp(g):
+        return None
+
+
+floor = Floor()
+ceil = Ceil()
+trunc = Trunc()
+_round = Round()
+
+
+def round(x: Any, decimals: int = 0) -> Any:
+    """The nearest number with so many decimals; of two, the one with the even last digit.
+
+    >>> tg.ops.round([0.5, 1.5, 2.6])
+    Tensor([0., 2., 3.])
+    """
+    if decimals == 0:
+        return _round(x)
+    scale = 10.0 ** builtins.abs(decimals)
+    return _round(multiply(x, scale)) / scale if decimals > 0 else _round(x / scale) * scale

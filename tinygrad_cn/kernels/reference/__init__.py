@@ -1,5 +1,5 @@
 """Every kernel in plain NumPy: the specification, the oracle of the tests, and the package without
-a compiler (TINYGRAD_CN_KERNELS=reference). A file per family; the compiled module has the same names.
+a compiler (TINYGRAD_CN_KERNELS=reference). A file per family; the compiled ones have the same names.
 """
 
 from tinygrad_cn.kernels.reference.attention import (
@@ -26,6 +26,7 @@ from tinygrad_cn.kernels.reference.elementwise import (
     cos,
     cosh,
     divide,
+    empty,
     equal,
     erf,
     exp,
@@ -163,6 +164,7 @@ __all__ = [
     "cumsum",
     "divide",
     "dropout",
+    "empty",
     "equal",
     "erf",
     "exp",

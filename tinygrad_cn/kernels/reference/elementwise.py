@@ -422,7 +422,17 @@ def where(condition: Any, a: Any, b: Any) -> Array:
     return np.asarray(np.where(condition, a, b))
 
 
-def copy(x: Any) -> Array:
-    """A new array in C order and native byte order with the values of x."""
+def empty(shape: tuple[int, ...], dtype: Any) -> Array:
+    """A new array, its values whatever the memory held."""
+    return np.empty(shape, dtype)
+
+
+def copy(x: Any, out: Array | None = None) -> Array:
+    """A new array in C order and native byte order with the values of x; or x written into out, which
+    may have any strides and another dtype."""
     x = np.asarray(x)
-    return np.array(x, dtype=x.dtype.newbyteorder("="), order="C", copy=True)
+    if out is None:
+        return np.array(x, dtype=x.dtype.newbyteorder("="), order="C", copy=True)
+    with np.errstate(all="ignore"):
+        np.copyto(out, x, casting="unsafe")
+    return out

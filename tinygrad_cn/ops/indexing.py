@@ -1,0 +1,261 @@
+"""Indexing: part of a tensor, by position.
+
+A key of integers, slices, None and ... is a view (`shape.GetItem`). A key with integer arrays or a
+boolean mask copies, as in NumPy; rows of axis 0 take the fast kernels. Each way of taking is closed
+with its way of adding back: the gradient of ``x[key]`` adds g into zeros at key, whose gradient is
+``g[key]`` again.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cn import kernels
+from tinygrad_cn.op import Op, Value, wrap
+
+from .creation import FLOAT, asarray, filled
+from .joining import _scatter_add, _take
+from .shape import _axis, basic_getitem, broadcast_to, flatten, moveaxis
+
+_BASIC = (int, slice, type(None), type(...), np.integer)
+
+
+class GetAt(Op):
+    """y = x[key], a copy, for a key with integer arrays or a mask;  gx = zeros, g added at key."""
+
+    def forward(x, *, key):
+        return x[key]
+
+    def vjp(g, x_shape, key):
+        return add_at(g, shape=x_shape, key=key)
+
+
+class AddAt(Op):
+    """y = zeros to which x is added at key (again where key repeats);  gx = g[key]."""
+
+    def forward(x, *, shape, key):
+        y = filled(shape, x.dtype)
+        np.add.at(y, key, x)
+        return y
+
+    def vjp(g, key):
+        return get_at(g, key=key)
+
+
+get_at = GetAt()
+add_at = AddAt()
+
+
+def getitem(x: Any, key: Any) -> Any:
+    """x[key], by NumPy's rules.
+
+    Integers, slices, None and ... give a view. Integer arrays or lists, boolean masks, and mixtures
+    with them give a copy; the gradient of an element taken twice is the sum of both.
+
+    >>> x = tg.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> tg.ops.getitem(x, (slice(None), -1))
+    Tensor([2., 4.])
+    >>> x[x > 2]
+    Tensor([3., 4.])
+    """
+    if type(key) is not tuple:
+        key = (key,)
+    for k in key:
+        if not isinstance(k, _BASIC) or k is True or k is False:
+            return _advanced(x, key)
+    if ... not in key:
+        key = (*key, ...)  # so that the result is a view also where no axis is left
+    try:
+        return basic_getitem(x, key=key)
+    except IndexError as error:
+        raise _index_error(x, key, error) from None
+
+
+def _advanced(x: Any, key: tuple) -> Any:
+    """x[key] where key holds an array, a list or a mask."""
+    plain = tuple([_index(k) for k in key])
+    first = plain[0]
+    if len(plain) == 1 and isinstance(first, np.ndarray) and first.dtype.kind in "iu":
+        if x.ndim == 0:
+            raise IndexError(f"[getitem] A tensor without axes takes no index, received {key}.")
+        return _take(x, key[0] if isinstance(key[0], Value) else first)
+    try:
+        return get_at(x, key=plain)
+    except IndexError as error:
+        raise _index_error(x, plain, error) from None
+
+
+def _index(k: Any) -> Any:
+    """One part of a key as NumPy takes it; a list as an array, an empty one as no positions."""
+    if isinstance(k, _BASIC):
+        return k
+    array = k.data if isinstance(k, Value) else np.asarray(k)
+    if array.size == 0 and not hasattr(k, "dtype"):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "biu":
+        raise IndexError(
+            "[getitem] Only integers, slices, None, ..., integer and boolean arrays are indices; "
+            f"received {k!r:.80} of dtype {array.dtype}."
+        )
+    return array
+
+
+def _index_error(x: Any, key: tuple, error: IndexError) -> IndexError:
+    parts = [f"{k.dtype} array {k.shape}" if isinstance(k, np.ndarray) else f"{k}" for k in key]
+    return IndexError(f"[getitem] {error}. Received x.shape={x.shape}, key=({', '.join(parts)}).")
+
+
+def setitem(x: Value, key: Any, value: Any) -> None:
+    """x.data[key] = value, in place, by NumPy's rules; the Tensor's checks come before."""
+    key = key if type(key) is tuple else (key,)
+    plain = tuple([_index(k) for k in key])
+    source = value.data if isinstance(value, Value) else np.asarray(value)
+    if source.dtype.kind == "f" and x.data.dtype.kind != "f":
+        raise TypeError(
+            "[setitem] Floats do not fit in. Expected integers or bools, received "
+            f"value.dtype={source.dtype} for x.dtype={x.data.dtype}."
+        )
+    try:
+        if all(isinstance(k, _BASIC) and not isinstance(k, bool) for k in plain):
+            target = x.data[plain if ... in plain else (*plain, ...)]
+            np.broadcast_to(source, target.shape)  # raises before anything is written
+            if target.size:
+                kernels.copy(np.broadcast_to(source, target.shape), target)
+        else:
+            x.data[plain] = source
+    except IndexError as error:
+        raise _index_error(x, plain, error) from None
+    except ValueError:
+        raise ValueError(
+            "[setitem] The value does not fit the place. Expected one that broadcasts to it, received "
+            f"value.shape={source.shape} for x.shape={x.data.shape}, key={key!r:.80}."
+        ) from None
+
+
+# --- by positions ---------------------------------------------------------------------------------
+
+
+def _positions(op: str, indices: Any) -> Any:
+    """Indices as an integer Tensor or array."""
+    array = indices.data if isinstance(indices, Value) else np.asarray(indices)
+    if array.size == 0 and not hasattr(indices, "dtype"):
+        array = array.astype(np.intp)
+    if array.dtype.kind not in "iu":
+        raise IndexError(f"[{op}] Expected integer indices, received dtype={array.dtype}.")
+    return indices if isinstance(indices, Value) else array
+
+
+def take(x: Any, indices: Any, axis: int | None = None) -> Any:
+    """The elements at these positions of an axis (of x flattened, if None). Negative positions count
+    from the end. Shape: that of x, with the axis replaced by the axes of indices.
+
+    >>> tg.ops.take([[1, 2], [3, 4]], [1, 0, 1], axis=0)
+    Tensor([[3., 4.],
+            [1., 2.],
+            [3., 4.]])
+    """
+    indices = _positions("take", indices)
+    if axis is None:
+        return _take(flatten(x), indices)
+    x = asarray(x)
+    at = _axis("take", axis, x.ndim)
+    if at == 0:
+        return _take(x, indices)
+    y = _take(moveaxis(x, at, 0), indices)
+    n = indices.ndim
+    return moveaxis(y, tuple(range(n)), tuple(range(at, at + n)))
+
+
+def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
+    """y[i, j, ...] = x[i, indices[i, j, ...], ...], the position along ``axis`` replaced; `gather` of
+    PyTorch. The other axes of x and indices broadcast.
+
+    >>> tg.ops.take_along_axis([[1, 2], [3, 4]], np.array([[1], [0]]), axis=1)
+    Tensor([[2.],
+            [3.]])
+    """
+    indices = _positions("take_along_axis", indices)
+    positions = indices.data if isinstance(indices, Value) else indices
+    if axis is None:
+        x, axis, positions = flatten(x), 0, positions.reshape(-1)
+    x = asarray(x)
+    at = _axis("take_along_axis", axis, x.ndim)
+    if positions.ndim != x.ndim:
+        raise ValueError(
+            "[take_along_axis] Expected as many axes in both, received "
+            f"x.shape={x.shape}, indices.shape={positions.shape}."
+        )
+    shape = np.broadcast_shapes(
+        x.shape[:at] + (1,) + x.shape[at + 1 :], positions.shape[:at] + (1,) + positions.shape[at + 1 :]
+    )
+    whole = shape[:at] + (x.shape[at],) + shape[at + 1 :]
+    x = x if x.shape == whole else broadcast_to(x, shape=whole)
+    positions = np.broadcast_to(positions, shape[:at] + (positions.shape[at],) + shape[at + 1 :])
+    key = [
+        np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))])
+        for i, n in enumerate(shape)
+    ]
+    key[at] = positions
+    try:
+        return get_at(x, key=tuple(key))
+    except IndexError as error:
+        raise IndexError(f"[take_along_axis] {error}. Received x.shape={x.shape}.") from None
+
+
+gather = take_along_axis
+
+
+def scatter_add(x: Any, indices: Any, updates: Any) -> Any:
+    """x with updates[i] added to row indices[i] of axis 0; rows named twice get both.
+
+    Args:
+        x: (V, ...). indices: integers of any shape (I). updates: (I, ...).
+
+    >>> tg.ops.scatter_add(tg.ops.zeros(3), [0, 2, 0], tg.tensor([1.0, 2.0, 3.0]))
+    Tensor([4., 0., 2.])
+    """
+    x, updates = asarray(x), asarray(updates)
+    return x + _scatter_add(updates, _positions("scatter_add", indices), shape=x.shape)
+
+
+def scatter(indices: Any, values: Any, shape: Any) -> Any:
+    """Zeros of ``shape`` with values[i] added at the position indices[i] (keras.ops.scatter).
+
+    Args:
+        indices: (I, K) integers: each row names the first K coordinates. values: (I, ...).
+
+    >>> tg.ops.scatter([[0, 1], [1, 0]], tg.tensor([5.0, 6.0]), (2, 2))
+    Tensor([[0., 5.],
+            [6., 0.]])
+    """
+    positions = _positions("scatter", indices)
+    positions = positions.data if isinstance(positions, Value) else positions
+    return add_at(asarray(values), shape=tuple(shape), key=tuple(np.moveaxis(positions, -1, 0)))
+
+
+def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
+    """1 at the position that x names along a new axis, else 0; all 0 for a position out of range.
+
+    >>> tg.ops.one_hot([0, 2], 3)
+    Tensor([[1., 0., 0.],
+            [0., 0., 1.]])
+    """
+    labels = _positions("one_hot", x)
+    labels = labels.data if isinstance(labels, Value) else labels
+    labels = np.expand_dims(labels, axis)
+    shape = [1] * labels.ndim
+    shape[axis] = num_classes
+    hot = kernels.equal(labels, np.arange(num_classes, dtype=labels.dtype).reshape(shape))
+    return wrap(kernels.copy(hot, kernels.empty(hot.shape, np.dtype(dtype or FLOAT))))
+
+
+def nonzero(x: Any) -> tuple[Any, ...]:
+    """The positions of the elements that are not 0, one integer vector per axis.
+
+    >>> tg.ops.nonzero([0, 3, 4])
+    (Tensor([1, 2], dtype=int64),)
+    """
+    return tuple([wrap(i) for i in np.nonzero(asarray(x).data)])
+

@@ -1,0 +1,91 @@
+"""Softmax and its logarithm: fused ops with gradient kernels of their own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_cn import kernels
+from tinygrad_cn.op import Op
+
+from .creation import asarray
+from .elementwise import exp
+from .reduction import sum
+from .shape import _axes, moveaxis, reshape
+
+
+class Softmax(Op):
+    """y = e^x / sum e^x along the axis;  gx = y (g - sum g y)."""
+
+    def forward(x, axis=-1):
+        return kernels.softmax(x, axis)
+
+    def vjp(g, y, axis):
+        return softmax_grad(g, y, axis=axis)
+
+
+class SoftmaxGrad(Op):
+    """gx = y (g - sum g y)."""
+
+    def forward(g, y, axis=-1):
+        return kernels.softmax_grad(g, y, axis)
+
+    def reference(g, y, axis=-1):
+        return y * (g - sum(g * y, axis=axis, keepdims=True))
+
+
+class LogSoftmax(Op):
+    """y = x - ln sum e^x along the axis;  gx = g - e^y sum g."""
+
+    def forward(x, axis=-1):
+        return kernels.log_softmax(x, axis)
+
+    def vjp(g, y, axis):
+        return log_softmax_grad(g, y, axis=axis)
+
+
+class LogSoftmaxGrad(Op):
+    """gx = g - e^y sum g."""
+
+    def forward(g, y, axis=-1):
+        return kernels.log_softmax_grad(g, y, axis)
+
+    def reference(g, y, axis=-1):
+        return g - exp(y) * sum(g, axis=axis, keepdims=True)
+
+
+_softmax = Softmax()
+softmax_grad = SoftmaxGrad()
+_log_softmax = LogSoftmax()
+log_softmax_grad = LogSoftmaxGrad()
+
+
+def softmax(x: Any, axis: Any = -1) -> Any:
+    """y = e^x / sum e^x along an axis, several, or all (None). No input is too large.
+
+    >>> tg.ops.softmax([1000, 1000])
+    Tensor([0.5, 0.5])
+    """
+    return _along("softmax", _softmax, x, axis)
+
+
+def log_softmax(x: Any, axis: Any = -1) -> Any:
+    """y = x - ln sum e^x along an axis, several, or all (None). No input is too large.
+
+    >>> tg.ops.log_softmax([1000, 1000])
+    Tensor([-0.6931472, -0.6931472])
+    """
+    return _along("log_softmax", _log_softmax, x, axis)
+
+
+def _along(name: str, op: Op, x: Any, axis: Any) -> Any:
+    """The op along ``axis``; several axes are first made one, at the end."""
+    if isinstance(axis, int) and -x.ndim <= axis < x.ndim if hasattr(x, "ndim") else False:
+        return op(x, axis=axis)
+    x = asarray(x)
+    axes = tuple(range(x.ndim)) if axis is None else _axes(name, axis, x.ndim)
+    if len(axes) == 1:
+        return op(x, axis=axes[0])
+    end = tuple(range(x.ndim - len(axes), x.ndim))
+    moved = moveaxis(x, axes, end)
+    y = op(reshape(moved, shape=(*moved.shape[: x.ndim - len(axes)], -1)), axis=-1)
+    return moveaxis(reshape(y, shape=moved.shape), end, axes)
