@@ -69,6 +69,25 @@ class Value:
     version: int  # counts writes in place
 
 
+class Placeholder:
+    """A value that is not there yet: an op that is given one hands itself over to it."""
+
+    def apply(self, op: Op, args: tuple, settings: dict[str, Any]) -> Any:
+        """What stands for the result of the op."""
+        raise TypeError(f"[{op.name}] Expected values, received {self!r}.")
+
+
+class PlaceholderMet(TypeError):
+    """Raised where an array was expected and a :class:`Placeholder` was found."""
+
+    def __init__(self, placeholder: Placeholder) -> None:
+        super().__init__(
+            f"Expected values, received {placeholder!r}. A symbolic tensor can be given to layers and "
+            "to functions of tinygrad_cn.ops only."
+        )
+        self.placeholder = placeholder
+
+
 class Op:
     """One differentiable function. A subclass states it; an instance of that is the function.
 
@@ -139,13 +158,20 @@ class Op:
         """Run forward; record a node if a gradient may be wanted."""
         if len(args) != len(self.inputs) and not self.variadic:
             args = self._bind(args, settings)
-        arrays = [a.data if isinstance(a, Value) else as_array(a) for a in args]
+        try:
+            arrays = [a.data if isinstance(a, Value) else as_array(a) for a in args]
+        except PlaceholderMet as met:
+            return met.placeholder.apply(self, args, settings)
+        now = mode.get()
+        if now.capture is not None:
+            now.capture.begin_op()
         result = self.forward(*arrays, **settings)
         kept: tuple = ()
         if self.extra:
             split = len(result) - len(self.extra)
             result, kept = result[:split] if self.many else result[0], result[split:]
-        now = mode.get()
+        if now.capture is not None:
+            now.capture.end_op(self, args, settings, result if self.many else (result,))
         node = None
         if now.recording and self.differentiable:
             for a in args:
@@ -260,6 +286,8 @@ def as_array(x: Any) -> Any:
         return x
     if isinstance(x, np.generic):
         return np.asarray(x)
+    if isinstance(x, Placeholder):
+        raise PlaceholderMet(x)
     return to_array(x)
 
 

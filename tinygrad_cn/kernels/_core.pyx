@@ -373,6 +373,9 @@ _read_environment()
 
 # --- the families ---------------------------------------------------------------------------------
 
+include "normalization.pxi"
+include "attention.pxi"
+include "recurrent.pxi"
 include "matmul.pxi"
 include "plan.pxi"
 

@@ -1,0 +1,169 @@
+"""Capture: watch one run of a function, and keep its kernel calls.
+
+The kernels' boundary tells of every call (its one hook), and the engine of every op. All arrays are
+kept alive while the capture lives, so that an address stands for one array all along.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cn import kernels
+from tinygrad_cn.mode import set_mode
+from tinygrad_cn.op import Value
+
+from .program import WRITES, Buffers, Call, Program, root
+
+
+class CaptureError(RuntimeError):
+    """What a function does cannot be captured; the message says what, and where."""
+
+
+class Capture:
+    """The record of one run of a function."""
+
+    def __init__(self) -> None:
+        self.each_step: list[Callable[[], None]] = []  # see mode.each_step
+        self.gradients: dict[Any, Any] = {}  # leaf node -> the .grad that backward left
+        self._calls: list[list] = []  # [record, arrays, python, label]
+        self._inputs: list[np.ndarray] = []
+        self._computed: dict[int, np.ndarray] = {}  # the owners of what was computed, by id
+        self._op_begins = 0  # the number of calls when the current op began
+        self._not_compiled = ""  # a kernel of the current op that NumPy computed
+
+    def run(self, function: Callable, args: Any, kwargs: Any, inputs: list[np.ndarray]) -> Any:
+        """Call the function; the Tensors in its arguments hold the arrays ``inputs``."""
+        self._inputs = inputs
+        self._note_computed(inputs)
+        previous = kernels.core.set_recorder(self)
+        try:
+            with set_mode(capture=self):
+                result = function(*args, **kwargs)
+        finally:
+            kernels.core.set_recorder(previous)
+        if self._not_compiled:
+            raise CaptureError(
+                f"[jit] Outside of any op, NumPy computed {self._not_compiled!r}; a replay would not "
+                "repeat it. Expected float32 or float64 arrays, or an op of tinygrad_cn.ops."
+            )
+        return result
+
+    # --- what the kernels' boundary tells ---------------------------------------------------------
+
+    def record(self, call: bytes, arrays: tuple) -> None:
+        """A kernel is about to run."""
+        kernel = kernels.core.driver_of(call)
+        n_outputs, _ = WRITES.get(kernel, (1, ()))
+        self._note_computed([array for array in arrays[:n_outputs] if array is not None])
+        self._calls.append([call, arrays, None, ""])
+
+    def refuse(self, name: str) -> None:
+        """NumPy computes a kernel, for a dtype that the compiled ones do not take."""
+        self._not_compiled = name
+
+    # --- what the engine tells --------------------------------------------------------------------
+
+    def begin_op(self) -> None:
+        """An op is about to run."""
+        self._op_begins = len(self._calls)
+
+    def end_op(self, op: Any, args: tuple, settings: dict, outputs: tuple) -> None:
+        """An op has run. If NumPy computed any of it, keep the op itself instead of its calls."""
+        for call in self._calls[self._op_begins :]:
+            call[3] = op.name
+        arguments = [a.data if isinstance(a, Value) else a for a in args]
+        arrays = [a for a in arguments if isinstance(a, np.ndarray)]
+        given = {id(root(a)) for a in arrays}
+        made = [y for y in outputs if id(root(y)) not in given]
+        if self._not_compiled or any(id(root(y)) not in self._computed for y in made):
+            if any(self.computed(a) for a in arrays):  # of constants comes a constant
+                del self._calls[self._op_begins :]
+                python = (op, arguments, settings, len(outputs))
+                self._calls.append([b"", (*outputs, *arrays), python, op.name])
+                self._note_computed(list(outputs))
+            self._not_compiled = ""
+
+    def computed(self, array: np.ndarray) -> bool:
+        """Does the array hold what the step computes, or an input of it?"""
+        return id(root(array)) in self._computed
+
+    def refuse_read(self, data: np.ndarray, how: str) -> None:
+        """A Tensor's value is wanted in Python: an error if the next step's would be another."""
+        if self.computed(data):
+            raise CaptureError(
+                f"[jit] {how} wants a value that the captured step computes: a replay runs no Python, "
+                "so it would be that of the first step for ever. Expected a function that returns the "
+                f"tensor, to be read after the call. Received a tensor of shape {data.shape}."
+            )
+
+    def _note_computed(self, arrays: list[np.ndarray]) -> None:
+        for array in arrays:
+            owner = root(array)
+            self._computed[id(owner)] = owner
+
+    def forget(self) -> None:
+        """Let go of the arrays; what a plan needs after this is in the program."""
+        self._calls, self._inputs, self._computed = [], [], {}
+
+    # --- the program ------------------------------------------------------------------------------
+
+    def program(self, results: list[np.ndarray]) -> Program:
+        """The calls as data."""
+        buffers = Buffers()
+        calls = []
+        for record, arrays, python, label in self._calls:
+            if python is not None:
+                views: list = [buffers.view(array) for array in arrays]
+                calls.append(Call("python", views, python[3], (), (), b"", python, label))
+                continue
+            told = kernels.core.describe_call(record)
+            kernel = told["driver"]
+            n_outputs, updates = WRITES.get(kernel, (1, ()))
+            views = [
+                None if array is None else buffers.described(array, one)
+                for array, one in zip(arrays, told["arrays"], strict=True)
+            ]
+            updates = tuple([i for i in updates if views[i] is not None])
+            numbers = (*told["ints"], *told["floats"])
+            calls.append(Call(kernel, views, n_outputs, updates, numbers, record, None, label))
+        inputs = [buffers.view(array) for array in self._inputs]
+        program = Program(calls, inputs, [buffers.view(array) for array in results])
+        _assign_roles(program)
+        return program
+
+
+def _assign_roles(program: Program) -> None:
+    """Which buffers hold nothing but what the calls wrote there before reading it?"""
+    for view in program.inputs:
+        view.buffer.role = "input"
+    written: dict[Any, int] = {}
+    ends = Call("end", list(program.results), 0)
+    for call in [*program.calls, ends]:
+        for view in call.inputs:
+            buffer = view.buffer
+            if buffer.role == "temporary" and written.get(buffer, 0) < buffer.nbytes:
+                # "kept": written in part; the rest (a border of zeros, say) stays as it is now
+                buffer.role = "kept" if buffer in written else "outside"
+        for view in call.outputs:
+            written[view.buffer] = written.get(view.buffer, 0) + view.nbytes
+
+
+def release(program: Program) -> None:
+    """Give up the temporaries' memory, but for those that somebody outside still holds.
+
+    To be called when the capture is gone: an array that is alive then is held by the user (a
+    ``.grad``, say) or by the optimizer, and has to stay where it is.
+    """
+    waiting = []
+    for buffer in program.buffers():
+        if buffer.role == "temporary":
+            waiting.append((buffer, weakref.ref(buffer.owner)))
+            buffer.owner = None
+    for buffer, reference in waiting:
+        buffer.owner = reference()
+        if buffer.owner is not None:
+            buffer.role = "kept"

@@ -1,0 +1,120 @@
+"""A compiled step: the plan of one signature, its memory, and the way in and out of it."""
+
+from __future__ import annotations
+
+import ctypes
+import threading
+import time
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cn import kernels
+from tinygrad_cn.op import wrap
+
+from .capture import Capture
+from .dead_code import drop_dead_code
+from .memory import ALIGNMENT, place
+from .program import Buffer, Call, Program, View
+from .tree import map_leaves
+
+# Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
+TRIALS = 6
+
+
+class Result:
+    """Stands, in the structure that the function returned, for the result of this number."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class CompiledStep:
+    """Runs a captured step again: :meth:`run`."""
+
+    def __init__(self, program: Program, capture: Capture, result: Any) -> None:
+        drop_dead_code(program)
+        self.program = program
+        self.each_step = capture.each_step
+        self.gradients = capture.gradients
+        self.result = result
+        self.starts, self.arena_bytes = place(program)
+        self.arena = kernels.core.empty(((self.arena_bytes + ALIGNMENT) // 4 + 1,), np.float32)
+        self._origin = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
+        self._owners = [buffer.owner for buffer in program.buffers()]  # they keep the memory
+        self.parts = self._link()
+        self.inputs = [self.array(view) for view in program.inputs]
+        self.results = [self.array(view) for view in program.results]
+        self.lock = threading.Lock()
+        self._times: tuple[list[float], list[float]] = ([], [])  # alone, with a team
+        self._team: bool | None = None
+
+    def address(self, buffer: Buffer) -> int:
+        """Where the buffer lies now."""
+        start = self.starts.get(buffer)
+        return buffer.address if start is None else self._origin + start
+
+    def array(self, view: View) -> np.ndarray:
+        """The memory of a view as an array."""
+        memory = (ctypes.c_char * max(view.buffer.nbytes, 1)).from_address(self.address(view.buffer))
+        return np.ndarray(view.shape, view.dtype, memory, view.offset, view.strides)
+
+    def _link(self) -> list[Any]:
+        """The calls with their final addresses: plans, and between them ops that run in Python."""
+        parts: list[Any] = []
+        ready: list[bytes] = []
+        for call in self.program.calls:
+            if call.python is None:
+                at = [None if v is None else self.address(v.buffer) + v.offset for v in call.arrays]
+                ready.append(kernels.core.relocate_call(call.record, at))
+            else:
+                parts += [kernels.core.Plan(ready)] if ready else []
+                parts.append(PythonOp(call, self))
+                ready = []
+        return [*parts, kernels.core.Plan(ready)] if ready or not parts else parts
+
+    def run(self, arrays: list[np.ndarray]) -> Any:
+        """One step on new arguments: the results, as Tensors of their own."""
+        with self.lock:
+            for mine, given in zip(self.inputs, arrays, strict=True):
+                np.copyto(mine, given)
+            for update in self.each_step:
+                update()
+            if self._team is None:
+                self._try()
+            else:
+                for part in self.parts:
+                    part.run(self._team)
+            for node, tensor in self.gradients.items():
+                node.grad = tensor
+            results = [wrap(array.copy()) for array in self.results]
+        return map_leaves(lambda x: results[x.index] if type(x) is Result else x, self.result)
+
+    def _try(self) -> None:
+        """Run, and time it, one way or the other; in the end settle for the faster one."""
+        alone, with_team = self._times
+        team = len(with_team) < len(alone)
+        start = time.perf_counter()
+        for part in self.parts:
+            part.run(team)
+        self._times[team].append(time.perf_counter() - start)
+        if len(alone) + len(with_team) == TRIALS:
+            self._team = min(with_team) < min(alone)
+
+
+class PythonOp:
+    """An op without a compiled kernel: its forward runs in Python on the step's memory."""
+
+    def __init__(self, call: Call, step: CompiledStep) -> None:
+        self.op, arguments, self.settings, _ = call.python
+        arrays = [None if view is None else step.array(view) for view in call.arrays]
+        self.outputs = arrays[: call.n_outputs]
+        given = iter(arrays[call.n_outputs :])
+        self.arguments = [next(given) if isinstance(a, np.ndarray) else a for a in arguments]
+
+    def run(self, team: bool) -> None:
+        """Compute the outputs."""
+        made = self.op.forward(*self.arguments, **self.settings)
+        made = made if self.op.many or self.op.extra else (made,)
+        for mine, y in zip(self.outputs, made, strict=False):
+            np.copyto(mine, y)

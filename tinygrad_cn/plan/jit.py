@@ -1,0 +1,159 @@
+"""jit: run a function twice as it is, and from then on replay its kernel calls.
+
+The first two calls with arguments of some shapes run the function in Python, and record it. If the
+two records agree, later calls copy the new arguments in, run the plan, and copy the results out.
+"""
+
+from __future__ import annotations
+
+import functools
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cn import kernels
+from tinygrad_cn.mode import mode
+from tinygrad_cn.op import Value, wrap
+
+from .capture import Capture, release
+from .compiled import CompiledStep, Result
+from .tree import map_leaves
+from .verify import verify
+
+MAX_SIGNATURES = 8  # plans kept per function, the least recently used is dropped
+
+
+class Argument:
+    """Stands, in the structure of the arguments, for the array of this number."""
+
+    def __init__(self, index: int) -> None:
+        self.index = index
+
+
+class Jit:
+    """A function that is captured, and replayed; made by :func:`jit`."""
+
+    def __init__(self, function: Callable) -> None:
+        functools.update_wrapper(self, function)
+        self.function = function
+        self.steps: OrderedDict[Any, Any] = OrderedDict()  # signature -> Recorded or CompiledStep
+        self.last: CompiledStep | None = None
+        self._dropped = 0
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        now = mode.get()
+        if now.capture is not None or kernels.core is None:
+            return self.function(*args, **kwargs)  # part of a larger step; or nothing to replay
+        arrays: list[np.ndarray] = []
+        fixed: list[Any] = []
+        structure = map_leaves(functools.partial(_sort_out, arrays, fixed), (args, kwargs))
+        kinds = tuple([(a.shape, a.dtype.str) for a in arrays])
+        key = (_shape_of(structure), kinds, tuple(fixed), now.recording, now.training)
+        step = self.steps.get(key)
+        if isinstance(step, CompiledStep):
+            self.steps.move_to_end(key)
+            self.last = step
+            return step.run(arrays)
+        result, recorded = self._record(structure, arrays, compile_with=step)
+        self._keep(key, recorded)
+        return result
+
+    def _record(self, structure: Any, arrays: list, compile_with: Any) -> tuple[Any, Any]:
+        """Run the function and watch. ``compile_with`` is what the first such run left, if any."""
+        capture = Capture()
+        mine = [np.array(a) for a in arrays]  # the plan's own memory for its inputs
+        args, kwargs = map_leaves(lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure)
+        returned = capture.run(self.function, args, kwargs, mine)
+        found: list[np.ndarray] = []
+        result = map_leaves(functools.partial(_note_result, found), returned)
+        program = capture.program(found)
+        copies = [wrap(array.copy()) for array in found]
+        answer = map_leaves(lambda x: copies[x.index] if type(x) is Result else x, result)
+        if compile_with is None:
+            return answer, (program, capture)
+        verify(compile_with[0], program)
+        del args, kwargs, returned, found, mine
+        capture.forget()
+        release(program)
+        return answer, CompiledStep(program, capture, result)
+
+    def _keep(self, key: Any, step: Any) -> None:
+        self.steps[key] = step
+        if isinstance(step, CompiledStep):
+            self.last = step
+        if len(self.steps) > MAX_SIGNATURES:
+            self.steps.popitem(last=False)
+            self._dropped += 1
+            if self._dropped == MAX_SIGNATURES:
+                warnings.warn(
+                    f"[jit] {self.__name__} is called with ever new shapes or Python values, so that "  # type: ignore[attr-defined]
+                    "hardly any call is a replay. Expected few shapes, and numbers as Tensors.",
+                    stacklevel=3,
+                )
+
+    def __getstate__(self) -> dict:
+        return {"function": self.function}
+
+    def __setstate__(self, state: dict) -> None:
+        self.__init__(state["function"])  # type: ignore[misc]
+
+    def __get__(self, instance: Any, owner: Any = None) -> Any:
+        """As a method: the instance is an argument that is told apart by identity."""
+        return self if instance is None else functools.partial(self, instance)
+
+
+def jit(function: Callable) -> Jit:
+    """Capture a function of Tensors, and replay its kernel calls without Python.
+
+    The function may compute forward, gradients of any order, and optimizer updates. Its arguments and
+    its result may be nested tuples, lists and dicts. Tensors and arrays may hold new values at every
+    call; a change of shape or dtype, or of any other argument, starts a new plan (8 are kept). Leaves
+    with ``requires_grad`` and ``Variable`` s belong to the function's state: they are updated where
+    they are. The result's Tensors are constants with memory of their own.
+
+    Raises CaptureError, in words, for what a replay could not repeat: values read in Python, a path
+    that depends on data, arrays exchanged from call to call.
+
+    >>> @tg.jit
+    ... def energy(x):
+    ...     return (x * x).sum()
+    >>> [energy(tg.tensor([1.0, float(n)])).item() for n in range(4)]
+    [1.0, 2.0, 5.0, 10.0]
+    """
+    if not callable(function):
+        raise TypeError(f"[jit] Expected a function, received {function!r}.")
+    return Jit(function)
+
+
+def _sort_out(arrays: list[np.ndarray], fixed: list[Any], leaf: Any) -> Any:
+    """Arguments that may change from call to call become numbers; the others are part of the key."""
+    if isinstance(leaf, Value) and leaf.node is None:
+        leaf = leaf.data
+    if isinstance(leaf, np.ndarray):
+        arrays.append(leaf)
+        return Argument(len(arrays) - 1)
+    try:
+        hash(leaf)
+        fixed.append((type(leaf), leaf))
+    except TypeError:
+        fixed.append((type(leaf), id(leaf)))
+    return leaf
+
+
+def _shape_of(structure: Any) -> Any:
+    """The nesting of the arguments as something hashable."""
+    if isinstance(structure, dict):
+        return dict, tuple([(key, _shape_of(value)) for key, value in structure.items()])
+    if isinstance(structure, (tuple, list)):
+        return type(structure), tuple([_shape_of(value) for value in structure])
+    return type(structure) is Argument
+
+
+def _note_result(found: list[np.ndarray], leaf: Any) -> Any:
+    if not isinstance(leaf, Value):
+        return leaf
+    found.append(leaf.data)
+    return Result(len(found) - 1)

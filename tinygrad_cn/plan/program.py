@@ -1,0 +1,144 @@
+"""A captured step as data: buffers, views of them, and the calls that read and write them.
+
+What capture hands over is a list of kernel calls on live arrays. Here each array becomes a
+:class:`View` of a :class:`Buffer`, so that a pass can ask who reads what, and memory can be moved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+# How many arrays at the front of a kernel's call it writes, and which of these it reads as well.
+WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
+    "cross_entropy": (2, ()),
+    "random": (2, (1,)),
+    "dropout": (3, (2,)),
+    "sgd": (2, (0, 1)),
+    "adam": (4, (0, 1, 2, 3)),
+    "max_pool2d": (2, ()),
+}
+
+
+@dataclass(eq=False, slots=True)
+class Buffer:
+    """A block of memory that one or more arrays are views of."""
+
+    owner: Any  # the array that owns it; None once the buffer may lie anywhere
+    address: int
+    nbytes: int
+    role: str = "temporary"  # or "input", "outside" (parameters, state, constants), "kept"
+
+    def __repr__(self) -> str:
+        return f"<{self.role} of {self.nbytes} bytes>"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """An array of a call: where in which buffer its elements lie."""
+
+    buffer: Buffer
+    offset: int  # of the element (0, 0, ...), in bytes
+    shape: tuple[int, ...]
+    strides: tuple[int, ...]  # in bytes
+    dtype: np.dtype
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that the elements take, each counted once."""
+        distinct = [n for n, stride in zip(self.shape, self.strides, strict=True) if stride]
+        return int(np.prod(distinct, dtype=np.int64)) * self.dtype.itemsize
+
+    def on(self, memory: np.ndarray, start: int) -> np.ndarray:
+        """The same view where the buffer begins at byte ``start`` of ``memory``."""
+        at = start + self.offset
+        return np.ndarray(self.shape, self.dtype, memory, at, self.strides)
+
+
+@dataclass(eq=False, slots=True)
+class Call:
+    """One kernel call; or, for an op without a compiled kernel, the op, which runs in Python."""
+
+    kernel: str
+    arrays: list[View | None]  # outputs first
+    n_outputs: int
+    updates: tuple[int, ...] = ()  # the outputs that are read as well
+    numbers: tuple = ()  # ints and floats
+    record: bytes = b""  # the tg_call
+    python: Any = None  # (op, arguments, settings)
+    label: str = ""  # the op that made the call
+
+    @property
+    def outputs(self) -> list[View]:
+        """The views that the call writes."""
+        return [view for view in self.arrays[: self.n_outputs] if view is not None]
+
+    @property
+    def inputs(self) -> list[View]:
+        """The views that the call reads."""
+        read = [self.arrays[i] for i in self.updates] + self.arrays[self.n_outputs :]
+        return [view for view in read if view is not None]
+
+
+@dataclass(eq=False, slots=True)
+class Program:
+    """The calls of a step in order, the arrays given to it, and those it returns."""
+
+    calls: list[Call]
+    inputs: list[View]
+    results: list[View]
+    notes: list[str] = field(default_factory=list)  # what the passes did
+
+    def buffers(self) -> Iterator[Buffer]:
+        """Each buffer once, in order of first use."""
+        seen: set[Buffer] = set()
+        views = [view for call in self.calls for view in call.arrays if view is not None]
+        for view in [*self.inputs, *views, *self.results]:
+            if view.buffer not in seen:
+                seen.add(view.buffer)
+                yield view.buffer
+
+
+def root(array: np.ndarray) -> np.ndarray:
+    """The array that ``array`` is, through however many views, a view of."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+class Buffers:
+    """The buffers behind arrays: arrays that share memory get the same one."""
+
+    def __init__(self) -> None:
+        self._of_owner: dict[int, Buffer] = {}
+
+    def of(self, array: np.ndarray) -> Buffer:
+        """The buffer that the array lies in."""
+        owner = root(array)
+        buffer = self._of_owner.get(id(owner))
+        if buffer is None:
+            low, high = np.lib.array_utils.byte_bounds(owner)
+            buffer = self._of_owner[id(owner)] = Buffer(owner, low, high - low)
+        return buffer
+
+    def view(self, array: np.ndarray) -> View:
+        """The array as a view."""
+        buffer = self.of(array)
+        address = array.__array_interface__["data"][0]
+        return View(buffer, address - buffer.address, array.shape, array.strides, array.dtype)
+
+    def described(self, array: np.ndarray, described: dict) -> View:
+        """An array of a call as the call sees it (its shape may be broadcast)."""
+        buffer = self.of(array)
+        dtype = np.dtype(described["dtype"])
+        strides = tuple([stride * dtype.itemsize for stride in described["strides"]])
+        at = described["address"] - buffer.address
+        return View(buffer, at, described["shape"], strides, dtype)
