@@ -69,7 +69,17 @@
     K(gru, (const tg_recurrent_part *part))                                                        \
     K(gru_grad, (const tg_recurrent_part *part))
 
+/* See kernels/convolution.h. */
+#define TG_TABLE_CONVOLUTION(K, A, N, T)                                                           \
+    K(depthwise, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x, ptrdiff_t x_step,        \
+                  const ptrdiff_t *x_taps, const T *w, const ptrdiff_t *w_taps, T *y,              \
+                  ptrdiff_t y_step, const T *bias, int relu))                                      \
+    K(depthwise_weight_grad, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x,              \
+                              ptrdiff_t x_step, const ptrdiff_t *x_taps, const T *g,               \
+                              ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))
+
 #define TG_TABLE(K, A, N, T)                                                                       \
+    TG_TABLE_CONVOLUTION(K, A, N, T)                                                               \
     TG_TABLE_MATMUL(K, A, N, T)                                                                    \
     TG_TABLE_NORMALIZATION(K, A, N, T)                                                             \
     TG_TABLE_ATTENTION(K, A, N, T)                                                                 \

@@ -67,7 +67,19 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(max_pool2d_gather)                                                                           \
     X(max_pool2d_grad)                                                                             \
     X(average_pool2d)                                                                              \
-    X(average_pool2d_grad)
+    X(average_pool2d_grad)                                                                         \
+    X(layer_norm)                                                                                  \
+    X(layer_norm_grad)                                                                             \
+    X(batch_norm)                                                                                  \
+    X(batch_norm_grad)                                                                             \
+    X(attention)                                                                                   \
+    X(attention_grad)                                                                              \
+    X(simple_rnn)                                                                                  \
+    X(simple_rnn_grad)                                                                             \
+    X(lstm)                                                                                        \
+    X(lstm_grad)                                                                                   \
+    X(gru)                                                                                         \
+    X(gru_grad)
 
 typedef enum {
 #define TG_ENUM(name) TG_DRIVER_##name,

@@ -4,6 +4,8 @@
 #include "../table.h"
 #include "../vec/vec.h"
 
+#include "../vec/math.h"
+
 #include "../vec/f32.h"
 #include "each.h"
 

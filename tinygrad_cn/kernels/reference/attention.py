@@ -9,7 +9,7 @@ import math
 import numpy as np
 
 
-def _check(op, q, k, v, mask):
+def check_attention(op, q, k, v, mask):
     shapes = f"received q.shape={np.shape(q)}, k.shape={np.shape(k)}, v.shape={np.shape(v)}."
     if not np.ndim(q) == np.ndim(k) == np.ndim(v) == 4:
         raise ValueError(
@@ -40,7 +40,17 @@ def _check(op, q, k, v, mask):
             )
 
 
-def _scale_of(q, scale):
+def check_attention_grad(g, q, k, v, y, lse, mask):
+    check_attention("attention_grad", q, k, v, mask)
+    if g.shape != y.shape or y.shape != (*q.shape[:3], v.shape[3]) or lse.shape != q.shape[:3]:
+        raise ValueError(
+            f"[attention_grad] g, y and lse do not fit q and v. Expected g and y of shape "
+            f"{(*q.shape[:3], v.shape[3])} and lse of shape {q.shape[:3]}, received "
+            f"g.shape={g.shape}, y.shape={y.shape}, lse.shape={lse.shape}."
+        )
+
+
+def scale_of(q, scale):
     return q.dtype.type(1 / math.sqrt(max(q.shape[-1], 1)) if scale is None else scale)
 
 
@@ -73,8 +83,8 @@ def attention(q, k, v, mask=None, causal=False, scale=None):
         y (B, H, T, E), and lse (B, H, T), the log of the sum of exp of each row's scores. A query
         with nothing to attend gets y = 0 and lse = -inf; its gradients are 0.
     """
-    _check("attention", q, k, v, mask)
-    s = _scores(q, k, mask, causal, _scale_of(q, scale)).astype(q.dtype, copy=False)
+    check_attention("attention", q, k, v, mask)
+    s = _scores(q, k, mask, causal, scale_of(q, scale)).astype(q.dtype, copy=False)
     top = s.max(axis=-1, initial=-np.inf, keepdims=True)
     p = _exp_from(s, top)
     total = p.sum(axis=-1, keepdims=True)
@@ -94,14 +104,8 @@ def attention_grad(g, q, k, v, y, lse, mask=None, causal=False, scale=None):
     Returns:
         gq, gk, gv with the shapes of q, k, v.
     """
-    _check("attention_grad", q, k, v, mask)
-    if g.shape != y.shape or y.shape != (*q.shape[:3], v.shape[3]) or lse.shape != q.shape[:3]:
-        raise ValueError(
-            f"[attention_grad] g, y and lse do not fit q and v. Expected g and y of shape "
-            f"{(*q.shape[:3], v.shape[3])} and lse of shape {q.shape[:3]}, received "
-            f"g.shape={g.shape}, y.shape={y.shape}, lse.shape={lse.shape}."
-        )
-    scale = _scale_of(q, scale)
+    check_attention_grad(g, q, k, v, y, lse, mask)
+    scale = scale_of(q, scale)
     p = _exp_from(_scores(q, k, mask, causal, scale), lse[..., None]).astype(q.dtype, copy=False)
     gs = p * (np.matmul(g, np.swapaxes(v, -1, -2)) - (g * y).sum(axis=-1, keepdims=True)) * scale
     gk = np.matmul(np.swapaxes(gs, -1, -2), q)

@@ -11,7 +11,7 @@ import math
 import numpy as np
 
 
-def _check_rows(op, x, **vectors):
+def check_rows(op, x, **vectors):
     """`x` has an axis to normalize, and each vector that is given has one value per feature."""
     if np.ndim(x) == 0:
         raise ValueError(f"[{op}] x has no axis to normalize. Expected ndim >= 1, received ndim=0.")
@@ -24,7 +24,7 @@ def _check_rows(op, x, **vectors):
             )
 
 
-def _check_like(op, name, array, shape):
+def check_like(op, name, array, shape):
     if np.shape(array) != tuple(shape):
         raise ValueError(
             f"[{op}] {name} does not fit x. Expected shape {tuple(shape)}, "
@@ -63,7 +63,7 @@ def layer_norm(x, gamma=None, beta=None, epsilon=1e-3):
     Returns:
         y (..., D), mean (...), rstd (...).
     """
-    _check_rows("layer_norm", x, gamma=gamma, beta=beta)
+    check_rows("layer_norm", x, gamma=gamma, beta=beta)
     x = _as_float(x)
     mean = _mean_last(x)
     centred = x - mean
@@ -80,10 +80,10 @@ def layer_norm_grad(g, x, gamma, mean, rstd):
     Returns:
         gx (..., D), ggamma (D,), gbeta (D,).
     """
-    _check_rows("layer_norm_grad", x, gamma=gamma)
-    _check_like("layer_norm_grad", "g", g, x.shape)
-    _check_like("layer_norm_grad", "mean", mean, x.shape[:-1])
-    _check_like("layer_norm_grad", "rstd", rstd, x.shape[:-1])
+    check_rows("layer_norm_grad", x, gamma=gamma)
+    check_like("layer_norm_grad", "g", g, x.shape)
+    check_like("layer_norm_grad", "mean", mean, x.shape[:-1])
+    check_like("layer_norm_grad", "rstd", rstd, x.shape[:-1])
     rstd = rstd[..., None]
     n = (x - mean[..., None]) * rstd
     w = _affine(g, gamma, None)
@@ -97,7 +97,7 @@ def rms_norm(x, gamma=None, epsilon=1e-6):
     Returns:
         y (..., D), rrms (...).
     """
-    _check_rows("rms_norm", x, gamma=gamma)
+    check_rows("rms_norm", x, gamma=gamma)
     x = _as_float(x)
     rrms = 1 / np.sqrt(_mean_last(x * x) + x.dtype.type(epsilon))
     return _affine(x * rrms, gamma, None), rrms[..., 0]
@@ -111,9 +111,9 @@ def rms_norm_grad(g, x, gamma, rrms):
     Returns:
         gx (..., D), ggamma (D,).
     """
-    _check_rows("rms_norm_grad", x, gamma=gamma)
-    _check_like("rms_norm_grad", "g", g, x.shape)
-    _check_like("rms_norm_grad", "rrms", rrms, x.shape[:-1])
+    check_rows("rms_norm_grad", x, gamma=gamma)
+    check_like("rms_norm_grad", "g", g, x.shape)
+    check_like("rms_norm_grad", "rrms", rrms, x.shape[:-1])
     rrms = rrms[..., None]
     n = x * rrms
     w = _affine(g, gamma, None)
@@ -129,9 +129,9 @@ def batch_norm(x, gamma=None, beta=None, epsilon=1e-3):
     Returns:
         y (..., C), mean (C,), var (C,): the biased variance, as Keras keeps it.
     """
-    _check_rows("batch_norm", x, gamma=gamma, beta=beta)
+    check_rows("batch_norm", x, gamma=gamma, beta=beta)
     x = _as_float(x)
-    n_rows = _check_batch("batch_norm", x)
+    n_rows = check_batch("batch_norm", x)
     mean = _sum_rows(x) / n_rows
     centred = x - mean
     var = _sum_rows(centred * centred) / n_rows
@@ -148,9 +148,9 @@ def batch_norm_grad(g, x, gamma, mean, var, epsilon=1e-3):
     Returns:
         gx (..., C), ggamma (C,), gbeta (C,).
     """
-    _check_rows("batch_norm_grad", x, gamma=gamma, mean=mean, var=var)
-    _check_like("batch_norm_grad", "g", g, x.shape)
-    n_rows = _check_batch("batch_norm_grad", x)
+    check_rows("batch_norm_grad", x, gamma=gamma, mean=mean, var=var)
+    check_like("batch_norm_grad", "g", g, x.shape)
+    n_rows = check_batch("batch_norm_grad", x)
     rstd = 1 / np.sqrt(var + var.dtype.type(epsilon))
     n = (x - mean) * rstd
     ggamma, gbeta = _sum_rows(g * n), _sum_rows(g)
@@ -158,7 +158,7 @@ def batch_norm_grad(g, x, gamma, mean, var, epsilon=1e-3):
     return gx, ggamma, gbeta
 
 
-def _check_batch(op, x):
+def check_batch(op, x):
     """The number of rows as a scalar of x's dtype (a Python int would promote nothing either)."""
     n_rows = math.prod(x.shape[:-1])
     if n_rows == 0:

@@ -20,7 +20,7 @@ def _sigmoid(x):
     return np.where(x >= 0, 1, e) / (1 + e)
 
 
-def _check(op, z, recurrent_kernel, n_gates, h0=None, c0=None, mask=None, **vectors):
+def check_sequence(op, z, recurrent_kernel, n_gates, h0=None, c0=None, mask=None, **vectors):
     if np.ndim(z) != 3 or np.ndim(recurrent_kernel) != 2:
         raise ValueError(
             f"[{op}] wrong number of dimensions. Expected z (T, N, {n_gates} U) and "
@@ -51,11 +51,11 @@ def _check(op, z, recurrent_kernel, n_gates, h0=None, c0=None, mask=None, **vect
     return n_steps, n_rows, units
 
 
-def _check_grad(op, g, states):
-    if g.shape != states.shape:
+def check_sequence_grad(op, g, states, cells=None):
+    if g.shape != states.shape or (cells is not None and cells.shape != states.shape):
         raise ValueError(
-            f"[{op}] g does not fit the states. Expected shape {states.shape}, "
-            f"received g.shape={g.shape}."
+            f"[{op}] g, states and cells do not fit. Expected all of shape {states.shape}, received "
+            f"g.shape={g.shape}" + ("." if cells is None else f", cells.shape={cells.shape}.")
         )
 
 
@@ -82,7 +82,7 @@ def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
     Returns:
         states (T + 1, N, U).
     """
-    n_steps, n_rows, units = _check("simple_rnn", z, recurrent_kernel, 1, h0, mask=mask)
+    n_steps, n_rows, units = check_sequence("simple_rnn", z, recurrent_kernel, 1, h0, mask=mask)
     states = _start(n_steps, h0, (n_rows, units), z.dtype)
     for t in range(n_steps):
         h = np.tanh(z[t] + np.matmul(states[t], recurrent_kernel))
@@ -96,8 +96,8 @@ def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
     Returns:
         gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U).
     """
-    _check_grad("simple_rnn_grad", g, states)
-    _check("simple_rnn_grad", states[1:], recurrent_kernel, 1, mask=mask)
+    check_sequence_grad("simple_rnn_grad", g, states)
+    check_sequence("simple_rnn_grad", states[1:], recurrent_kernel, 1, mask=mask)
     gz = np.zeros(states[1:].shape, states.dtype)
     gh = g[-1]
     for t in reversed(range(len(gz))):
@@ -118,7 +118,7 @@ def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
     Returns:
         states (T + 1, N, U), cells (T + 1, N, U), gates (T, N, 4 U) = (i, f, u, o).
     """
-    n_steps, n_rows, units = _check("lstm", z, recurrent_kernel, 4, h0, c0, mask)
+    n_steps, n_rows, units = check_sequence("lstm", z, recurrent_kernel, 4, h0, c0, mask)
     states = _start(n_steps, h0, (n_rows, units), z.dtype)
     cells = _start(n_steps, c0, (n_rows, units), z.dtype)
     gates = np.empty_like(z, order="C")
@@ -140,8 +140,8 @@ def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
     Returns:
         gz (T, N, 4 U), grecurrent_kernel (U, 4 U), gh0 (N, U), gc0 (N, U).
     """
-    _check_grad("lstm_grad", g, states)
-    _check("lstm_grad", gates, recurrent_kernel, 4, c0=gc, mask=mask)
+    check_sequence_grad("lstm_grad", g, states, cells)
+    check_sequence("lstm_grad", gates, recurrent_kernel, 4, c0=gc, mask=mask)
     gz = np.zeros(gates.shape, states.dtype)
     gh = g[-1]
     gc = np.zeros_like(gh) if gc is None else gc
@@ -178,7 +178,7 @@ def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
     Returns:
         states (T + 1, N, U), gates (T, N, 4 U) = (u, r, n, bh).
     """
-    n_steps, n_rows, units = _check(
+    n_steps, n_rows, units = check_sequence(
         "gru", z, recurrent_kernel, 3, h0, mask=mask, recurrent_bias=recurrent_bias
     )
     states = _start(n_steps, h0, (n_rows, units), z.dtype)
@@ -201,9 +201,9 @@ def gru_grad(g, states, gates, recurrent_kernel, mask=None):
     Returns:
         gz (T, N, 3 U), grecurrent_kernel (U, 3 U), grecurrent_bias (3 U,), gh0 (N, U).
     """
-    _check_grad("gru_grad", g, states)
+    check_sequence_grad("gru_grad", g, states)
     units = states.shape[-1]
-    _check("gru_grad", gates[..., : 3 * units], recurrent_kernel, 3, mask=mask)
+    check_sequence("gru_grad", gates[..., : 3 * units], recurrent_kernel, 3, mask=mask)
     gz = np.zeros((*gates.shape[:2], 3 * units), states.dtype)
     gb = np.zeros_like(gz)  # the gradient of h R + recurrent_bias: differs from gz in the last part
     gh = g[-1]

@@ -1,0 +1,263 @@
+/* attention.h - the inner loops of attention (see ../attention.h), forward and gradient.
+ *
+ * The scores are computed transposed, keys by queries: K (a block of its rows) times Q^T (a block of
+ * queries, transposed once into panels, the scale multiplied in). So a vector holds the scores of
+ * neighbouring queries for one key, and the maximum and the sum over keys need no shuffles; K and V
+ * are read as they lie in memory, rows of any stride, without a copy; and the tile of scores is
+ * already the transposed operand that the next product wants:
+ *     forward    y += P V           (P^T is the tile: A is read by columns)
+ *     gradient   gv += P^T g,  gk += S^T q,  gq += S k
+ *
+ * Forward keeps for each query the largest score so far and the sum of exp(score - largest); when a
+ * block brings a larger one, what has been summed is scaled down (Milakov and Gimelshein, 2018; Dao
+ * et al., FlashAttention, 2022). The gradient computes P again from the log-sum-exp of each row.
+ *
+ * What a query may not attend has the score -inf. A row of nothing but -inf has a sum of 0: y = 0 and
+ * lse = -inf, and 0 takes the place of the largest score, since -inf - -inf is NaN.
+ */
+#include "../attention.h"
+
+#define TG_Q TG_ATTENTION_QUERIES
+#define TG_K TG_ATTENTION_KEYS
+
+/* Rows of queries into panels: element (i, d) of `rows` goes to row d, column i. */
+TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *rows, ptrdiff_t stride,
+                                     V_T scale, V_T *panels)
+{
+    const ptrdiff_t nr = 2 * V_LANES, size = (n + nr - 1) / nr * nr * depth;
+    if (depth == 0)
+        return;
+    TG_FN(gemm_pack_b)(depth, n, rows, 1, stride, panels, depth * TG_FN(gemm_panel));
+    if (scale != 1)
+        for (ptrdiff_t i = 0; i < size; i += V_LANES)
+            V(store)(panels + i, V(mul)(V(load)(panels + i), V(set1)(scale)));
+}
+
+/* tile (n_keys x n, rows TG_Q apart) = rows of K or V times panels. */
+TG_INLINE void TG_FN(attention_product)(ptrdiff_t n_keys, ptrdiff_t n, ptrdiff_t depth,
+                                        const V_T *rows, ptrdiff_t stride, const V_T *panels,
+                                        V_T *tile)
+{
+    tg_gemm_block g = {.m = n_keys, .n = (n + V_LANES - 1) / V_LANES * V_LANES, .k = depth};
+    g.a = rows;
+    g.a_row = stride;
+    g.a_col = 1;
+    g.b = panels;
+    g.b_row = 2 * V_LANES;
+    g.b_panel = 2 * V_LANES * depth;
+    g.c = tile;
+    g.c_row = TG_Q;
+    TG_FN(gemm_block)(&g);
+}
+
+/* c (m x n, rows c_row apart) [+]= A B, A an operand of any strides, B of contiguous rows. */
+TG_INLINE void TG_FN(attention_add)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
+                                    ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b,
+                                    ptrdiff_t b_row, V_T *c, ptrdiff_t c_row, int accumulate)
+{
+    tg_gemm_block g = {.m = m, .n = n, .k = k, .accumulate = accumulate};
+    if (n == 0)
+        return;
+    g.a = a;
+    g.a_row = a_row;
+    g.a_col = a_col;
+    g.b = b;
+    g.b_row = b_row;
+    g.b_panel = 2 * V_LANES;
+    g.c = c;
+    g.c_row = c_row;
+    TG_FN(gemm_block)(&g);
+}
+
+/* Apply the mask and the diagonal to a tile: queries q0 .. q0 + n, keys k0 .. k0 + n_keys. */
+TG_INLINE void TG_FN(attention_mask)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n,
+                                     ptrdiff_t k0, ptrdiff_t n_keys, V_T *tile)
+{
+    const V_T hidden = (V_T)-INFINITY;
+    if (p->mask_kind == TG_MASK_BOOL && p->mask_row == 0) { /* of keys only: padding */
+        const uint8_t *mask = (const uint8_t *)p->mask + k0 * p->mask_col;
+        for (ptrdiff_t j = 0; j < n_keys; j++)
+            if (!mask[j * p->mask_col])
+                for (ptrdiff_t i = 0; i < n; i++)
+                    tile[j * TG_Q + i] = hidden;
+    } else if (p->mask_kind == TG_MASK_BOOL) {
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const uint8_t *mask = (const uint8_t *)p->mask + (q0 + i) * p->mask_row;
+            for (ptrdiff_t j = 0; j < n_keys; j++) {
+                V_T s = tile[j * TG_Q + i];
+                tile[j * TG_Q + i] = mask[(k0 + j) * p->mask_col] ? s : hidden;
+            }
+        }
+    } else if (p->mask_kind == TG_MASK_ADDED) {
+        for (ptrdiff_t i = 0; i < n; i++) {
+            const V_T *mask = (const V_T *)p->mask + (q0 + i) * p->mask_row;
+            for (ptrdiff_t j = 0; j < n_keys; j++)
+                tile[j * TG_Q + i] += mask[(k0 + j) * p->mask_col];
+        }
+    }
+    if (p->causal)
+        for (ptrdiff_t j = q0 < k0 ? 0 : q0 + 1 - k0; j < n_keys; j++)
+            for (ptrdiff_t i = 0; i < n && q0 + i < k0 + j; i++)
+                tile[j * TG_Q + i] = hidden;
+}
+
+/* One vector of queries over a tile: the new maximum, exp(score - maximum) in place, their sum.
+ * Returns exp(old maximum - new maximum), by which older sums shrink. */
+TG_INLINE VT TG_FN(attention_softmax)(ptrdiff_t n_keys, V_T *tile, V_T *largest, V_T *total)
+{
+    VT old = V(load)(largest), m0 = old, m1 = old, m2 = old, m3 = old;
+    ptrdiff_t j = 0;
+    for (; j + 4 <= n_keys; j += 4) {
+        m0 = V(max)(V(load)(tile + j * TG_Q), m0);
+        m1 = V(max)(V(load)(tile + (j + 1) * TG_Q), m1);
+        m2 = V(max)(V(load)(tile + (j + 2) * TG_Q), m2);
+        m3 = V(max)(V(load)(tile + (j + 3) * TG_Q), m3);
+    }
+    for (; j < n_keys; j++)
+        m0 = V(max)(V(load)(tile + j * TG_Q), m0);
+    m0 = V(max)(V(max)(m0, m1), V(max)(m2, m3));
+    VT top = V(select)(V(eq)(m0, V(set1)((V_T)-INFINITY)), V(zero)(), m0);
+    VT s0 = V(zero)(), s1 = s0;
+    for (j = 0; j + 2 <= n_keys; j += 2) {
+        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_Q), top));
+        VT e1 = V(exp_flush)(V(sub)(V(load)(tile + (j + 1) * TG_Q), top));
+        V(store)(tile + j * TG_Q, e0);
+        V(store)(tile + (j + 1) * TG_Q, e1);
+        s0 = V(add)(s0, e0);
+        s1 = V(add)(s1, e1);
+    }
+    for (; j < n_keys; j++) {
+        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_Q), top));
+        V(store)(tile + j * TG_Q, e0);
+        s0 = V(add)(s0, e0);
+    }
+    VT shrink = V(exp_flush)(V(sub)(old, top));
+    V(store)(largest, m0);
+    V(store)(total, V(fma)(V(load)(total), shrink, V(add)(s0, s1)));
+    return shrink;
+}
+
+/* n <= TG_Q queries from q0 on, over all keys they may attend. */
+TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
+{
+    const ptrdiff_t wider = p->depth > p->value_depth ? p->depth : p->value_depth;
+    V_T *panels = p->work, *sums = panels + TG_Q * wider, *tile = sums + TG_Q * wider;
+    V_T *largest = tile + TG_Q * TG_K, *total = largest + TG_Q, *shrink = total + TG_Q;
+    const ptrdiff_t e = p->value_depth, n_vectors = (n + V_LANES - 1) / V_LANES;
+    const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
+    const V_T *k = p->k, *v = p->v;
+    TG_FN(attention_pack)(n, p->depth, (const V_T *)p->q + q0 * p->q_row, p->q_row,
+                          (V_T)p->scale, panels);
+    for (ptrdiff_t i = 0; i < n_vectors * V_LANES; i++) {
+        largest[i] = (V_T)-INFINITY;
+        total[i] = 0;
+    }
+    for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K) {
+        ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
+        int shrinks = 0;
+        TG_FN(attention_product)(nk, n, p->depth, k + k0 * p->k_row, p->k_row, panels, tile);
+        if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
+            TG_FN(attention_mask)(p, q0, n, k0, nk, tile);
+        for (ptrdiff_t i = 0; i < n_vectors * V_LANES; i += V_LANES) {
+            VT s = TG_FN(attention_softmax)(nk, tile + i, largest + i, total + i);
+            shrinks |= V(mask_any)(V(ne)(s, V(set1)(1)));
+            V(store)(shrink + i, s);
+        }
+        if (k0 && shrinks)
+            for (ptrdiff_t i = 0; i < n; i++)
+                for (ptrdiff_t c = 0; c < e; c++)
+                    sums[i * e + c] *= shrink[i];
+        TG_FN(attention_add)(n, e, nk, tile, 1, TG_Q, v + k0 * p->v_row, p->v_row, sums, e, k0 > 0);
+    }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        V_T *y = (V_T *)p->y + (q0 + i) * p->y_row;
+        int nothing = total[i] == 0;
+        V_T inverse = nothing ? 0 : 1 / total[i];
+        for (ptrdiff_t c = 0; c < e; c++)
+            y[c] = nothing ? 0 : sums[i * e + c] * inverse;
+    }
+    for (ptrdiff_t i = 0; i < n; i += V_LANES) {
+        VT sum = V(load)(total + i), lse = V(add)(V(load)(largest + i), V(log)(sum));
+        lse = V(select)(V(eq)(sum, V(zero)()), V(set1)((V_T)-INFINITY), lse);
+        if (n - i >= V_LANES)
+            V(store)((V_T *)p->lse + q0 + i, lse);
+        else
+            V(store_tail)((V_T *)p->lse + q0 + i, lse, n - i);
+    }
+}
+
+TG_KERNEL void TG_FN(attention)(const tg_attention_part *p)
+{
+    for (ptrdiff_t i = 0; i < p->n_queries; i += TG_Q)
+        TG_FN(attention_queries)(p, p->first + i, p->n_queries - i < TG_Q ? p->n_queries - i : TG_Q);
+}
+
+/* The tile of scores becomes P = exp(score - lse), and that of g v^T becomes P (g v^T - d) scale. */
+TG_INLINE void TG_FN(attention_score_grad)(ptrdiff_t n_keys, ptrdiff_t n, V_T *tile, V_T *gtile,
+                                           const V_T *lse, const V_T *d, V_T scale)
+{
+    for (ptrdiff_t i = 0; i < n; i += V_LANES) {
+        VT top = V(load)(lse + i), less = V(load)(d + i), s = V(set1)(scale);
+        for (ptrdiff_t j = 0; j < n_keys; j++) {
+            V_T *at = tile + j * TG_Q + i, *g = gtile + j * TG_Q + i;
+            VT e = V(exp_flush)(V(sub)(V(load)(at), top));
+            V(store)(at, e);
+            V(store)(g, V(mul)(V(mul)(e, s), V(sub)(V(load)(g), less)));
+        }
+    }
+}
+
+TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
+{
+    const ptrdiff_t wider = p->depth > p->value_depth ? p->depth : p->value_depth;
+    V_T *panels = p->work, *gpanels = panels + TG_Q * wider, *gq = gpanels + TG_Q * wider;
+    V_T *tile = gq + TG_Q * wider, *gtile = tile + TG_Q * TG_K;
+    V_T *lse = gtile + TG_Q * TG_K, *d = lse + TG_Q;
+    const ptrdiff_t depth = p->depth, e = p->value_depth;
+    const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
+    const V_T *q = (const V_T *)p->q + q0 * p->q_row, *g = (const V_T *)p->g + q0 * p->g_row;
+    const V_T *k = p->k, *v = p->v, *y = (const V_T *)p->y + q0 * p->y_row;
+    V_T *gk = p->gk, *gv = p->gv, *gq_out = (V_T *)p->gq + q0 * p->gq_row;
+    TG_FN(attention_pack)(n, depth, q, p->q_row, (V_T)p->scale, panels);
+    TG_FN(attention_pack)(n, e, g, p->g_row, 1, gpanels);
+    for (ptrdiff_t i = 0; i < TG_Q; i++) {
+        lse[i] = i < n ? ((const V_T *)p->lse)[q0 + i] : 0;
+        lse[i] = lse[i] == (V_T)-INFINITY ? 0 : lse[i];
+        VT sum = V(zero)();
+        for (ptrdiff_t c = 0; i < n && c < e; c += V_LANES) {
+            ptrdiff_t left = e - c < V_LANES ? e - c : V_LANES;
+            sum = V(fma)(V(load_tail)(g + i * p->g_row + c, left),
+                         V(load_tail)(y + i * p->y_row + c, left), sum);
+        }
+        d[i] = V(hsum)(sum);
+    }
+    if (n_keys == 0)
+        memset(gq, 0, (size_t)(n * depth) * sizeof(V_T));
+    for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K) {
+        ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
+        const V_T *kb = k + k0 * p->k_row, *vb = v + k0 * p->v_row;
+        TG_FN(attention_product)(nk, n, depth, kb, p->k_row, panels, tile);
+        if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
+            TG_FN(attention_mask)(p, q0, n, k0, nk, tile);
+        TG_FN(attention_product)(nk, n, e, vb, p->v_row, gpanels, gtile);
+        TG_FN(attention_score_grad)(nk, n, tile, gtile, lse, d, (V_T)p->scale);
+        TG_FN(attention_add)(nk, e, n, tile, TG_Q, 1, g, p->g_row, gv + k0 * p->gv_row,
+                             p->gv_row, 1);
+        TG_FN(attention_add)(nk, depth, n, gtile, TG_Q, 1, q, p->q_row,
+                             gk + k0 * p->gk_row, p->gk_row, 1);
+        TG_FN(attention_add)(n, depth, nk, gtile, 1, TG_Q, kb, p->k_row, gq, depth, k0 > 0);
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        memcpy(gq_out + i * p->gq_row, gq + i * depth, (size_t)depth * sizeof(V_T));
+}
+
+TG_KERNEL void TG_FN(attention_grad)(const tg_attention_part *p)
+{
+    for (ptrdiff_t i = 0; i < p->n_queries; i += TG_Q) {
+        ptrdiff_t n = p->n_queries - i < TG_Q ? p->n_queries - i : TG_Q;
+        TG_FN(attention_grad_queries)(p, p->first + i, n);
+    }
+}
+
+#undef TG_Q
+#undef TG_K

@@ -1,0 +1,238 @@
+/* recurrent.h - the steps of a simple RNN, an LSTM and a GRU, forward and gradient, for some rows of
+ * the batch through the whole sequence (see ../recurrent.h).
+ *
+ * A step is one product of the rows' states with the recurrent weights, which lie packed in panels
+ * for all steps, and one pass over the units that computes gates and state. Rows of a batch never
+ * meet, so threads share the batch and need no barrier between steps. The formulas stand in
+ * tinygrad_cn/kernels/reference/recurrent.py, under the same names.
+ *
+ * A gradient walks the steps backwards and carries gh, the gradient of the state. It writes the
+ * gradient of the gates' arguments (gz) for all steps; the gradient of the weights is then one product
+ * over all steps, left to the caller.
+ */
+#include "../recurrent.h"
+
+/* c [+]= a W, W (k x n) in panels, cut in depth as the packing driver cut it. */
+TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
+                                        ptrdiff_t a_row, const V_T *weights, const V_T *bias, V_T *c,
+                                        ptrdiff_t c_row, int accumulate)
+{
+    const ptrdiff_t depth = tg_gemm_depth(k), nr = 2 * V_LANES, padded = (n + nr - 1) / nr * nr;
+    for (ptrdiff_t k0 = 0; k0 < k; k0 += depth) {
+        tg_gemm_block g = {.m = m, .n = n, .k = k - k0 < depth ? k - k0 : depth};
+        g.a = a + k0;
+        g.a_row = a_row;
+        g.a_col = 1;
+        g.b = weights + k0 * padded;
+        g.b_row = nr;
+        g.b_panel = nr * g.k;
+        g.c = c;
+        g.c_row = c_row;
+        g.accumulate = accumulate || k0 > 0;
+        g.bias = k0 + depth >= k ? bias : NULL;
+        TG_FN(gemm_block)(&g);
+    }
+}
+
+#define TG_LOAD(p) TG_FN(load_upto)((p) + i, n)
+#define TG_STORE(p, v) TG_FN(store_upto)((p) + i, v, n)
+#define TG_EACH_UNIT for (ptrdiff_t i = 0, n = u; i < u; i += V_LANES, n -= V_LANES)
+#define TG_LIVE(t, r) (!p->mask || p->mask[(t)*p->mask_step + (r)*p->mask_row])
+
+/* s (1 - s) with s a sigmoid's value, and 1 - t^2 with t a tanh's: their slopes. */
+TG_INLINE VT TG_FN(sigmoid_slope)(VT s)
+{
+    return V(fnma)(s, s, s);
+}
+
+TG_INLINE VT TG_FN(tanh_slope)(VT t)
+{
+    return V(fnma)(t, t, V(set1)(1));
+}
+
+TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    for (ptrdiff_t t = 0; t < p->n_steps; t++) {
+        const V_T *z = (const V_T *)p->z + t * step;
+        V_T *old = (V_T *)p->states + t * step, *new = old + step;
+        TG_FN(recurrent_product)(p->n_rows, u, u, old + p->first * u, u, p->weights, NULL,
+                                 new + p->first * u, u, 0);
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            V_T *h = new + r * u;
+            if (TG_LIVE(t, r))
+                TG_EACH_UNIT TG_STORE(h, V(tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
+            else
+                memcpy(h, old + r * u, (size_t)u * sizeof(V_T));
+        }
+    }
+}
+
+TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    for (ptrdiff_t t = p->n_steps - 1; t >= 0; t--) {
+        const V_T *h = (const V_T *)p->states + (t + 1) * step, *g = (const V_T *)p->g + t * step;
+        V_T *gz = (V_T *)p->gz + t * step, *gh = p->gh0;
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            const ptrdiff_t at = r * u;
+            int live = TG_LIVE(t, r);
+            TG_EACH_UNIT
+            {
+                VT gs = TG_LOAD(gh + at), next = TG_LOAD(g + at);
+                VT slope = TG_FN(tanh_slope)(TG_LOAD(h + at));
+                TG_STORE(gz + at, live ? V(mul)(gs, slope) : V(zero)());
+                TG_STORE(gh + at, live ? next : V(add)(next, gs));
+            }
+        }
+        TG_FN(recurrent_product)(p->n_rows, u, u, gz + p->first * u, u, p->weights, NULL,
+                                 gh + p->first * u, u, 1);
+    }
+}
+
+TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    for (ptrdiff_t t = 0; t < p->n_steps; t++) {
+        const V_T *z = (const V_T *)p->z + 4 * t * step;
+        V_T *gates = (V_T *)p->gates + 4 * t * step;
+        V_T *h = (V_T *)p->states + t * step, *c = (V_T *)p->cells + t * step;
+        TG_FN(recurrent_product)(p->n_rows, 4 * u, u, h + p->first * u, u, p->weights, NULL,
+                                 gates + 4 * p->first * u, 4 * u, 0);
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            const V_T *zr = z + 4 * r * u;
+            V_T *gr = gates + 4 * r * u, *hr = h + r * u, *cr = c + r * u;
+            TG_EACH_UNIT
+            {
+                VT in = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(gr)));
+                VT forget = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(gr + u)));
+                VT value = V(tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(gr + 2 * u)));
+                VT out = V(sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(gr + 3 * u)));
+                VT cell = V(fma)(forget, TG_LOAD(cr), V(mul)(in, value));
+                TG_STORE(gr, in);
+                TG_STORE(gr + u, forget);
+                TG_STORE(gr + 2 * u, value);
+                TG_STORE(gr + 3 * u, out);
+                TG_STORE(cr + step, cell);
+                TG_STORE(hr + step, V(mul)(out, V(tanh)(cell)));
+            }
+            if (!TG_LIVE(t, r)) {
+                memcpy(hr + step, hr, (size_t)u * sizeof(V_T));
+                memcpy(cr + step, cr, (size_t)u * sizeof(V_T));
+            }
+        }
+    }
+}
+
+TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    for (ptrdiff_t t = p->n_steps - 1; t >= 0; t--) {
+        const V_T *gates = (const V_T *)p->gates + 4 * t * step, *g = (const V_T *)p->g + t * step;
+        const V_T *old = (const V_T *)p->cells + t * step, *new = old + step;
+        V_T *gz = (V_T *)p->gz + 4 * t * step, *gh = p->gh0, *gc = p->gc0;
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            const ptrdiff_t at = r * u;
+            const V_T *gr = gates + 4 * at;
+            V_T *gzr = gz + 4 * at;
+            if (!TG_LIVE(t, r)) {
+                memset(gzr, 0, (size_t)(4 * u) * sizeof(V_T));
+                TG_EACH_UNIT TG_STORE(gh + at, V(add)(TG_LOAD(gh + at), TG_LOAD(g + at)));
+                continue;
+            }
+            TG_EACH_UNIT
+            {
+                VT in = TG_LOAD(gr), forget = TG_LOAD(gr + u), value = TG_LOAD(gr + 2 * u);
+                VT out = TG_LOAD(gr + 3 * u), top = V(tanh)(TG_LOAD(new + at));
+                VT gs = TG_LOAD(gh + at);
+                VT gcell = V(fma)(V(mul)(gs, out), TG_FN(tanh_slope)(top), TG_LOAD(gc + at));
+                VT gin = V(mul)(V(mul)(gcell, value), TG_FN(sigmoid_slope)(in));
+                VT gforget = V(mul)(V(mul)(gcell, TG_LOAD(old + at)), TG_FN(sigmoid_slope)(forget));
+                VT gvalue = V(mul)(V(mul)(gcell, in), TG_FN(tanh_slope)(value));
+                VT gout = V(mul)(V(mul)(gs, top), TG_FN(sigmoid_slope)(out));
+                TG_STORE(gzr, gin);
+                TG_STORE(gzr + u, gforget);
+                TG_STORE(gzr + 2 * u, gvalue);
+                TG_STORE(gzr + 3 * u, gout);
+                TG_STORE(gc + at, V(mul)(gcell, forget));
+                TG_STORE(gh + at, TG_LOAD(g + at));
+            }
+        }
+        TG_FN(recurrent_product)(p->n_rows, u, 4 * u, gz + 4 * p->first * u, 4 * u, p->weights,
+                                 NULL, gh + p->first * u, u, 1);
+    }
+}
+
+TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    const V_T *b = p->work;
+    for (ptrdiff_t t = 0; t < p->n_steps; t++) {
+        const V_T *z = (const V_T *)p->z + 3 * t * step;
+        V_T *gates = (V_T *)p->gates + 4 * t * step, *h = (V_T *)p->states + t * step;
+        TG_FN(recurrent_product)(p->n_rows, 3 * u, u, h + p->first * u, u, p->weights, p->bias,
+                                 p->work, 3 * u, 0);
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            const V_T *zr = z + 3 * r * u, *br = b + 3 * (r - p->first) * u;
+            V_T *gr = gates + 4 * r * u, *hr = h + r * u;
+            int live = TG_LIVE(t, r);
+            TG_EACH_UNIT
+            {
+                VT update = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
+                VT reset = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
+                VT bh = TG_LOAD(br + 2 * u), old = TG_LOAD(hr);
+                VT value = V(tanh)(V(fma)(reset, bh, TG_LOAD(zr + 2 * u)));
+                VT new = V(fma)(update, V(sub)(old, value), value); /* u h + (1 - u) n */
+                TG_STORE(gr, update);
+                TG_STORE(gr + u, reset);
+                TG_STORE(gr + 2 * u, value);
+                TG_STORE(gr + 3 * u, bh);
+                TG_STORE(hr + step, live ? new : old);
+            }
+        }
+    }
+}
+
+TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
+{
+    const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    for (ptrdiff_t t = p->n_steps - 1; t >= 0; t--) {
+        const V_T *gates = (const V_T *)p->gates + 4 * t * step, *g = (const V_T *)p->g + t * step;
+        const V_T *old = (const V_T *)p->states + t * step;
+        V_T *gz = (V_T *)p->gz + 3 * t * step, *gb = (V_T *)p->gb + 3 * t * step, *gh = p->gh0;
+        for (ptrdiff_t r = p->first; r < end; r++) {
+            const ptrdiff_t at = r * u;
+            const V_T *gr = gates + 4 * at;
+            V_T *gzr = gz + 3 * at, *gbr = gb + 3 * at;
+            if (!TG_LIVE(t, r)) {
+                memset(gzr, 0, (size_t)(3 * u) * sizeof(V_T));
+                memset(gbr, 0, (size_t)(3 * u) * sizeof(V_T));
+                TG_EACH_UNIT TG_STORE(gh + at, V(add)(TG_LOAD(gh + at), TG_LOAD(g + at)));
+                continue;
+            }
+            TG_EACH_UNIT
+            {
+                VT update = TG_LOAD(gr), reset = TG_LOAD(gr + u), value = TG_LOAD(gr + 2 * u);
+                VT gs = TG_LOAD(gh + at), kept = V(mul)(gs, update);
+                VT gn = V(mul)(V(sub)(gs, kept), TG_FN(tanh_slope)(value));
+                VT gu = V(mul)(V(mul)(gs, V(sub)(TG_LOAD(old + at), value)),
+                               TG_FN(sigmoid_slope)(update));
+                VT greset = V(mul)(V(mul)(gn, TG_LOAD(gr + 3 * u)), TG_FN(sigmoid_slope)(reset));
+                TG_STORE(gzr, gu);
+                TG_STORE(gzr + u, greset);
+                TG_STORE(gzr + 2 * u, gn);
+                TG_STORE(gbr, gu);
+                TG_STORE(gbr + u, greset);
+                TG_STORE(gbr + 2 * u, V(mul)(gn, reset));
+                TG_STORE(gh + at, V(add)(TG_LOAD(g + at), kept));
+            }
+        }
+        TG_FN(recurrent_product)(p->n_rows, u, 3 * u, gb + 3 * p->first * u, 3 * u, p->weights,
+                                 NULL, gh + p->first * u, u, 1);
+    }
+}
+
+#undef TG_LOAD
+#undef TG_STORE
+#undef TG_EACH_UNIT
+#undef TG_LIVE

@@ -1,0 +1,25 @@
+/* recurrent.h - what the ISA kernels of recurrent sequences (kernels/recurrent.h) and their driver
+ * (drivers/recurrent.c) say to each other: some rows of the batch, through all steps. */
+#ifndef TG_RECURRENT_H
+#define TG_RECURRENT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Arrays are contiguous and time-major, (T, N, ...), with U units; a null pointer is an absent one. */
+typedef struct {
+    ptrdiff_t n_steps, n_batch, units;
+    ptrdiff_t first, n_rows; /* the rows of the batch to do */
+    const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
+    const void *z, *bias;
+    void *states, *cells, *gates; /* (T + 1, N, U), (T + 1, N, U), (T, N, 4 U) */
+    const uint8_t *mask;
+    ptrdiff_t mask_step, mask_row;
+    /* the gradient */
+    const void *g, *gc; /* of states (T + 1, N, U) and of the last cells (N, U) */
+    void *gz, *gb;      /* (T, N, width); gb: GRU only */
+    void *gh0, *gc0;    /* (N, U): also where the gradient of the state is carried */
+    void *work;         /* GRU forward: n_rows x 3 U elements */
+} tg_recurrent_part;
+
+#endif

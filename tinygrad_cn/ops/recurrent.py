@@ -1,0 +1,367 @@
+"""Recurrent sequences: simple RNN, LSTM and GRU, with Keras's weights and conventions.
+
+What does not depend on the state, x W + b, is one matrix product over all steps; a fused op then
+runs the steps, and its gradient ends in one matrix product for the recurrent weights. Inside, the
+arrays are time-major (T, N, ...), so that a step is one contiguous block.
+
+The fused ops know the default activations. `rnn` runs any step function, and the `*_step` functions
+below are the same cells in plain ops: for other activations, for reading, and for the derivatives
+of the fused gradients.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from tinygrad_cn import autograd, kernels
+from tinygrad_cn.op import Identity, Op, Value, leaf, wrap
+
+from .elementwise import where
+from .activation import sigmoid, tanh
+from .matmul import matmul
+from .shape import permute_dims, reshape, split, stack
+
+_identity = Identity()
+
+# --- the cells in plain ops -----------------------------------------------------------------------
+
+
+def simple_rnn_step(z, states, recurrent_kernel, activation=tanh):
+    """h' = activation(z + h R), for z the input part (N, U) and states (h,)."""
+    h = activation(z + matmul(states[0], recurrent_kernel))
+    return h, (h,)
+
+
+def lstm_step(z, states, recurrent_kernel, activation=tanh, recurrent_activation=sigmoid):
+    """c' = f c + i u, h' = o activation(c'), for z (N, 4 U) = parts i, f, u, o and states (h, c)."""
+    h, c = states
+    i, f, u, o = split(z + matmul(h, recurrent_kernel), 4, axis=-1)
+    c = recurrent_activation(f) * c + recurrent_activation(i) * activation(u)
+    h = recurrent_activation(o) * activation(c)
+    return h, (h, c)
+
+
+def gru_step(
+    z,
+    states,
+    recurrent_kernel,
+    recurrent_bias=None,
+    activation=tanh,
+    recurrent_activation=sigmoid,
+    reset_after=True,
+):
+    """h' = u h + (1 - u) n, for z (N, 3 U) = parts u, r, n and states (h,).
+
+    The reset gate r multiplies the product h R of the part n (reset_after), or h before it.
+    """
+    (h,) = states
+    zu, zr, zn = split(z, 3, axis=-1)
+    if reset_after:
+        b = matmul(h, recurrent_kernel)
+        bu, br, bn = split(b if recurrent_bias is None else b + recurrent_bias, 3, axis=-1)
+        u, r = recurrent_activation(zu + bu), recurrent_activation(zr + br)
+        n = activation(zn + r * bn)
+    else:
+        ru, rr, rn = split(recurrent_kernel, 3, axis=-1)
+        u = recurrent_activation(zu + matmul(h, ru))
+        r = recurrent_activation(zr + matmul(h, rr))
+        n = activation(zn + matmul(r * h, rn))
+    h = u * h + (1 - u) * n
+    return h, (h,)
+
+
+def rnn(step: Callable, x: Any, states: Sequence[Any], mask: Any = None) -> tuple[Any, tuple]:
+    """Run ``step`` over time: y_t, states = step(x_t, states).
+
+    Args:
+        step: a function of (N, ...) arrays and the tuple of states.
+        x: (T, N, ...), time first.
+        states: the initial states, (N, ...) each.
+        mask: (T, N) boolean; where it is False the states stay and the output is that of the step
+            before (0 at first).
+
+    Returns:
+        y (T, N, ...) and the last states.
+
+    >>> x = tg.tensor([[[1.0]], [[2.0]]])
+    >>> tg.ops.rnn(lambda x, s: (x + s[0], (x + s[0],)), x, (tg.tensor([[0.0]]),))[0]
+    Tensor([[[1.]],
+    <BLANKLINE>
+            [[3.]]])
+    """
+    states = tuple(states)
+    outputs: list[Any] = []
+    for t in range(x.shape[0]):
+        y, new = step(x[t], states)
+        if mask is not None:
+            live = np.reshape(_constant(mask)[t], (-1, *[1] * (y.ndim - 1)))
+            y = where(live, y, outputs[-1] if outputs else 0.0)
+            new = [where(live, a, b) for a, b in zip(new, states, strict=True)]
+        outputs.append(y)
+        states = tuple(new)
+    return stack(outputs, axis=0), states
+
+
+# --- the fused steps: time-major, default activations ---------------------------------------------
+
+
+class SimpleRNNSteps(Op):
+    """states[t + 1] = tanh(z[t] + states[t] R), states[0] = h0; see kernels.reference."""
+
+    def forward(z, recurrent_kernel, h0, mask):
+        return kernels.simple_rnn(z, recurrent_kernel, h0, mask)
+
+    def vjp(g, z, recurrent_kernel, h0, mask, y):
+        grads = _simple_rnn_grad(g, z, recurrent_kernel, h0, y, mask)
+        return *grads, None
+
+
+class SimpleRNNStepsGrad(Op):
+    """The gradients of SimpleRNNSteps in z, recurrent_kernel and h0."""
+
+    many = True
+
+    def forward(g, z, recurrent_kernel, h0, states, mask):
+        return kernels.simple_rnn_grad(g, states, recurrent_kernel, mask)
+
+    def reference(g, z, recurrent_kernel, h0, states, mask):
+        def run(z, r, h0):
+            return _all_states(lambda a, s: simple_rnn_step(a, s, r), z, (h0,), mask)[:1]
+
+        return _pull_back(run, (z, recurrent_kernel, _or_zeros(h0, states)), (g,))
+
+
+class LSTMSteps(Op):
+    """(i, f, u, o) = z[t] + states[t] R; c = sigmoid(f) c + sigmoid(i) tanh(u);
+    states[t + 1] = sigmoid(o) tanh(c); the outputs are all states and the last c."""
+
+    many = True
+    extra = ("cells", "gates")
+
+    def forward(z, recurrent_kernel, h0, c0, mask):
+        states, cells, gates = kernels.lstm(z, recurrent_kernel, h0, c0, mask)
+        return states, cells[-1], cells, gates
+
+    def vjp(g, z, recurrent_kernel, h0, c0, mask, y, cells, gates):
+        grads = _lstm_grad(*g, z, recurrent_kernel, h0, c0, y[0], cells, gates, mask)
+        return *grads, None
+
+
+class LSTMStepsGrad(Op):
+    """The gradients of LSTMSteps in z, recurrent_kernel, h0 and c0."""
+
+    many = True
+
+    def forward(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
+        return kernels.lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask)
+
+    def reference(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
+        def run(z, r, h0, c0):
+            states, cells = _all_states(lambda a, s: lstm_step(a, s, r), z, (h0, c0), mask)
+            return states, cells[-1]
+
+        initial = _or_zeros(h0, states), _or_zeros(c0, states)
+        return _pull_back(run, (z, recurrent_kernel, *initial), (g, gc))
+
+
+class GRUSteps(Op):
+    """u, r = sigmoid of the parts of z[t] + b, b = states[t] R + recurrent_bias;
+    n = tanh(z[t] + r b), states[t + 1] = u states[t] + (1 - u) n."""
+
+    extra = ("gates",)
+
+    def forward(z, recurrent_kernel, recurrent_bias, h0, mask):
+        return kernels.gru(z, recurrent_kernel, recurrent_bias, h0, mask)
+
+    def vjp(g, z, recurrent_kernel, recurrent_bias, h0, mask, y, gates):
+        grads = _gru_grad(g, z, recurrent_kernel, recurrent_bias, h0, y, gates, mask)
+        return *grads, None
+
+
+class GRUStepsGrad(Op):
+    """The gradients of GRUSteps in z, recurrent_kernel, recurrent_bias and h0."""
+
+    many = True
+
+    def forward(g, z, recurrent_kernel, recurrent_bias, h0, states, gates, mask):
+        return kernels.gru_grad(g, states, gates, recurrent_kernel, mask)
+
+    def reference(g, z, recurrent_kernel, recurrent_bias, h0, states, gates, mask):
+        def run(z, r, b, h0):
+            return _all_states(lambda a, s: gru_step(a, s, r, b), z, (h0,), mask)[:1]
+
+        if recurrent_bias is None:
+            recurrent_bias = wrap(np.zeros(z.shape[-1], z.dtype))
+        return _pull_back(run, (z, recurrent_kernel, recurrent_bias, _or_zeros(h0, states)), (g,))
+
+
+_simple_rnn = SimpleRNNSteps()
+_simple_rnn_grad = SimpleRNNStepsGrad()
+_lstm = LSTMSteps()
+_lstm_grad = LSTMStepsGrad()
+_gru = GRUSteps()
+_gru_grad = GRUStepsGrad()
+
+
+def _all_states(step, z, states, mask):
+    """Every state at all times, (T + 1, N, U) each: rnn with the states as its output."""
+    kept = [list(states)]
+    for t in range(z.shape[0]):
+        _, states = rnn(step, z[t : t + 1], kept[-1], None if mask is None else mask[t : t + 1])
+        kept.append(list(states))
+    return [stack(list(over_time), axis=0) for over_time in zip(*kept, strict=True)]
+
+
+def _pull_back(run, inputs, gs):
+    """The gradients of run(*inputs), outputs weighted by gs, with respect to each input."""
+    aliases = [_identity(x) if x.node is not None else wrap(x.data, leaf(x.data)) for x in inputs]
+    outputs = run(*aliases)
+    found = autograd.grad(outputs, aliases, gs, create_graph=True, allow_unused=True)
+    return [wrap(np.zeros_like(x.data)) if g is None else g for x, g in zip(aliases, found)]
+
+
+def _or_zeros(initial, states):
+    if initial is None:
+        return wrap(np.zeros(states.shape[1:], states.dtype))
+    return initial
+
+
+# --- the public sequences -------------------------------------------------------------------------
+
+
+def simple_rnn(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    h0: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+) -> tuple[Any, Any]:
+    """h_t = tanh(x_t W + h_{t-1} R + b) over a whole sequence (Elman, 1990).
+
+    Args:
+        x: (N, T, D). kernel: W, (D, U). recurrent_kernel: R, (U, U). bias: (U,) or None.
+        h0: the initial state, (N, U); zeros when None.
+        mask: (N, T) boolean; a step where it is False keeps the state and repeats the output.
+        go_backwards: run from the last step to the first; y is in the order of the run.
+
+    Returns:
+        y (N, T, U), the h of every step, and the last h (N, U).
+
+    >>> one = tg.tensor([[1.0]])
+    >>> y, h = tg.ops.simple_rnn(tg.tensor([[[0.0], [0.0]]]), one, one, h0=tg.tensor([[0.0]]))
+    >>> y.shape, h.shape
+    ((1, 2, 1), (1, 1))
+    """
+    z, mask = _project("simple_rnn", x, kernel, bias, mask, go_backwards)
+    states = _simple_rnn(z, recurrent_kernel, h0, mask)
+    return _outputs(states, h0, mask), states[-1]
+
+
+def lstm(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    h0: Any = None,
+    c0: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+) -> tuple[Any, Any, Any]:
+    """The LSTM over a whole sequence (Hochreiter and Schmidhuber, 1997; Gers et al., 2000).
+
+    i, f, u, o are the parts of x_t W + h_{t-1} R + b;
+    c_t = sigmoid(f) c_{t-1} + sigmoid(i) tanh(u);  h_t = sigmoid(o) tanh(c_t).
+
+    Args:
+        x: (N, T, D). kernel: W, (D, 4 U). recurrent_kernel: R, (U, 4 U). bias: (4 U,) or None.
+        h0, c0: the initial states, (N, U); zeros when None.
+        mask: (N, T) boolean; a step where it is False keeps the state and repeats the output.
+        go_backwards: run from the last step to the first; y is in the order of the run.
+
+    Returns:
+        y (N, T, U), the h of every step, and the last h and c (N, U).
+
+    >>> w = tg.tensor(np.ones((1, 4), "float32"))
+    >>> y, h, c = tg.ops.lstm(tg.tensor([[[0.0], [0.0]]]), w, w)
+    >>> y.shape, h.shape, c.shape
+    ((1, 2, 1), (1, 1), (1, 1))
+    """
+    z, mask = _project("lstm", x, kernel, bias, mask, go_backwards)
+    states, c = _lstm(z, recurrent_kernel, h0, c0, mask)
+    return _outputs(states, h0, mask), states[-1], c
+
+
+def gru(
+    x: Any,
+    kernel: Any,
+    recurrent_kernel: Any,
+    bias: Any = None,
+    h0: Any = None,
+    mask: Any = None,
+    go_backwards: bool = False,
+) -> tuple[Any, Any]:
+    """The GRU over a whole sequence (Cho et al., 2014), its reset gate after the product.
+
+    With a = x_t W + bias[0] and b = h_{t-1} R + bias[1]: u, r = sigmoid(a + b) of their first two
+    parts, n = tanh(a + r b) of their third;  h_t = u h_{t-1} + (1 - u) n.
+
+    Args:
+        x: (N, T, D). kernel: W, (D, 3 U). recurrent_kernel: R, (U, 3 U). bias: (2, 3 U) or None.
+        h0: the initial state, (N, U); zeros when None.
+        mask: (N, T) boolean; a step where it is False keeps the state and repeats the output.
+        go_backwards: run from the last step to the first; y is in the order of the run.
+
+    Returns:
+        y (N, T, U), the h of every step, and the last h (N, U).
+
+    >>> w = tg.tensor(np.ones((1, 3), "float32"))
+    >>> y, h = tg.ops.gru(tg.tensor([[[0.0], [0.0]]]), w, w)
+    >>> y.shape, h.shape
+    ((1, 2, 1), (1, 1))
+    """
+    input_bias, recurrent_bias = (None, None) if bias is None else (bias[0], bias[1])
+    z, mask = _project("gru", x, kernel, input_bias, mask, go_backwards)
+    states = _gru(z, recurrent_kernel, recurrent_bias, h0, mask)
+    return _outputs(states, h0, mask), states[-1]
+
+
+def _constant(mask: Any) -> Any:
+    return mask.data if isinstance(mask, Value) else np.asarray(mask)
+
+
+def _project(op, x, kernel, bias, mask, go_backwards):
+    """x W + b for all steps in one product, time-major; the mask likewise."""
+    if x.ndim != 3 or kernel.ndim != 2 or x.shape[2] != kernel.shape[0]:
+        raise ValueError(
+            f"[{op}] x and kernel do not fit. Expected x (N, T, D) and kernel (D, ...), "
+            f"received x.shape={x.shape}, kernel.shape={kernel.shape}."
+        )
+    n_rows, n_steps, _ = x.shape
+    if mask is not None:
+        mask = _constant(mask)
+        if mask.shape != (n_rows, n_steps) or mask.dtype != bool:
+            raise ValueError(
+                f"[{op}] mask must be boolean with one value per step. Expected shape "
+                f"{(n_rows, n_steps)}, received mask.shape={mask.shape}, dtype={mask.dtype}."
+            )
+        mask = mask.T[::-1] if go_backwards else mask.T
+    x = permute_dims(x, axes=(1, 0, 2))
+    if go_backwards:
+        x = x[::-1]
+    z = matmul(reshape(x, shape=(n_steps * n_rows, x.shape[2])), kernel)
+    z = z if bias is None else z + bias
+    return reshape(z, shape=(n_steps, n_rows, kernel.shape[1])), mask
+
+
+def _outputs(states, h0, mask):
+    """The states after each step, batch first. Before its first live step a row has put out
+    nothing: 0, as in Keras, although its state is h0."""
+    y = states[1:]
+    if mask is not None and h0 is not None:
+        y = where(np.logical_or.accumulate(mask, axis=0)[:, :, None], y, 0.0)
+    return permute_dims(y, axes=(1, 0, 2))
