@@ -73,6 +73,19 @@ static int min_positive(int a, int b)
     return b > 0 && b < a ? b : a;
 }
 
+/* Is a name in a list such as "cpu,cpuacct"? */
+static int is_listed(const char *name, const char *list)
+{
+    size_t length = strlen(name);
+    for (; *list; list += strcspn(list, ",") + 1) {
+        if (strncmp(list, name, length) == 0 && (list[length] == ',' || list[length] == 0))
+            return 1;
+        if (!strchr(list, ','))
+            break;
+    }
+    return 0;
+}
+
 /* The smallest quota from the process's own group up to the root of the hierarchy. */
 static int limit_by_cgroup(int n)
 {
@@ -88,7 +101,7 @@ static int limit_by_cgroup(int n)
             continue;
         *group++ = 0;
         int v2 = controllers[1] == 0;
-        if (!v2 && !strstr(controllers, "cpu"))
+        if (!v2 && !is_listed("cpu", controllers + 1))
             continue;
         for (;;) { /* inside a container the path may name a group that is mounted as the root */
             if (v2) {
