@@ -98,7 +98,7 @@ def table(rows: list[Row], limits: dict[int, Any]) -> str:
         if limit:
             lines.append(
                 f"{threads} thread(s): peak {limit['f32']:.0f} GFLOP/s (float64: "
-                f"{limit['f64']:.0f}); memory {limit['triad']:.1f} GB/s, reading {limit['read']:.1f}"
+                f"{limit['f64']:.0f}); memory {limit['triad']:.1f} GB/s, read {limit['read']:.1f}"
             )
     head = f"{'kernel':<44}{'threads':>8}{'time':>10}{'/NumPy':>9}{'/torch':>9}{'of limit':>10}"
     lines += ["", head, "-" * len(head)]

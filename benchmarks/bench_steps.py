@@ -1,0 +1,158 @@
+"""Training steps of twelve networks in tinygrad_cn, PyTorch and JAX, in one command.
+
+    python -m benchmarks steps [PART] [--quick]
+
+A step is forward, loss, gradients and Adam. Each side runs in a process of its own, since their
+threads would disturb each other; the processes take turns at each network, and a ratio is the median
+of the rounds' ratios. PyTorch and JAX take part where they are installed; torch.compile with
+``--compile`` (it needs a minute per network).
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import json
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from benchmarks import common
+
+ROOT = Path(__file__).parents[1]
+OUTPUT = ROOT / "bench_output"
+MODULES = {
+    "tinygrad_cn": "steps_tinygrad_cn",
+    "torch": "steps_torch",
+    "compile": "steps_torch",
+    "jax": "steps_jax",
+}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("part", nargs="?", default="", help="only networks with this in the name")
+    parser.add_argument("--quick", action="store_true", help="one round: does it run at all?")
+    parser.add_argument("--compile", action="store_true", help="torch.compile as well")
+    parser.add_argument("--worker", choices=MODULES, help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.worker:
+        return worker(options.worker)
+    sides = ["tinygrad_cn"]
+    sides += [name for name in ("torch", "jax") if importlib.util.find_spec(name)]
+    if options.compile and "torch" in sides:
+        sides.append("compile")
+    workers = {side: Worker(side) for side in sides}
+    try:
+        times = compare(workers, options.part, 1 if options.quick else 5)
+    finally:
+        for each in workers.values():
+            each.stop()
+    OUTPUT.mkdir(exist_ok=True)
+    record = {"machine": common.machine(), "microseconds": times}
+    (OUTPUT / "steps.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    return 0
+
+
+def compare(workers: dict[str, Worker], part: str, rounds: int) -> dict[str, dict[str, float]]:
+    """Print one line per network; returns the medians in microseconds."""
+    print(common.describe(common.machine()))
+    print("\nmicroseconds a step; in brackets how many times tinygrad_cn's")
+    print(f"{'':<28}" + "".join(f"{side:>20}" for side in workers))
+    medians: dict[str, dict[str, float]] = {}
+    names = next(iter(workers.values())).ask({"list": part})
+    for name in names:
+        for each in workers.values():
+            each.ask({"make": name})
+        taken = [
+            {
+                side: each.ask({"time": 0.02 if rounds == 1 else 0.3})
+                for side, each in workers.items()
+            }
+            for _ in range(rounds)
+        ]
+        medians[name] = {s: statistics.median(turn[s] for turn in taken) for s in workers}
+        line = f"{name:<28}"
+        for side, median in medians[name].items():
+            ratio = statistics.median(turn[side] / turn["tinygrad_cn"] for turn in taken)
+            line += f"{median:>12.1f} ({ratio:4.1f}x)"
+        print(line, flush=True)
+    return medians
+
+
+class Worker:
+    """A process that makes and times the steps of one side, on request."""
+
+    def __init__(self, side: str) -> None:
+        self.side = side
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.bench_steps", "--worker", side],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            cwd=ROOT,
+            env=common.fair_environment(),
+        )
+
+    def ask(self, request: dict[str, Any]) -> Any:
+        assert self.process.stdin and self.process.stdout
+        self.process.stdin.write(json.dumps(request) + "\n")
+        self.process.stdin.flush()
+        answer = self.process.stdout.readline()
+        if not answer:
+            raise RuntimeError(f"The process of {self.side} ended at {request}.")
+        return json.loads(answer)
+
+    def stop(self) -> None:
+        assert self.process.stdin
+        self.process.stdin.close()
+        self.process.wait()
+
+
+def worker(side: str) -> int:
+    """Answer requests from standard input, one JSON value per line."""
+    makers = importlib.import_module(f"benchmarks.{MODULES[side]}").workloads()
+    options = {"compiled": True} if side == "compile" else {}
+    answers, sys.stdout = sys.stdout, sys.stderr  # what libraries print is no answer
+    step: Any = None
+    for line in sys.stdin:
+        request = json.loads(line)
+        answer: Any = None
+        if "list" in request:
+            answer = [name for name in makers if request["list"] in name]
+        elif "make" in request:
+            step = makers[request["make"]](**options)
+            first = float(step())
+            for _ in range(5):
+                last = float(step())
+            assert last < first, f"{side}: the loss of {request['make']} does not fall"
+        else:
+            answer = timed(step, request["time"])
+        print(json.dumps(answer), file=answers, flush=True)
+    return 0
+
+
+def timed(step: Any, seconds: float) -> float:
+    """The median time of a step in microseconds, after a short warm-up."""
+    begin = time.perf_counter()
+    count = 0
+    while time.perf_counter() - begin < seconds / 3 or count < 2:
+        step()
+        count += 1
+    inner = max(1, int(count * 0.02 / (time.perf_counter() - begin)))
+    samples = []
+    begin = time.perf_counter()
+    while time.perf_counter() - begin < seconds or len(samples) < 3:
+        start = time.perf_counter()
+        for _ in range(inner):
+            step()
+        samples.append((time.perf_counter() - start) / inner)
+    return statistics.median(samples) * 1e6
+
+
+if __name__ == "__main__":
+    sys.exit(main())
