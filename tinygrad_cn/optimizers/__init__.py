@@ -1,0 +1,43 @@
+"""Optimizers: how gradients move variables. By class, or by name: ``optimizers.get("adam")``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from tinygrad_cn import registry
+from tinygrad_cn import schedules as schedules  # also optimizers.schedules, as in Keras
+
+from .adam import Adam, Adamax, AdamW, Lion, Nadam
+from .adaptive import Adadelta, Adagrad, RMSprop
+from .base import Optimizer
+from .sgd import SGD
+
+_CLASSES = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)
+registry.publish("optimizers", *_CLASSES)
+registry.publish("optimizers", **{c.__name__.lower(): c for c in _CLASSES})
+
+
+def get(identifier: Any) -> Any:
+    """The optimizer of a name (in any case), a config or an object.
+
+    >>> tg.optimizers.get("AdamW").weight_decay
+    0.004
+    """
+    if isinstance(identifier, str) and registry.get_registered_object(identifier) is None:
+        identifier = registry.lookup("optimizers", identifier.lower())
+    found = registry.find("optimizers", identifier, Optimizer)
+    if not isinstance(found, Optimizer):
+        raise ValueError(
+            f"[optimizers] Expected a name, a config or an Optimizer, received {identifier!r}."
+        )
+    return found
+
+
+def serialize(optimizer: Any) -> Any:
+    """An optimizer as a JSON-able config; its state is in ``optimizer.variables``."""
+    return registry.serialize_keras_object(optimizer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """The optimizer of a config."""
+    return registry.deserialize_keras_object(config, custom_objects, "optimizers")
