@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import kernels
 from .mode import mode, set_mode
 from .op import Identity, Node, Output, Value, leaf, wrap
 
@@ -139,10 +140,13 @@ def backward(
         )
     seed = _seed(root, gradient)
     found = gradients([(root.node, seed)], None, create_graph, retain_graph)
+    capture = mode.get().capture
     for node, g in found.items():
         # a copy: the same array may have been handed to several nodes, and .grad may be written to
-        g = g if create_graph else wrap(g.data.copy())
+        g = g if create_graph else wrap(kernels.copy(g.data))
         node.grad = g if node.grad is None else node.grad + g
+        if capture is not None:
+            capture.gradients[node] = node.grad
 
 
 def grad(

@@ -22,6 +22,35 @@ def relocate_call(bytes call, addresses):
     return moved
 
 
+def dtype_code(dtype):
+    """The number that stands for float32 or float64 in a call."""
+    return TG_F32 if dtype == np.float32 else TG_F64
+
+
+def make_call(str driver, list arrays, tuple ints, cnp.ndarray last):
+    """A call that no kernel function made: arrays are (shape, strides in elements, dtype), to be
+    placed by relocate_call; `last` is one more array, where it lies now."""
+    cdef bytes made = PyBytes_FromStringAndSize(NULL, sizeof(tg_call))
+    cdef tg_call *c = <tg_call *>PyBytes_AS_STRING(made)
+    cdef Py_ssize_t i, j
+    codes = {"float32": TG_F32, "float64": TG_F64, "int64": TG_I64, "int32": TG_I32}
+    begin(c, [tg_driver_name(k) for k in range(TG_N_DRIVERS)].index(driver.encode()))
+    c.n_arrays = <int>len(arrays) + 1
+    if c.n_arrays > TG_MAX_ARRAYS:
+        raise ValueError(f"[plan] Expected at most {TG_MAX_ARRAYS} arrays, received {c.n_arrays}.")
+    for i, (shape, strides, dtype) in enumerate(arrays):
+        c.arrays[i].data = NULL
+        c.arrays[i].ndim = <int>len(shape)
+        c.arrays[i].dtype = codes.get(str(dtype), TG_U8)
+        for j in range(c.arrays[i].ndim):
+            c.arrays[i].shape[j] = shape[j]
+            c.arrays[i].strides[j] = strides[j]
+    fill(&c.arrays[len(arrays)], last)
+    for i, number in enumerate(ints):
+        c.ints[i] = number
+    return made
+
+
 cdef class Plan:
     """Calls to be run in order, over and over. Whoever makes it keeps their arrays alive."""
     cdef tg_call *calls

@@ -114,11 +114,12 @@ class Capture:
     def program(self, results: list[np.ndarray]) -> Program:
         """The calls as data."""
         buffers = Buffers()
-        calls = []
+        calls: list[Call] = []
         for record, arrays, python, label in self._calls:
+            origin = (len(calls),) * len(arrays)
             if python is not None:
                 views: list = [buffers.view(array) for array in arrays]
-                calls.append(Call("python", views, python[3], (), (), b"", python, label))
+                calls.append(Call("python", views, python[3], (), (), b"", python, label, origin))
                 continue
             told = kernels.core.describe_call(record)
             kernel = told["driver"]
@@ -129,7 +130,7 @@ class Capture:
             ]
             updates = tuple([i for i in updates if views[i] is not None])
             numbers = (*told["ints"], *told["floats"])
-            calls.append(Call(kernel, views, n_outputs, updates, numbers, record, None, label))
+            calls.append(Call(kernel, views, n_outputs, updates, numbers, record, None, label, origin))
         inputs = [buffers.view(array) for array in self._inputs]
         program = Program(calls, inputs, [buffers.view(array) for array in results])
         _assign_roles(program)

@@ -14,9 +14,10 @@ from tinygrad_cn.op import wrap
 
 from .capture import Capture
 from .dead_code import drop_dead_code
+from .fusion import fuse
 from .memory import ALIGNMENT, place
 from .program import Buffer, Call, Program, View
-from .tree import map_leaves
+from tinygrad_cn.tree import map_structure
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
 TRIALS = 6
@@ -34,6 +35,7 @@ class CompiledStep:
 
     def __init__(self, program: Program, capture: Capture, result: Any) -> None:
         drop_dead_code(program)
+        fuse(program)
         self.program = program
         self.each_step = capture.each_step
         self.gradients = capture.gradients
@@ -76,19 +78,27 @@ class CompiledStep:
     def run(self, arrays: list[np.ndarray]) -> Any:
         """One step on new arguments: the results, as Tensors of their own."""
         with self.lock:
-            for mine, given in zip(self.inputs, arrays, strict=True):
-                np.copyto(mine, given)
-            for update in self.each_step:
-                update()
+            self.prepare(arrays)
             if self._team is None:
                 self._try()
             else:
                 for part in self.parts:
                     part.run(self._team)
-            for node, tensor in self.gradients.items():
-                node.grad = tensor
-            results = [wrap(array.copy()) for array in self.results]
-        return map_leaves(lambda x: results[x.index] if type(x) is Result else x, self.result)
+            return self.finish()
+
+    def prepare(self, arrays: list[np.ndarray]) -> None:
+        """Before the calls: take the arguments in, and let Python decide what changes per step."""
+        for mine, given in zip(self.inputs, arrays, strict=True):
+            np.copyto(mine, given)
+        for update in self.each_step:
+            update()
+
+    def finish(self) -> Any:
+        """After the calls: hand out the gradients and copies of the results."""
+        for node, tensor in self.gradients.items():
+            node.grad = tensor
+        results = [wrap(array.copy()) for array in self.results]
+        return map_structure(lambda x: results[x.index] if type(x) is Result else x, self.result)
 
     def _try(self) -> None:
         """Run, and time it, one way or the other; in the end settle for the faster one."""

@@ -20,7 +20,7 @@ from tinygrad_cn.op import Value, wrap
 
 from .capture import Capture, release
 from .compiled import CompiledStep, Result
-from .tree import map_leaves
+from tinygrad_cn.tree import map_structure
 from .verify import verify
 
 MAX_SIGNATURES = 8  # plans kept per function, the least recently used is dropped
@@ -49,7 +49,7 @@ class Jit:
             return self.function(*args, **kwargs)  # part of a larger step; or nothing to replay
         arrays: list[np.ndarray] = []
         fixed: list[Any] = []
-        structure = map_leaves(functools.partial(_sort_out, arrays, fixed), (args, kwargs))
+        structure = map_structure(functools.partial(_sort_out, arrays, fixed), (args, kwargs))
         kinds = tuple([(a.shape, a.dtype.str) for a in arrays])
         key = (_shape_of(structure), kinds, tuple(fixed), now.recording, now.training)
         step = self.steps.get(key)
@@ -65,13 +65,13 @@ class Jit:
         """Run the function and watch. ``compile_with`` is what the first such run left, if any."""
         capture = Capture()
         mine = [np.array(a) for a in arrays]  # the plan's own memory for its inputs
-        args, kwargs = map_leaves(lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure)
+        args, kwargs = map_structure(lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure)
         returned = capture.run(self.function, args, kwargs, mine)
         found: list[np.ndarray] = []
-        result = map_leaves(functools.partial(_note_result, found), returned)
+        result = map_structure(functools.partial(_note_result, found), returned)
         program = capture.program(found)
         copies = [wrap(array.copy()) for array in found]
-        answer = map_leaves(lambda x: copies[x.index] if type(x) is Result else x, result)
+        answer = map_structure(lambda x: copies[x.index] if type(x) is Result else x, result)
         if compile_with is None:
             return answer, (program, capture)
         verify(compile_with[0], program)

@@ -75,6 +75,7 @@ class Call:
     record: bytes = b""  # the tg_call
     python: Any = None  # (op, arguments, settings)
     label: str = ""  # the op that made the call
+    origin: tuple[int, ...] = ()  # per output: the number of the captured call that computed it
 
     @property
     def outputs(self) -> list[View]:
