@@ -3,8 +3,8 @@
     python -m benchmarks steps [PART] [--quick]
 
 A step is forward, loss, gradients and Adam. Each side runs in a process of its own, since their
-threads would disturb each other; the processes take turns at each network, and a ratio is the median
-of the rounds' ratios. PyTorch and JAX take part where they are installed; torch.compile with
+threads would disturb each other; the processes take turns at each network, and a ratio is the
+median of the rounds' ratios. PyTorch and JAX take part where they are installed; torch.compile with
 ``--compile`` (it needs a minute per network).
 """
 
@@ -126,9 +126,9 @@ def worker(side: str) -> int:
             answer = [name for name in makers if request["list"] in name]
         elif "make" in request:
             step = makers[request["make"]](**options)
-            first = float(step())
+            first = step().item()
             for _ in range(5):
-                last = float(step())
+                last = step().item()
             assert last < first, f"{side}: the loss of {request['make']} does not fall"
         else:
             answer = timed(step, request["time"])
