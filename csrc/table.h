@@ -25,7 +25,11 @@
     A(unary, UNARY, (ptrdiff_t n, T * y, const T *x))                                              \
     A(binary, BINARY, (ptrdiff_t n, T * y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))    \
     A(compare, COMPARE,                                                                            \
-      (ptrdiff_t n, uint8_t *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))
+      (ptrdiff_t n, uint8_t *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))               \
+    K(where, (ptrdiff_t n, T * y, const uint8_t *condition, ptrdiff_t sc, const T *a,              \
+              ptrdiff_t sa, const T *b, ptrdiff_t sb))                                             \
+    K(transpose, (ptrdiff_t n_rows, ptrdiff_t n_cols, T * y, ptrdiff_t y_row, const T *x,          \
+                  ptrdiff_t x_row))
 
 /* See gemm.h and kernels/matmul.h. */
 #define TG_TABLE_MATMUL(K, A, N, T)                                                                \
@@ -79,6 +83,7 @@
                               ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))
 
 #define TG_TABLE(K, A, N, T)                                                                       \
+    TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \
     TG_TABLE_CONVOLUTION(K, A, N, T)                                                               \
     TG_TABLE_MATMUL(K, A, N, T)                                                                    \
     TG_TABLE_NORMALIZATION(K, A, N, T)                                                             \
@@ -95,9 +100,6 @@
 typedef struct {
     const char *isa;
     ptrdiff_t lanes_f32, lanes_f64;
-    /* for the moment without kernels: move ELEMENTWISE to TG_TABLE and delete these two lines */
-    TG_TABLE_ELEMENTWISE(TG_FIELD_K_F32, TG_FIELD_A_F32, TG_FIELD_N_F32, float)
-    TG_TABLE_ELEMENTWISE(TG_FIELD_K_F64, TG_FIELD_A_F64, TG_FIELD_N_F64, double)
     TG_TABLE(TG_FIELD_K_F32, TG_FIELD_A_F32, TG_FIELD_N_F32, float)
     TG_TABLE(TG_FIELD_K_F64, TG_FIELD_A_F64, TG_FIELD_N_F64, double)
 } tg_table;

@@ -1,4 +1,5 @@
 /* each.h - the kernel headers in order, for the element type that is current (see ../vec/f32.h). */
+#include "elementwise.h"
 #include "matmul.h"
 #include "convolution.h"
 #include "partial.h"

@@ -1,0 +1,651 @@
+/* convolution.c - 2-D convolution, its input gradient and its weight gradient, NHWC and HWIO.
+ *
+ * All three are products whose long operand is read in place: the block kernel (gemm.h) takes the
+ * rows and columns of A from offset tables, and an image needs no copy to serve as A.
+ *
+ *   forward           rows = output pixels, columns = (tap, channel), B = the kernel
+ *   input gradient    the same walk over g, with the taps reversed and the kernel transposed; a
+ *                     stride s cuts the image into s x s phases, each a walk of stride 1 with the
+ *                     taps that meet it
+ *   weight gradient   rows = (tap, channel), columns = output pixels, B = g
+ *
+ * Padding is the one thing that offsets cannot say: a task that would read outside its image copies
+ * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of uses).
+ * A 1 x 1 kernel of stride 1 is a plain product. Groups are walked one after the other; depthwise
+ * kernels have their own inner loop (kernels/convolution.h).
+ *
+ * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
+ * pixels to make up for streaming large weights. The weight gradient cuts the pixels into parts, by
+ * the shapes alone; each part has its own sum, and the sums are added pairwise.
+ *
+ * ints: [0] tg_act, [1-2] strides, [3-6] padding (top, bottom, left, right), [7-8] dilation,
+ * [9] groups. arrays: y, x, w, bias / gx, g, w / gw, x, g; all contiguous.
+ */
+#include <stdatomic.h>
+#include <string.h>
+
+#include "../gemm.h"
+#include "../table.h"
+#include "../threads.h"
+#include "../tg.h"
+
+#define FMAS_PER_TASK 65536
+#define FMAS_PER_NS(dtype) ((dtype) == TG_F32 ? 32.0 : 16.0)
+
+static ptrdiff_t size_of(int dtype)
+{
+    return dtype == TG_F32 ? 4 : 8;
+}
+
+static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
+{
+    return a < b ? a : b;
+}
+
+static ptrdiff_t max_of(ptrdiff_t a, ptrdiff_t b)
+{
+    return a > b ? a : b;
+}
+
+static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
+{
+    return (a + b - 1) / b;
+}
+
+/* ---- geometry ----------------------------------------------------------------------------------- */
+
+/* One direction of a convolution as the caller states it. */
+typedef struct {
+    ptrdiff_t image, kernel, out, stride, before, dilation;
+} direction;
+
+/* One direction of a walk: output position q reads the places q * step + offset[t], which count from
+ * the first pixel of the image, and may lie outside it. */
+typedef struct {
+    ptrdiff_t image, n_out, step, n_taps;
+    ptrdiff_t *offset, *tap;      /* of each tap that takes part: where it reads, which it is */
+    ptrdiff_t first, n_read;      /* the places read: first .. first + n_read - 1 */
+    ptrdiff_t out_first, out_step; /* position q is pixel out_first + q * out_step of the result */
+} axis;
+
+static int inside(const axis *a)
+{
+    return a->first >= 0 && a->first + a->n_read <= a->image;
+}
+
+static void measure(axis *a)
+{
+    ptrdiff_t low = a->offset[0], high = a->offset[0];
+    for (ptrdiff_t t = 1; t < a->n_taps; t++) {
+        low = min_of(low, a->offset[t]);
+        high = max_of(high, a->offset[t]);
+    }
+    a->first = low;
+    a->n_read = (a->n_out - 1) * a->step + high - low + 1;
+}
+
+/* The walk of the forward pass; `table` has room for two numbers per tap. */
+static axis forward_axis(const direction *d, ptrdiff_t *table)
+{
+    axis a = {.image = d->image, .n_out = d->out, .step = d->stride, .n_taps = d->kernel,
+              .offset = table, .tap = table + d->kernel, .out_step = 1};
+    for (ptrdiff_t t = 0; t < d->kernel; t++) {
+        a.offset[t] = t * d->dilation - d->before;
+        a.tap[t] = t;
+    }
+    measure(&a);
+    return a;
+}
+
+/* The walk over g for the pixels phase, phase + stride, ... of the image. */
+static axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t *table)
+{
+    axis a = {.image = d->out, .n_out = ceil_div(d->image - phase, d->stride), .step = 1,
+              .offset = table, .tap = table + d->kernel,
+              .out_first = phase, .out_step = d->stride};
+    for (ptrdiff_t t = 0; t < d->kernel; t++) {
+        ptrdiff_t place = phase + d->before - t * d->dilation;
+        if (place % d->stride == 0) {
+            a.offset[a.n_taps] = place / d->stride;
+            a.tap[a.n_taps++] = t;
+        }
+    }
+    if (a.n_taps)
+        measure(&a);
+    return a;
+}
+
+/* ---- what forward and input gradient share ------------------------------------------------------ */
+
+typedef struct {
+    int dtype, act;
+    axis v, h;                    /* vertical, horizontal */
+    ptrdiff_t n, c, o;            /* images; channels of the source; of the result */
+    ptrdiff_t groups, k_group, n_group; /* per group: terms at a tap, columns of the result */
+    const char *in, *w, *bias;
+    char *out;
+    ptrdiff_t out_row, out_image; /* elements from row to row, image to image of the result */
+    ptrdiff_t w_tap_row, w_tap;   /* elements from one kernel row, one tap, to the next */
+    ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
+    int w_is_b;                   /* the weights of a group are rows of B as they lie */
+    int in_place;
+    ptrdiff_t pitch;              /* elements from row to row of what is read */
+    ptrdiff_t images, rows;       /* of a task; images > 1 only with whole images */
+    ptrdiff_t row_tasks;          /* per image */
+    ptrdiff_t k;                  /* terms in all */
+    ptrdiff_t *a_rows, *a_cols, *c_rows, *w_taps;
+    char *packed;
+    ptrdiff_t padded;             /* columns of a group in packed form */
+    atomic_int status;
+} walk;
+
+/* Copy the rows v.first + q0 * v.step ... that positions q0 .. q1 - 1 read, zeros outside. */
+static void copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
+{
+    const ptrdiff_t size = size_of(p->dtype), pixel = p->c * size;
+    const ptrdiff_t left = min_of(max_of(-p->h.first, 0), p->h.n_read);
+    const ptrdiff_t from = max_of(p->h.first, 0);
+    const ptrdiff_t n = max_of(min_of(p->h.image, p->h.first + p->h.n_read) - from, 0);
+    for (ptrdiff_t r = 0; r < n_rows; r++, to += p->pitch * size) {
+        ptrdiff_t row = q0 * p->v.step + p->v.first + r;
+        if (row < 0 || row >= p->v.image || n == 0) {
+            memset(to, 0, (size_t)(p->pitch * size));
+            continue;
+        }
+        const char *source = p->in + ((image * p->v.image + row) * p->h.image + from) * pixel;
+        memset(to, 0, (size_t)(left * pixel));
+        memcpy(to + left * pixel, source, (size_t)(n * pixel));
+        memset(to + (left + n) * pixel, 0, (size_t)((p->h.n_read - left - n) * pixel));
+    }
+}
+
+static void depthwise_row(const walk *p, const char *in, char *out)
+{
+    const ptrdiff_t taps = p->v.n_taps * p->h.n_taps, step = p->h.step * p->c;
+    const ptrdiff_t out_step = p->h.out_step * p->o;
+    if (p->dtype == TG_F32)
+        tg_active->depthwise_f32(p->h.n_out, p->c, taps, (const float *)in, step, p->a_cols,
+                                 (const float *)p->w, p->w_taps, (float *)out, out_step,
+                                 (const float *)p->bias, p->act == TG_ACT_RELU);
+    else
+        tg_active->depthwise_f64(p->h.n_out, p->c, taps, (const double *)in, step, p->a_cols,
+                                 (const double *)p->w, p->w_taps, (double *)out, out_step,
+                                 (const double *)p->bias, p->act == TG_ACT_RELU);
+}
+
+static int is_depthwise(const walk *p)
+{
+    return p->k_group == 1 && p->n_group == 1;
+}
+
+static void walk_task(void *context, ptrdiff_t task)
+{
+    walk *p = context;
+    const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t image = task / p->row_tasks * p->images;
+    const ptrdiff_t q0 = p->v.n_out * (task % p->row_tasks) / p->row_tasks;
+    const ptrdiff_t q1 = p->v.n_out * (task % p->row_tasks + 1) / p->row_tasks;
+    const ptrdiff_t n_images = min_of(p->images, p->n - image);
+    const ptrdiff_t n_read = (q1 - q0 - 1) * p->v.step + p->v.n_read -
+                             (p->v.n_out - 1) * p->v.step;
+    const char *in;
+    char *out = p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
+                          p->h.out_first * p->o) * size;
+    ptrdiff_t image_step = p->v.image * p->h.image * p->c;
+    if (p->in_place) {
+        in = p->in + (image * image_step + (q0 * p->v.step + p->v.first) * p->pitch +
+                      p->h.first * p->c) * size;
+    } else {
+        image_step = n_read * p->pitch;
+        char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
+        if (!strip) {
+            atomic_store(&p->status, TG_NO_MEMORY);
+            return;
+        }
+        for (ptrdiff_t i = 0; i < n_images; i++)
+            copy_padded(p, image + i, q0, n_read, strip + i * image_step * size);
+        in = strip;
+    }
+    if (is_depthwise(p)) {
+        for (ptrdiff_t i = 0; i < n_images; i++)
+            for (ptrdiff_t q = 0; q < q1 - q0; q++)
+                depthwise_row(p, in + (i * image_step + q * p->v.step * p->pitch) * size,
+                              out + (i * p->out_image + q * p->v.out_step * p->out_row) * size);
+    } else {
+        const ptrdiff_t depth = tg_gemm_depth(p->k);
+        tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out, .n = p->n_group,
+                               .a_rows = p->a_rows, .c_rows = p->c_rows};
+        for (ptrdiff_t g = 0; g < p->groups; g++) {
+            block.a = in + g * p->k_group * size;
+            block.c = out + g * p->n_group * size;
+            ptrdiff_t p0 = 0;
+            do { /* once even without channels: the result is then bias alone */
+                block.k = min_of(depth, p->k - p0);
+                block.a_cols = p->a_cols + p0;
+                if (p->packed) {
+                    block.b = p->packed + (g * p->k + p0) * p->padded * size;
+                    block.b_row = nr;
+                    block.b_panel = block.k * nr;
+                } else {
+                    block.b = p->w + (g * p->w_group + p0 * p->w_k) * size;
+                    block.b_row = p->w_k;
+                    block.b_panel = nr;
+                }
+                block.accumulate = p0 > 0;
+                int last = p0 + block.k == p->k;
+                block.bias = last && p->bias ? p->bias + g * p->n_group * size : NULL;
+                block.relu = last && p->act == TG_ACT_RELU;
+                tg_gemm_run(p->dtype, &block);
+                p0 += block.k;
+            } while (p0 < p->k);
+        }
+    }
+    if (p->act > TG_ACT_RELU)
+        tg_gemm_activate(p->dtype, p->act, n_images * (q1 - q0) * p->h.n_out, p->o, out, p->o,
+                         p->c_rows);
+}
+
+/* Pack one depth block of one group's weights: the terms of a tap lie together, taps need not. */
+static void pack_task(void *context, ptrdiff_t task)
+{
+    walk *p = context;
+    const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t depth = tg_gemm_depth(p->k), n_blocks = ceil_div(p->k, depth);
+    const ptrdiff_t g = task / n_blocks, p0 = task % n_blocks * depth;
+    const ptrdiff_t k = min_of(depth, p->k - p0);
+    char *to = p->packed + (g * p->k + p0) * p->padded * size;
+    for (ptrdiff_t done = 0, n; done < k; done += n) {
+        ptrdiff_t t = (p0 + done) / p->k_group, term = (p0 + done) % p->k_group;
+        n = min_of(p->k_group - term, k - done);
+        ptrdiff_t from = p->w_taps[t] + g * p->w_group + term * p->w_k;
+        tg_gemm_pack_b(p->dtype, n, p->n_group, p->w + from * size, p->w_k, p->w_n,
+                       to + done * nr * size, k * nr);
+    }
+}
+
+/* Nothing reaches these pixels (a stride larger than the kernel): they are 0. */
+static void zero_task(void *context, ptrdiff_t row)
+{
+    walk *p = context;
+    const ptrdiff_t size = size_of(p->dtype), q = row % p->v.n_out;
+    char *out = p->out + (row / p->v.n_out * p->out_image +
+                          (p->v.out_first + q * p->v.out_step) * p->out_row +
+                          p->h.out_first * p->o) * size;
+    for (ptrdiff_t i = 0; i < p->h.n_out; i++)
+        memset(out + i * p->h.out_step * p->o * size, 0, (size_t)(p->o * size));
+}
+
+static void choose_tasks(walk *p, double fmas_per_pixel, ptrdiff_t weight_bytes)
+{
+    const ptrdiff_t pixels = p->v.n_out * p->h.n_out, all = p->n * pixels;
+    ptrdiff_t wanted = (ptrdiff_t)(FMAS_PER_TASK / (fmas_per_pixel + 1)) + 1;
+    wanted = max_of(max_of(wanted, all / 64), weight_bytes > 512 * 1024 ? 64 : 24);
+    p->images = p->row_tasks = 1;
+    if (wanted >= pixels) {
+        p->images = min_of(ceil_div(wanted, pixels), p->n);
+        p->images = ceil_div(p->n, ceil_div(p->n, p->images)); /* even shares */
+    } else {
+        p->row_tasks = min_of(ceil_div(pixels, wanted), p->v.n_out);
+    }
+    p->rows = ceil_div(p->v.n_out, p->row_tasks);
+}
+
+/* Run a walk whose axes, sizes and strides are set. */
+static int run_walk(walk *p)
+{
+    const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t taps = p->v.n_taps * p->h.n_taps;
+    if (p->n == 0 || p->v.n_out <= 0 || p->h.n_out <= 0 || p->o == 0)
+        return TG_OK;
+    p->k = taps * p->k_group;
+    if (p->k == 0 && !p->bias && p->act == TG_ACT_NONE) {
+        tg_parallel(p->n * p->v.n_out, 0.1 * (double)(p->n * p->v.n_out * p->h.n_out * p->o),
+                    zero_task, p);
+        return TG_OK;
+    }
+    p->in_place = inside(&p->v) && inside(&p->h);
+    p->pitch = (p->in_place ? p->h.image : p->h.n_read) * p->c;
+    const double fmas_per_pixel = (double)p->k * (double)p->o;
+    choose_tasks(p, fmas_per_pixel, p->k * p->o * size);
+    const ptrdiff_t pixels = p->images * p->rows * p->h.n_out;
+    const ptrdiff_t strip = (p->rows - 1) * p->v.step + p->v.n_read - (p->v.n_out - 1) * p->v.step;
+    const ptrdiff_t image_step = (p->in_place ? p->v.image : strip) * p->pitch;
+
+    p->a_rows = tg_alloc((size_t)(2 * pixels + p->k + taps) * sizeof(ptrdiff_t));
+    if (!p->a_rows)
+        return TG_NO_MEMORY;
+    p->c_rows = p->a_rows + pixels;
+    p->a_cols = p->c_rows + pixels;
+    p->w_taps = p->a_cols + p->k;
+    for (ptrdiff_t i = 0, image = 0; image < p->images; image++)
+        for (ptrdiff_t q = 0; q < p->rows; q++)
+            for (ptrdiff_t r = 0; r < p->h.n_out; r++, i++) {
+                p->a_rows[i] = image * image_step + q * p->v.step * p->pitch + r * p->h.step * p->c;
+                p->c_rows[i] = image * p->out_image + q * p->v.out_step * p->out_row +
+                               r * p->h.out_step * p->o;
+            }
+    for (ptrdiff_t tv = 0, i = 0; tv < p->v.n_taps; tv++)
+        for (ptrdiff_t th = 0; th < p->h.n_taps; th++) {
+            ptrdiff_t at = (p->v.offset[tv] - p->v.first) * p->pitch +
+                           (p->h.offset[th] - p->h.first) * p->c;
+            p->w_taps[tv * p->h.n_taps + th] = p->v.tap[tv] * p->w_tap_row + p->h.tap[th] * p->w_tap;
+            for (ptrdiff_t term = 0; term < p->k_group; term++)
+                p->a_cols[i++] = at + term;
+        }
+
+    /* Weights that are not rows of B must be packed; others when many pixels use them and the rows
+     * of a panel would crowd the cache. */
+    const double all = (double)p->n * (double)(p->v.n_out * p->h.n_out);
+    p->packed = NULL;
+    p->padded = ceil_div(p->n_group, nr) * nr;
+    if (!is_depthwise(p) && p->k &&
+        (!p->w_is_b || (all >= 48 && (p->w_k * size % 1024 == 0 || p->k * p->o * size > 65536)))) {
+        size_t bytes = (size_t)(p->groups * p->k * p->padded * size);
+        p->packed = tg_alloc(bytes);
+        if (!p->packed) {
+            tg_free(p->a_rows);
+            return TG_NO_MEMORY;
+        }
+        tg_parallel(p->groups * ceil_div(p->k, tg_gemm_depth(p->k)), 0.2 * (double)bytes, pack_task,
+                    p);
+    }
+    tg_parallel(ceil_div(p->n, p->images) * p->row_tasks,
+                all * fmas_per_pixel / (double)p->groups / FMAS_PER_NS(p->dtype), walk_task, p);
+    if (p->packed)
+        tg_free(p->packed);
+    tg_free(p->a_rows);
+    return atomic_load(&p->status);
+}
+
+/* ---- the calls ---------------------------------------------------------------------------------- */
+
+typedef struct {
+    direction v, h;
+    ptrdiff_t n, c, o, groups;
+} problem;
+
+/* x (N, H, W, C), w (KH, KW, C / groups, O), y (N, OH, OW, O). An image of one row becomes one column:
+ * the same memory, and rows are what tasks are made of. */
+static problem read_problem(const tg_call *call, const tg_array *x, const tg_array *w,
+                            const tg_array *y)
+{
+    const ptrdiff_t *i = call->ints;
+    problem p = {{x->shape[1], w->shape[0], y->shape[1], i[1], i[3], i[7]},
+                 {x->shape[2], w->shape[1], y->shape[2], i[2], i[5], i[8]},
+                 x->shape[0], x->shape[3], w->shape[3], i[9]};
+    if (p.v.image == 1 && p.v.kernel == 1 && p.v.out == 1 && p.v.before == 0) {
+        direction d = p.v;
+        p.v = p.h;
+        p.h = d;
+    }
+    return p;
+}
+
+/* A 1 x 1 kernel of stride 1 without padding sees each pixel once. */
+static int is_product(const problem *p)
+{
+    return p->v.kernel == 1 && p->h.kernel == 1 && p->v.stride == 1 && p->h.stride == 1 &&
+           p->v.out == p->v.image && p->h.out == p->h.image && p->groups == 1;
+}
+
+int tg_conv2d(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *x = &call->arrays[1], *w = &call->arrays[2];
+    problem p = read_problem(call, x, w, y);
+    ptrdiff_t pixels = p.n * p.v.out * p.h.out;
+    if (is_product(&p)) {
+        tg_gemm_problem product = {.dtype = y->dtype, .act = (int)call->ints[0],
+                                   .m = pixels, .n = p.o, .k = p.c, .a = x->data, .b = w->data,
+                                   .bias = call->arrays[3].data, .c = y->data, .a_row = p.c,
+                                   .a_col = 1, .b_row = p.o, .b_col = 1, .c_row = p.o};
+        return tg_gemm(&product);
+    }
+    ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
+    if (!table)
+        return TG_NO_MEMORY;
+    walk a = {.dtype = y->dtype, .act = (int)call->ints[0],
+              .v = forward_axis(&p.v, table), .h = forward_axis(&p.h, table + 2 * p.v.kernel),
+              .n = p.n, .c = p.c, .o = p.o, .groups = p.groups, .k_group = p.c / p.groups,
+              .n_group = p.o / p.groups, .in = x->data, .w = w->data,
+              .bias = call->arrays[3].data, .out = y->data, .out_row = p.h.out * p.o,
+              .out_image = p.v.out * p.h.out * p.o, .w_group = p.o / p.groups, .w_k = p.o,
+              .w_n = 1, .w_is_b = 1};
+    a.w_tap = a.k_group * p.o;
+    a.w_tap_row = p.h.kernel * a.w_tap;
+    int status = run_walk(&a);
+    tg_free(table);
+    return status;
+}
+
+int tg_conv2d_input_grad(const tg_call *call)
+{
+    const tg_array *gx = &call->arrays[0], *g = &call->arrays[1], *w = &call->arrays[2];
+    problem p = read_problem(call, gx, w, g);
+    if (is_product(&p)) {
+        tg_gemm_problem product = {.dtype = g->dtype, .m = p.n * p.v.out * p.h.out,
+                                   .n = p.c, .k = p.o, .a = g->data, .b = w->data,
+                                   .c = gx->data, .a_row = p.o, .a_col = 1, .b_row = 1,
+                                   .b_col = p.o, .c_row = p.c};
+        return tg_gemm(&product);
+    }
+    ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
+    if (!table)
+        return TG_NO_MEMORY;
+    int status = TG_OK;
+    for (ptrdiff_t i = 0; i < min_of(p.v.stride, p.v.image) && status == TG_OK; i++)
+        for (ptrdiff_t j = 0; j < min_of(p.h.stride, p.h.image) && status == TG_OK; j++) {
+            walk a = {.dtype = g->dtype, .v = backward_axis(&p.v, i, table),
+                      .h = backward_axis(&p.h, j, table + 2 * p.v.kernel), .n = p.n, .c = p.o,
+                      .o = p.c, .groups = p.groups, .k_group = p.o / p.groups,
+                      .n_group = p.c / p.groups, .in = g->data, .w = w->data, .out = gx->data,
+                      .out_row = p.h.image * p.c, .out_image = p.v.image * p.h.image * p.c,
+                      .w_group = p.o / p.groups, .w_k = 1, .w_n = p.o};
+            a.w_tap = a.n_group * p.o;
+            a.w_tap_row = p.h.kernel * a.w_tap;
+            status = run_walk(&a);
+        }
+    tg_free(table);
+    return status;
+}
+
+/* ---- weight gradient ---------------------------------------------------------------------------- */
+
+#define STRIP_PIXELS 256 /* of output per product: a 16-column panel of g is then 16 KB */
+
+typedef struct {
+    walk x;                  /* the forward walk; its `rows` and `images` are those of a strip */
+    const char *g;
+    char *gw, *partial;      /* partial sums of the parts after the first */
+    ptrdiff_t m, n_strips;   /* rows of the result of a group; strips in all */
+    ptrdiff_t parts, row_parts;
+    ptrdiff_t *pixel_cols, *tap_rows, *gw_rows;
+    int pack;
+} weight_walk;
+
+static char *part_sum(const weight_walk *p, ptrdiff_t part)
+{
+    ptrdiff_t bytes = p->m * p->x.o * size_of(p->x.dtype);
+    return part == 0 ? p->gw : p->partial + (part - 1) * bytes;
+}
+
+static void weight_task(void *context, ptrdiff_t task)
+{
+    weight_walk *p = context;
+    walk *x = &p->x;
+    const ptrdiff_t size = size_of(x->dtype), nr = tg_gemm_panel(x->dtype);
+    const ptrdiff_t part = task / p->row_parts, m_part = task % p->row_parts;
+    const ptrdiff_t m0 = p->m * m_part / p->row_parts, m1 = p->m * (m_part + 1) / p->row_parts;
+    const ptrdiff_t s0 = p->n_strips * part / p->parts;
+    const ptrdiff_t s1 = p->n_strips * (part + 1) / p->parts;
+    char *sum = part_sum(p, part);
+    if (is_depthwise(x) || s0 == s1)
+        memset(sum + m0 * x->o * size, 0, (size_t)((m1 - m0) * x->o * size));
+    for (ptrdiff_t s = s0; s < s1; s++) {
+        const ptrdiff_t image = s / x->row_tasks * x->images;
+        const ptrdiff_t q0 = x->v.n_out * (s % x->row_tasks) / x->row_tasks;
+        const ptrdiff_t q1 = x->v.n_out * (s % x->row_tasks + 1) / x->row_tasks;
+        const ptrdiff_t n_images = min_of(x->images, x->n - image);
+        const ptrdiff_t n_read = (q1 - q0 - 1) * x->v.step + x->v.n_read -
+                                 (x->v.n_out - 1) * x->v.step;
+        ptrdiff_t image_step = x->v.image * x->h.image * x->c;
+        const char *in, *g = p->g + (image * x->v.n_out + q0) * x->h.n_out * x->o * size;
+        if (x->in_place) {
+            in = x->in + (image * image_step + (q0 * x->v.step + x->v.first) * x->pitch +
+                          x->h.first * x->c) * size;
+        } else {
+            image_step = n_read * x->pitch;
+            char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
+            if (!strip) {
+                atomic_store(&x->status, TG_NO_MEMORY);
+                return;
+            }
+            for (ptrdiff_t i = 0; i < n_images; i++)
+                copy_padded(x, image + i, q0, n_read, strip + i * image_step * size);
+            in = strip;
+        }
+        if (is_depthwise(x)) {
+            const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, step = x->h.step * x->c;
+            for (ptrdiff_t i = 0; i < n_images; i++)
+                for (ptrdiff_t q = 0; q < q1 - q0; q++, g += x->h.n_out * x->o * size) {
+                    const char *from = in + (i * image_step + q * x->v.step * x->pitch) * size;
+                    if (x->dtype == TG_F32)
+                        tg_active->depthwise_weight_grad_f32(
+                            x->h.n_out, x->c, taps, (const float *)from, step, p->tap_rows,
+                            (const float *)g, x->o, (float *)sum, p->gw_rows);
+                    else
+                        tg_active->depthwise_weight_grad_f64(
+                            x->h.n_out, x->c, taps, (const double *)from, step, p->tap_rows,
+                            (const double *)g, x->o, (double *)sum, p->gw_rows);
+                }
+            continue;
+        }
+        tg_gemm_block block = {.m = m1 - m0, .n = x->n_group,
+                               .k = n_images * (q1 - q0) * x->h.n_out, .a_rows = p->tap_rows + m0,
+                               .a_cols = p->pixel_cols, .c_rows = p->gw_rows + m0,
+                               .accumulate = s > s0};
+        for (ptrdiff_t group = 0; group < x->groups; group++) {
+            block.a = in + group * x->k_group * size;
+            block.b = g + group * x->n_group * size;
+            block.c = sum + group * x->n_group * size;
+            block.b_row = x->o;
+            block.b_panel = nr;
+            if (p->pack) {
+                char *packed = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(block.k * x->padded * size));
+                if (!packed) {
+                    atomic_store(&x->status, TG_NO_MEMORY);
+                    return;
+                }
+                tg_gemm_pack_b(x->dtype, block.k, block.n, block.b, x->o, 1, packed, block.k * nr);
+                block.b = packed;
+                block.b_row = nr;
+                block.b_panel = block.k * nr;
+            }
+            tg_gemm_run(x->dtype, &block);
+        }
+    }
+}
+
+/* Add the partial sums in pairs, then pairs of pairs: a fixed tree. */
+static void combine_task(void *context, ptrdiff_t task)
+{
+    weight_walk *p = context;
+    const ptrdiff_t n = p->m * p->x.o, n_tasks = ceil_div(n, 4096), first = n * task / n_tasks;
+    const ptrdiff_t count = n * (task + 1) / n_tasks - first;
+    for (ptrdiff_t gap = 1; gap < p->parts; gap *= 2)
+        for (ptrdiff_t i = 0; i + gap < p->parts; i += 2 * gap) {
+            if (p->x.dtype == TG_F32) {
+                float *a = (float *)part_sum(p, i) + first;
+                tg_active->binary_f32[TG_BINARY_add](
+                    count, a, a, 1, (const float *)part_sum(p, i + gap) + first, 1);
+            } else {
+                double *a = (double *)part_sum(p, i) + first;
+                tg_active->binary_f64[TG_BINARY_add](
+                    count, a, a, 1, (const double *)part_sum(p, i + gap) + first, 1);
+            }
+        }
+}
+
+static int run_weight_walk(weight_walk *p)
+{
+    walk *x = &p->x;
+    const ptrdiff_t size = size_of(x->dtype), nr = tg_gemm_panel(x->dtype);
+    const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, pixels = x->v.n_out * x->h.n_out;
+    p->m = taps * x->k_group;
+    if (p->m == 0 || x->o == 0)
+        return TG_OK;
+    x->in_place = inside(&x->v) && inside(&x->h);
+    x->pitch = (x->in_place ? x->h.image : x->h.n_read) * x->c;
+    x->padded = ceil_div(x->n_group, nr) * nr;
+    x->images = x->row_tasks = 1;
+    if (pixels <= STRIP_PIXELS)
+        x->images = max_of(min_of(STRIP_PIXELS / pixels, x->n), 1);
+    else
+        x->row_tasks = min_of(ceil_div(pixels, STRIP_PIXELS), x->v.n_out);
+    x->rows = ceil_div(x->v.n_out, x->row_tasks);
+    p->n_strips = ceil_div(x->n, x->images) * x->row_tasks;
+    p->pack = p->m >= 48 && x->o > nr;
+
+    /* Up to 16 tasks of at least 65536 multiply-adds. Parts of the pixels cost a sum each (4 MB in
+     * all), parts of the rows read the image again. */
+    const double fmas = (double)p->m * (double)x->o * (double)x->n * (double)pixels;
+    const double sum_bytes = (double)p->m * (double)x->o * (double)size;
+    ptrdiff_t tasks = 1;
+    while (tasks < 16 && fmas / (double)(2 * tasks) >= FMAS_PER_TASK)
+        tasks *= 2;
+    p->parts = 1;
+    while (p->parts < tasks && 2 * p->parts <= p->n_strips &&
+           (double)(2 * p->parts) * sum_bytes <= 4e6)
+        p->parts *= 2;
+    p->row_parts = is_depthwise(x) ? 1 : min_of(tasks / p->parts, ceil_div(p->m, 24));
+
+    const ptrdiff_t strip_pixels = x->images * x->rows * x->h.n_out;
+    p->pixel_cols = tg_alloc((size_t)(strip_pixels + 2 * p->m) * sizeof(ptrdiff_t));
+    p->partial = p->parts > 1 ? tg_alloc((size_t)((p->parts - 1) * p->m * x->o * size)) : NULL;
+    if (!p->pixel_cols || (p->parts > 1 && !p->partial)) {
+        if (p->pixel_cols)
+            tg_free(p->pixel_cols);
+        return TG_NO_MEMORY;
+    }
+    p->tap_rows = p->pixel_cols + strip_pixels;
+    p->gw_rows = p->tap_rows + p->m;
+    const ptrdiff_t strip = (x->rows - 1) * x->v.step + x->v.n_read - (x->v.n_out - 1) * x->v.step;
+    const ptrdiff_t image_step = (x->in_place ? x->v.image : strip) * x->pitch;
+    for (ptrdiff_t i = 0, image = 0; image < x->images; image++)
+        for (ptrdiff_t q = 0; q < x->rows; q++)
+            for (ptrdiff_t r = 0; r < x->h.n_out; r++)
+                p->pixel_cols[i++] = image * image_step + q * x->v.step * x->pitch +
+                                     r * x->h.step * x->c;
+    for (ptrdiff_t tv = 0, i = 0; tv < x->v.n_taps; tv++)
+        for (ptrdiff_t th = 0; th < x->h.n_taps; th++)
+            for (ptrdiff_t term = 0; term < x->k_group; term++, i++) {
+                p->tap_rows[i] = (x->v.offset[tv] - x->v.first) * x->pitch +
+                                 (x->h.offset[th] - x->h.first) * x->c + term;
+                p->gw_rows[i] = i * x->o;
+            }
+    tg_parallel(p->parts * p->row_parts,
+                fmas / (double)x->groups / FMAS_PER_NS(x->dtype), weight_task, p);
+    if (p->parts > 1) {
+        tg_parallel(ceil_div(p->m * x->o, 4096), (double)p->parts * sum_bytes * 0.05, combine_task,
+                    p);
+        tg_free(p->partial);
+    }
+    tg_free(p->pixel_cols);
+    return atomic_load(&x->status);
+}
+
+int tg_conv2d_weight_grad(const tg_call *call)
+{
+    const tg_array *gw = &call->arrays[0], *x = &call->arrays[1], *g = &call->arrays[2];
+    problem p = read_problem(call, x, gw, g);
+    ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
+    if (!table)
+        return TG_NO_MEMORY;
+    weight_walk a = {.x = {.dtype = gw->dtype, .v = forward_axis(&p.v, table),
+                           .h = forward_axis(&p.h, table + 2 * p.v.kernel), .n = p.n, .c = p.c,
+                           .o = p.o, .groups = p.groups, .k_group = p.c / p.groups,
+                           .n_group = p.o / p.groups, .in = x->data},
+                     .g = g->data, .gw = gw->data};
+    int status = run_weight_walk(&a);
+    tg_free(table);
+    return status;
+}
