@@ -62,7 +62,10 @@ def test_predict_reads_the_samples(results, capsys):
     samples = sorted(map(str, results.glob("digit_*.png")))
     assert main(["predict", str(results / "digits.safetensors"), *samples]) == 0
     lines = capsys.readouterr().out.splitlines()
-    right = sum(line.startswith(f"{sample}: {sample[-5]} (") for line, sample in zip(lines, samples, strict=True))
+    right = sum(
+        line.startswith(f"{sample}: {sample[-5]} (")
+        for line, sample in zip(lines, samples, strict=True)
+    )
     assert right >= 4  # after one epoch
 
 

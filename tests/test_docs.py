@@ -8,6 +8,7 @@ import pkgutil
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import tinygrad_cn
@@ -63,5 +64,6 @@ def test_examples_in_docstrings(name):
         if error.name and error.name.split(".")[0] in EXTRAS:
             pytest.skip(f"{error.name} is not installed")
         raise
-    result = doctest.testmod(module, optionflags=FLAGS)
+    names = {"tg": tinygrad_cn, "np": np}
+    result = doctest.testmod(module, optionflags=FLAGS, extraglobs=names)
     assert result.failed == 0
