@@ -120,6 +120,19 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
     return wrap((np.floor(u * (maxval - minval)) + minval).astype(dtype))
 
 
+def bernoulli(p: Any, shape: Any = None, dtype: Any = "float32", seed: Any = None) -> Any:
+    """1 with probability p, else 0; one draw per element of p, or p, broadcast, in a given shape.
+
+    >>> tg.random.bernoulli([0.0, 1.0])
+    Tensor([0., 1.])
+    """
+    p = np.asarray(p.data if isinstance(p, Value) else p, np.float64)
+    if not ((p >= 0) & (p <= 1)).all():
+        raise ValueError(f"[bernoulli] Expected probabilities in [0, 1], received p={p!r:.80}.")
+    u = kernels.uniform(state_of(seed), p.shape if shape is None else tuple(shape), p.dtype)
+    return wrap(np.asarray(kernels.less(u, p), np.dtype(dtype or "float32")))
+
+
 def permutation(n: int, seed: Any = None) -> np.ndarray:
     """The integers 0 .. n-1 in random order."""
     return np.argsort(kernels.uniform(state_of(seed), (n,), np.dtype("float64")), kind="stable")

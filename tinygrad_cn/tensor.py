@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 
-from . import autograd, ops
+from . import autograd, kernels, numpy_protocol, ops
+from .methods import Methods
 from .mode import mode
 from .op import Node, Op, Value, leaf, to_array, wrap
 
 
-class Tensor(Value):
+class Tensor(Methods):
     """An n-dimensional array of numbers whose gradient can be asked for.
 
     Args:
@@ -120,6 +121,42 @@ class Tensor(Value):
         """
         autograd.backward(self, gradient, retain_graph, create_graph)
 
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
+        """Call ``hook`` with the gradient that arrives here, in each backward; what it returns, if not
+        None, goes on in its place. Returns a function that removes the hook."""
+        node = self._recorded("register_hook")
+        node.hooks = (*node.hooks, hook)
+
+        def remove() -> None:
+            node.hooks = tuple([h for h in node.hooks if h is not hook])
+
+        return remove
+
+    def retain_grad(self) -> None:
+        """Have ``backward`` fill ``grad`` here too, though an op made this tensor."""
+        self._recorded("retain_grad").keeps_grad = True
+
+    def why_no_grad(self) -> str:
+        """Why ``grad`` is None, in words; "" if it is not.
+
+        >>> tg.tensor(1.0).why_no_grad()
+        'does not require grad: made by tensor() without requires_grad=True, or under no_grad()'
+        """
+        node = self.node
+        if node is None:
+            made = "made by tensor() without requires_grad=True, or under no_grad()"
+            return f"does not require grad: {made}"
+        if node.grad is not None:
+            return ""
+        if not node.keeps_grad:
+            return f"not kept: this is the result of {_maker(node)}; call retain_grad() before backward"
+        return "not reached: no backward() from a tensor that was computed from this one"
+
+    def _recorded(self, what: str) -> Node:
+        if self.node is None:
+            raise RuntimeError(f"[{what}] Expected a tensor that requires grad, received a constant.")
+        return self.node
+
     def detach(self) -> Tensor:
         """The same data (shared) as a constant."""
         return wrap(self.data)
@@ -140,6 +177,8 @@ class Tensor(Value):
 
     def item(self) -> Any:
         """The one element as a Python number."""
+        if self.data.size != 1:
+            raise ValueError(f"[item] Expected one element, received shape={self.shape}.")
         return self.data.item()
 
     def tolist(self) -> Any:
@@ -150,106 +189,231 @@ class Tensor(Value):
         view = self.numpy()
         return view if dtype is None and not copy else np.array(view, dtype, copy=copy)
 
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        return numpy_protocol.ufunc(ufunc, method, inputs, kwargs)
+
+    def __array_function__(self, func: Any, types: Any, args: tuple, kwargs: dict) -> Any:
+        return numpy_protocol.function(func, args, kwargs)
+
+    def __array_namespace__(self, *, api_version: str | None = None) -> Any:
+        return numpy_protocol.namespace(api_version)
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.numpy().__dlpack__(**options)
+
+    def __dlpack_device__(self) -> Any:
+        return self.data.__dlpack_device__()
+
+    def __reduce__(self) -> Any:
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"[copy] Expected a leaf to copy or pickle, received the result of {self.node}; "
+                "detach() gives its data as a constant."
+            )
+        return _rebuild, (type(self), self.data, self.requires_grad)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        rebuild, (kind, data, *rest) = self.__reduce__()
+        out: Tensor = rebuild(kind, data.copy(), *rest)
+        if self.grad is not None:
+            out.grad = self.grad.detach().copy()
+        memo[id(self)] = out
+        return out
+
     def __len__(self) -> int:
+        if self.data.ndim == 0:
+            raise TypeError("[len] A tensor without axes has no length.")
         return len(self.data)
 
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.data.ndim == 0:
+            raise TypeError("[iter] A tensor without axes has no elements to go through.")
+        return iter(ops.unstack(self))
+
+    def __contains__(self, value: Any) -> bool:
+        return bool(np.any(ops.equal(self, value).data))
+
     def __bool__(self) -> bool:
+        if self.data.size != 1:
+            raise ValueError(
+                f"[bool] A tensor of shape {self.shape} is neither true nor false. Expected one "
+                "element, or any() or all()."
+            )
         return bool(self.data)
 
     def __float__(self) -> float:
-        return float(self.data)
+        return float(self._one("float"))
 
     def __int__(self) -> int:
-        return int(self.data)
+        return int(self._one("int"))
+
+    def __complex__(self) -> complex:
+        return complex(self._one("complex"))
 
     def __index__(self) -> int:
         return self.data.__index__()
 
+    def __format__(self, spec: str) -> str:
+        return format(self._one("format"), spec) if spec else repr(self)
+
+    def _one(self, what: str) -> Any:
+        if self.data.size != 1:
+            raise TypeError(f"[{what}] Expected one element, received shape={self.shape}.")
+        return self.data.item()
+
     __hash__ = object.__hash__
 
-    # --- arithmetic -------------------------------------------------------------------------------
+    # --- parts, and writing in place --------------------------------------------------------------
 
-    def __add__(self, other: Any) -> Tensor:
-        return ops.add(self, other)
+    def __getitem__(self, key: Any) -> Tensor:
+        return ops.getitem(self, key)
 
-    def __radd__(self, other: Any) -> Tensor:
-        return ops.add(other, self)
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self._check_write("setitem", value)
+        ops.setitem(self, key, value)
+        self.version += 1
 
-    def __sub__(self, other: Any) -> Tensor:
-        return ops.subtract(self, other)
+    def fill_(self, value: Any) -> Tensor:
+        """Write one value everywhere, in place."""
+        self[...] = value
+        return self
 
-    def __rsub__(self, other: Any) -> Tensor:
-        return ops.subtract(other, self)
+    def zero_(self) -> Tensor:
+        """Write zeros everywhere, in place."""
+        return self.fill_(0)
 
-    def __mul__(self, other: Any) -> Tensor:
-        return ops.multiply(self, other)
+    def copy_(self, value: Any) -> Tensor:
+        """Write the value, which broadcasts, in place."""
+        self[...] = value
+        return self
 
-    def __rmul__(self, other: Any) -> Tensor:
-        return ops.multiply(other, self)
+    def _check_write(self, what: str, value: Any) -> None:
+        """Refuse a write in place that would make gradients wrong, or lose one."""
+        recording = mode.get().recording
+        if not self.is_leaf:
+            raise RuntimeError(
+                f"[{what}] Gradients rely on the result of {self.node}. Expected an expression that "
+                "makes a new tensor, or a write to detach().copy()."
+            )
+        if self.node is not None and recording:
+            raise RuntimeError(
+                f"[{what}] A leaf that requires grad is not written to while ops are recorded. "
+                "Expected the write inside `with no_grad():`."
+            )
+        if recording and isinstance(value, Value) and value.node is not None:
+            raise RuntimeError(
+                f"[{what}] A write in place would lose the gradient of the value. Expected an "
+                "expression that makes a new tensor (t = t + v), or detach()."
+            )
+        if not self.data.flags.writeable:
+            raise ValueError(f"[{what}] The array of this tensor is read-only.")
 
-    def __truediv__(self, other: Any) -> Tensor:
-        return ops.divide(self, other)
+    def _update(self, what: str, kernel: Callable[..., Any], other: Any) -> Tensor:
+        """Compute in place: self = kernel(self, other)."""
+        self._check_write(what, other)
+        operand = other.data if isinstance(other, Value) else other
+        if not isinstance(operand, (int, float)):
+            operand = to_array(operand)
+            if np.broadcast_shapes(operand.shape, self.shape) != self.shape:
+                raise ValueError(
+                    f"[{what}] The result does not fit in place. Expected an operand that broadcasts "
+                    f"to shape {self.shape}, received shape {operand.shape}."
+                )
+        kind = np.result_type(self.data, operand)
+        if not np.can_cast(kind, self.dtype, "same_kind"):
+            raise TypeError(f"[{what}] {kind} does not fit in place into dtype={self.dtype}.")
+        if kind == self.dtype:
+            kernel(self.data, operand, self.data)
+        else:
+            kernels.copy(kernel(self.data, operand), self.data)
+        self.version += 1
+        return self
 
-    def __rtruediv__(self, other: Any) -> Tensor:
-        return ops.divide(other, self)
+    def __iadd__(self, other: Any) -> Tensor:
+        return self._update("+=", kernels.add, other)
 
-    def __pow__(self, other: Any) -> Tensor:
-        return ops.power(self, other)
+    def __isub__(self, other: Any) -> Tensor:
+        return self._update("-=", kernels.subtract, other)
 
-    def __rpow__(self, other: Any) -> Tensor:
-        return ops.power(other, self)
+    def __imul__(self, other: Any) -> Tensor:
+        return self._update("*=", kernels.multiply, other)
 
-    def __matmul__(self, other: Any) -> Tensor:
-        return ops.matmul(self, other)
+    def __itruediv__(self, other: Any) -> Tensor:
+        return self._update("/=", kernels.divide, other)
 
-    def __rmatmul__(self, other: Any) -> Tensor:
-        return ops.matmul(other, self)
+    def __ipow__(self, other: Any) -> Tensor:
+        return self._update("**=", kernels.pow, other)
 
-    def __neg__(self) -> Tensor:
-        return ops.negative(self)
 
-    def __abs__(self) -> Tensor:
-        return ops.abs(self)
+class Variable(Tensor):
+    """A named Tensor that a model owns and an optimizer may change: a weight, or a layer's state.
 
-    def __eq__(self, other: Any) -> Tensor:  # type: ignore[override] # elementwise, as NumPy
-        return ops.equal(self, other)
+    Args:
+        value: as for `Tensor`; copied.
+        trainable: whether it requires grad.
+        name: what it is called inside its layer.
 
-    def __ne__(self, other: Any) -> Tensor:  # type: ignore[override] # elementwise, as NumPy
-        return ops.not_equal(self, other)
+    Attributes: ``path``, its name in the whole model ("dense_1/kernel"); ``regularizer``, a function
+    of it whose value is added to the loss, or None.
 
-    def __lt__(self, other: Any) -> Tensor:
-        return ops.less(self, other)
+    >>> v = tg.Variable([1.0, 2.0], name="scale")
+    >>> v.assign([3.0, 4.0])
+    Variable([3., 4.], name=scale)
+    """
 
-    def __le__(self, other: Any) -> Tensor:
-        return ops.less_equal(self, other)
+    __slots__ = ("name", "path", "regularizer")
 
-    def __gt__(self, other: Any) -> Tensor:
-        return ops.greater(self, other)
+    def __init__(
+        self, value: Any, dtype: Any = None, trainable: bool = True, name: str = "variable"
+    ) -> None:
+        data = np.array(to_array(value, dtype), order="C")
+        super().__init__(data, requires_grad=trainable and data.dtype.kind == "f")
+        self.name = name
+        self.path = name
+        self.regularizer: Any = None
 
-    def __ge__(self, other: Any) -> Tensor:
-        return ops.greater_equal(self, other)
+    @property
+    def trainable(self) -> bool:
+        """Whether optimizers change it; False freezes it."""
+        return self.node is not None
 
-    # --- methods ----------------------------------------------------------------------------------
+    @trainable.setter
+    def trainable(self, wanted: bool) -> None:
+        self.requires_grad = wanted
 
-    def sum(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The sum along the axes; see :func:`ops.sum`."""
-        return ops.sum(self, axis=axis, keepdims=keepdims)
+    @property
+    def value(self) -> Tensor:
+        """The variable itself: what ops compute with."""
+        return self
 
-    def mean(self, axis: Any = None, keepdims: bool = False) -> Tensor:
-        """The mean along the axes; see :func:`ops.mean`."""
-        return ops.mean(self, axis=axis, keepdims=keepdims)
+    def assign(self, value: Any) -> Variable:
+        """Write a value of the same shape, in place; the dtype stays."""
+        array = to_array(value)
+        if array.shape != self.shape:
+            raise ValueError(
+                f"[assign] Expected shape {self.shape} for variable {self.path!r}, received "
+                f"value.shape={array.shape}."
+            )
+        kernels.copy(array, self.data)
+        self.version += 1
+        return self
 
-    def sum_to(self, shape: tuple[int, ...]) -> Tensor:
-        """The sum over the axes that broadcasting from ``shape`` would add."""
-        return ops.sum_to(self, shape=shape)
+    def assign_add(self, value: Any) -> Variable:
+        """Add a value, in place."""
+        return self.assign(kernels.add(self.data, to_array(value)))
 
-    def astype(self, dtype: Any) -> Tensor:
-        """In another dtype."""
-        return ops.astype(self, dtype=np.dtype(dtype))
+    def assign_sub(self, value: Any) -> Variable:
+        """Subtract a value, in place."""
+        return self.assign(kernels.subtract(self.data, to_array(value)))
 
-    def reshape(self, *shape: Any) -> Tensor:
-        """In another shape with the same elements; ``x.reshape(2, 3)`` or ``x.reshape((2, 3))``."""
-        return ops.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
+    def __reduce__(self) -> Any:
+        state = self.trainable, self.name, self.path, self.regularizer
+        return _rebuild_variable, (type(self), self.data, *state)
+
+    def __repr__(self) -> str:
+        body = np.array2string(self.data, separator=", ", prefix="Variable(")
+        dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
+        return f"Variable({body}{dtype}, name={self.path})"
 
 
 Op.result = Tensor  # the package's one knot: ops are below Tensor, and return Tensors
@@ -263,3 +427,25 @@ def _maker(node: Node) -> str:
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data; see :class:`Tensor`."""
     return Tensor(np.array(to_array(data, dtype)), requires_grad=requires_grad)
+
+
+def from_dlpack(x: Any) -> Tensor:
+    """A Tensor on the memory of another library's array (``x.__dlpack__``), without a copy."""
+    return wrap(np.from_dlpack(x))
+
+
+def stop_gradient(x: Any) -> Any:
+    """x as a constant: `Tensor.detach` as a function."""
+    return wrap(to_array(x))
+
+
+def _rebuild(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tensor:
+    return kind(data, requires_grad=requires_grad)
+
+
+def _rebuild_variable(
+    kind: type[Variable], data: np.ndarray, trainable: bool, name: str, path: str, regularizer: Any
+) -> Variable:
+    out = kind(data, trainable=trainable, name=name)
+    out.path, out.regularizer = path, regularizer
+    return out

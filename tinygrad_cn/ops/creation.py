@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Value, to_array, wrap
+from tinygrad_cn.op import Placeholder, Value, to_array, wrap
 
 FLOAT = np.dtype(np.float32)
 
@@ -21,6 +21,8 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     """
     if isinstance(x, Value):
         return x if dtype is None or x.data.dtype == dtype else wrap(to_array(x.data, dtype))
+    if isinstance(x, Placeholder):  # a symbolic tensor: ops hand themselves over to it
+        return x
     return wrap(to_array(x, dtype))
 
 

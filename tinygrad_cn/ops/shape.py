@@ -8,6 +8,7 @@ broadcasting is undone by summing, and a slice by placing it into zeros (``getit
 from __future__ import annotations
 
 import builtins
+import math
 from typing import Any
 
 import numpy as np
@@ -356,6 +357,19 @@ def astype(x: Any, dtype: Any) -> Any:
 
 
 cast = astype
+
+
+def _all_as_one(op: str, x: Any, axis: Any, keepdims: bool) -> tuple[Any, Any]:
+    """x with some axes made one, at the end; and what gives a result without it its right shape."""
+    axes = tuple(range(x.ndim)) if axis is None else _axes(op, axis, x.ndim)
+    kept = tuple([i for i in range(x.ndim) if i not in axes])
+    shape = tuple([x.shape[i] for i in kept])
+    final = shape
+    if keepdims:
+        final = tuple([1 if i in axes else n for i, n in enumerate(x.shape)])
+    n = math.prod([x.shape[i] for i in axes])
+    rows = reshape(moveaxis(x, kept, tuple(range(len(kept)))), shape=(*shape, n))
+    return rows, lambda y: reshape(y, shape=final)
 
 
 def _axis(op: str, axis: Any, ndim: int) -> int:
