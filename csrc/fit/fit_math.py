@@ -188,10 +188,10 @@ def odd_weight(f: Function) -> Function:
 
 
 sin_tail = odd(mp.sin, ONE, -ONE / 6)
+tan_tail = odd(mp.tan, ONE, ONE / 3)
 sinh_tail = odd(mp.sinh, ONE, ONE / 6)
 asin_tail = odd(mp.asin, ONE, ONE / 6)
 atan_tail = odd(mp.atan, ONE, -ONE / 3)
-erf_tail = odd(mp.erf, mp.mpf(0), mp.mpf(0))
 
 
 def cos_tail(z: mp.mpf) -> mp.mpf:
@@ -207,21 +207,21 @@ def atanh_tail(z: mp.mpf) -> mp.mpf:
 
 
 def tail_ratio(shift: int) -> Function:
-    """(1 + t) P(normal > t) e^(t^2 / 2) at the t with u = (t - shift) / (t + shift)."""
+    """Prob(normal > t) e^(t^2 / 2) at the t with u = (t - shift) / (t + shift)."""
 
     def value(u: mp.mpf) -> mp.mpf:
         t = shift * (1 + u) / (1 - u)
-        return (1 + t) * mp.exp(t * t / 2) * mp.erfc(t / SQRT2) / 2
+        return mp.exp(t * t / 2) * mp.erfc(t / SQRT2) / 2
 
     return value
 
 
-def tanh_ratio(z: mp.mpf) -> mp.mpf:
-    return ONE if z == 0 else mp.tanh(mp.sqrt(z)) / mp.sqrt(z)
-
-
 def erf_ratio(z: mp.mpf) -> mp.mpf:
     return 2 / mp.sqrt(mp.pi) if z == 0 else mp.erf(mp.sqrt(z)) / mp.sqrt(z)
+
+
+def cdf_ratio(z: mp.mpf) -> mp.mpf:
+    return erf_ratio(z / 2) / (2 * SQRT2)
 
 
 def fits() -> list[Fit]:
@@ -269,16 +269,21 @@ def fits() -> list[Fit]:
         Fit("cos_f32", "P in cos r = 1 - r^2/2 + r^4 P(r^2)", cos_tail, cos_weight,
             0, quarter, 2, 24),
         Fit("cos_f64", "the same", cos_tail, cos_weight, 0, quarter, 5, 53),
-        Fit("tanh_f32", "tanh x = x P(x^2) / Q(x^2), |x| <= 9.02 (P, then Q without its 1)",
-            tanh_ratio, relative(tanh_ratio), 0, 9.02**2, 4, 24, below=4),
-        Fit("erf_f32", "erf x = x P(x^2) / Q(x^2), |x| <= 3.93 (P, then Q without its 1)",
-            erf_ratio, relative(erf_ratio), 0, 3.93**2, 5, 24, below=5),
+        Fit("tan_f32", "P in tan r = r + r^3 P(r^2), |r| <= pi/4", tan_tail,
+            nonzero(odd_weight(mp.tan)), 0, quarter, 7, 24),
+        Fit("erf_f32", "P in erf x = x P(x^2), |x| <= 1", erf_ratio, relative(erf_ratio),
+            0, 1.001, 6, 24),
+        Fit("erfc_f32", "P(x - 5/2) = 1 - erf x, 1 <= x <= 3.95, absolute error",
+            lambda u: mp.erfc(u + mp.mpf("2.5")), lambda u: ONE, -1.51, 1.45, 12, 24),
         Fit("erf_f64", "P in erf x = x P(x^2), |x| <= 1", erf_ratio, relative(erf_ratio),
             0, 1.001, 11, 53),
-        Fit("tail_f32", "P((t - 3) / (t + 3)) = (1 + t) e^(t^2/2) Prob(normal > t), 0 <= t <= 15",
-            tail_ratio(3), relative(tail_ratio(3)), -1, float(mp.mpf(12) / 18), 10, 24),
-        Fit("tail_f64", "P((t - 4) / (t + 4)), 0 <= t <= 40", tail_ratio(4),
-            relative(tail_ratio(4)), -1, float(mp.mpf(36) / 44), 23, 53),
+        Fit("cdf_f32", "P in Prob(normal < x) = 1/2 + x P(x^2), |x| <= 1", cdf_ratio,
+            lambda z: 1 / cdf_ratio(z), 0, 1.001, 5, 24),
+        Fit("cdf_f64", "the same", cdf_ratio, lambda z: 1 / cdf_ratio(z), 0, 1.001, 10, 53),
+        Fit("tail_f32", "P((t - 3) / (t + 3)) = e^(t^2/2) Prob(normal > t), 1 <= t <= 15",
+            tail_ratio(3), relative(tail_ratio(3)), -0.5, float(mp.mpf(12) / 18), 9, 24),
+        Fit("tail_f64", "P((t - 4) / (t + 4)), 1 <= t <= 40", tail_ratio(4),
+            relative(tail_ratio(4)), -0.6, float(mp.mpf(36) / 44), 22, 53),
         Fit("asin_f32", "P in asin x = x + x^3 P(x^2), |x| <= 1/2", asin_tail,
             nonzero(odd_weight(mp.asin)), 0, 0.2501, 4, 24),
         Fit("atan_f32", "P in atan x = x + x^3 P(x^2), |x| <= 1", atan_tail,

@@ -65,7 +65,7 @@
     /* 2^n in two factors, so that neither leaves the normal range */                              \
     TG_INLINE F F##_scale(F x, F n)                                                                \
     {                                                                                              \
-        int32_t i = (int32_t)n, half = i / 2;                                                      \
+        int32_t i = n == n ? (int32_t)n : 0, half = i / 2;                                         \
         x *= F##_from_bits((BITS)(half + BIAS) << MANTISSA);                                       \
         return x * F##_from_bits((BITS)(i - half + BIAS) << MANTISSA);                             \
     }                                                                                              \
@@ -75,7 +75,7 @@
         return F##_scale(x, F##_min(F##_max(n, -limit), limit));                                   \
     }                                                                                              \
     TG_INLINE F F##_pow2(F n)                                                                      \
-    { return F##_from_bits((BITS)((int32_t)n + BIAS) << MANTISSA); }                               \
+    { return F##_from_bits((BITS)((n == n ? (int32_t)n : 0) + BIAS) << MANTISSA); }                \
     TG_INLINE F F##_exponent(F x) { return (T)((int32_t)(F##_to_bits(x) >> MANTISSA) - BIAS); }    \
     TG_INLINE F F##_mantissa(F x)                                                                  \
     {                                                                                              \

@@ -373,6 +373,7 @@ _read_environment()
 
 # --- the families ---------------------------------------------------------------------------------
 
+include "elementwise.pxi"
 include "normalization.pxi"
 include "attention.pxi"
 include "recurrent.pxi"

@@ -1,0 +1,231 @@
+/* elementwise.h - one value in, one value out, over contiguous runs.
+ *
+ * y = f(x) and y = f(a, b), with a or b one number for all (stride 0) where the driver says so; the
+ * driver gathers other strides into blocks first. In place is fine: each vector is read before it
+ * is written. The functions are those of vec/math.h, by name. Plain loops over one vector: the
+ * memory or the polynomial is the limit, and the processor overlaps iterations by itself.
+ */
+
+#define TG_UNARY_KERNEL(name)                                                                      \
+    TG_KERNEL void TG_FN(unary_##name)(ptrdiff_t n, V_T * y, const V_T *x)                         \
+    {                                                                                              \
+        ptrdiff_t i = 0;                                                                           \
+        for (; i + V_LANES <= n; i += V_LANES)                                                     \
+            V(store)(y + i, V(name)(V(load)(x + i)));                                              \
+        if (i < n)                                                                                 \
+            V(store_tail)(y + i, V(name)(V(load_tail)(x + i, n - i)), n - i);                      \
+    }
+
+TG_INLINE VT V(negative)(VT x)
+{
+    return V(neg)(x);
+}
+
+TG_UNARY(TG_UNARY_KERNEL)
+#undef TG_UNARY_KERNEL
+
+/* The binary operations that are not verbs; the gradients of activations take g first. */
+TG_INLINE VT V(relu_grad)(VT g, VT y)
+{
+    return V(select)(V(le)(y, V(zero)()), V(zero)(), g);
+}
+
+TG_INLINE VT V(tanh_grad)(VT g, VT y)
+{
+    return V(mul)(g, V(fnma)(y, y, V(set1)(1)));
+}
+
+TG_INLINE VT V(sigmoid_grad)(VT g, VT y)
+{
+    return V(mul)(g, V(mul)(y, V(sub)(V(set1)(1), y)));
+}
+
+TG_INLINE VT V(silu_grad)(VT g, VT x)
+{
+    return V(mul)(g, V(silu_slope)(x));
+}
+
+TG_INLINE VT V(gelu_grad)(VT g, VT x)
+{
+    return V(mul)(g, V(gelu_slope)(x));
+}
+
+TG_INLINE VT V(gelu_tanh_grad)(VT g, VT x)
+{
+    return V(mul)(g, V(gelu_tanh_slope)(x));
+}
+
+TG_INLINE VT V(subtract)(VT a, VT b)
+{
+    return V(sub)(a, b);
+}
+
+TG_INLINE VT V(multiply)(VT a, VT b)
+{
+    return V(mul)(a, b);
+}
+
+TG_INLINE VT V(divide)(VT a, VT b)
+{
+    return V(div)(a, b);
+}
+
+TG_INLINE VT V(maximum)(VT a, VT b)
+{
+    return V(max_nan)(a, b);
+}
+
+TG_INLINE VT V(minimum)(VT a, VT b)
+{
+    return V(min_nan)(a, b);
+}
+
+#define TG_BINARY_LOOP(f, A, B, A_TAIL, B_TAIL)                                                    \
+    {                                                                                              \
+        for (; i + V_LANES <= n; i += V_LANES)                                                     \
+            V(store)(y + i, f(A, B));                                                              \
+        if (i < n)                                                                                 \
+            V(store_tail)(y + i, f(A_TAIL, B_TAIL), n - i);                                        \
+    }
+
+#define TG_BINARY_BODY(f)                                                                          \
+    ptrdiff_t i = 0;                                                                               \
+    if (sa && sb) {                                                                                \
+        TG_BINARY_LOOP(f, V(load)(a + i), V(load)(b + i), V(load_tail)(a + i, n - i),              \
+                       V(load_tail)(b + i, n - i))                                                 \
+    } else if (sa) {                                                                               \
+        VT c = V(set1)(*b);                                                                        \
+        TG_BINARY_LOOP(f, V(load)(a + i), c, V(load_tail)(a + i, n - i), c)                        \
+    } else {                                                                                       \
+        VT c = V(set1)(*a);                                                                        \
+        if (sb)                                                                                    \
+            TG_BINARY_LOOP(f, c, V(load)(b + i), c, V(load_tail)(b + i, n - i))                    \
+        else {                                                                                     \
+            VT d = V(set1)(*b);                                                                    \
+            TG_BINARY_LOOP(f, c, d, c, d)                                                          \
+        }                                                                                          \
+    }
+
+#define TG_BINARY_KERNEL(name)                                                                     \
+    TG_KERNEL void TG_FN(binary_##name)(ptrdiff_t n, V_T * y, const V_T *a, ptrdiff_t sa,          \
+                                        const V_T *b, ptrdiff_t sb)                                \
+    {                                                                                              \
+        TG_BINARY_SHORTCUT_##name TG_BINARY_BODY(V(name))                                          \
+    }
+
+/* A power that is one small number for all: the common x^2 at the speed of a product. */
+#define TG_BINARY_SHORTCUT_pow                                                                     \
+    if (!sb && *b == 2) {                                                                          \
+        TG_FN(binary_multiply)(n, y, a, sa, a, sa);                                                \
+        return;                                                                                    \
+    }                                                                                              \
+    if (!sb && *b == -1) {                                                                         \
+        V_T one = 1;                                                                               \
+        TG_FN(binary_divide)(n, y, &one, 0, a, sa);                                                \
+        return;                                                                                    \
+    }
+#define TG_BINARY_SHORTCUT_add
+#define TG_BINARY_SHORTCUT_subtract
+#define TG_BINARY_SHORTCUT_multiply
+#define TG_BINARY_SHORTCUT_divide
+#define TG_BINARY_SHORTCUT_maximum
+#define TG_BINARY_SHORTCUT_minimum
+#define TG_BINARY_SHORTCUT_atan2
+#define TG_BINARY_SHORTCUT_logaddexp
+#define TG_BINARY_SHORTCUT_relu_grad
+#define TG_BINARY_SHORTCUT_tanh_grad
+#define TG_BINARY_SHORTCUT_sigmoid_grad
+#define TG_BINARY_SHORTCUT_silu_grad
+#define TG_BINARY_SHORTCUT_gelu_grad
+#define TG_BINARY_SHORTCUT_gelu_tanh_grad
+
+TG_BINARY(TG_BINARY_KERNEL)
+#undef TG_BINARY_KERNEL
+#undef TG_BINARY_BODY
+#undef TG_BINARY_LOOP
+
+/* Comparisons: bytes 0 or 1. */
+#define TG_COMPARE_LOOP(f, A, B, A_TAIL, B_TAIL)                                                   \
+    {                                                                                              \
+        for (; i + V_LANES <= n; i += V_LANES)                                                     \
+            V(mask_store)(y + i, V(f)(A, B));                                                      \
+        if (i < n)                                                                                 \
+            V(mask_store_tail)(y + i, V(f)(A_TAIL, B_TAIL), n - i);                                \
+    }
+
+#define TG_COMPARE_KERNEL(name, f)                                                                 \
+    TG_KERNEL void TG_FN(compare_##name)(ptrdiff_t n, uint8_t *y, const V_T *a, ptrdiff_t sa,      \
+                                         const V_T *b, ptrdiff_t sb)                               \
+    {                                                                                              \
+        ptrdiff_t i = 0;                                                                           \
+        if (sa && sb) {                                                                            \
+            TG_COMPARE_LOOP(f, V(load)(a + i), V(load)(b + i), V(load_tail)(a + i, n - i),         \
+                            V(load_tail)(b + i, n - i))                                            \
+        } else if (sa) {                                                                           \
+            VT c = V(set1)(*b);                                                                    \
+            TG_COMPARE_LOOP(f, V(load)(a + i), c, V(load_tail)(a + i, n - i), c)                   \
+        } else if (sb) {                                                                           \
+            VT c = V(set1)(*a);                                                                    \
+            TG_COMPARE_LOOP(f, c, V(load)(b + i), c, V(load_tail)(b + i, n - i))                   \
+        } else if (n > 0) {                                                                        \
+            V(mask_store_tail)(y, V(f)(V(set1)(*a), V(set1)(*b)), 1);                              \
+            memset(y, *y, (size_t)n);                                                              \
+        }                                                                                          \
+    }
+TG_COMPARE_KERNEL(equal, eq)
+TG_COMPARE_KERNEL(not_equal, ne)
+TG_COMPARE_KERNEL(less, lt)
+TG_COMPARE_KERNEL(less_equal, le)
+TG_COMPARE_KERNEL(greater, gt)
+TG_COMPARE_KERNEL(greater_equal, ge)
+#undef TG_COMPARE_KERNEL
+#undef TG_COMPARE_LOOP
+
+/* y = condition ? a : b; all three strides are 0 or 1. */
+TG_KERNEL void TG_FN(where)(ptrdiff_t n, V_T *y, const uint8_t *condition, ptrdiff_t sc,
+                            const V_T *a, ptrdiff_t sa, const V_T *b, ptrdiff_t sb)
+{
+    if (!sc) { /* one choice for all: a copy */
+        const V_T *from = *condition ? a : b;
+        ptrdiff_t step = *condition ? sa : sb;
+        for (ptrdiff_t i = 0; i < n; i++)
+            y[i] = from[i * step];
+        return;
+    }
+    VT a0 = V(set1)(*a), b0 = V(set1)(*b);
+    ptrdiff_t i = 0;
+    for (; i + V_LANES <= n; i += V_LANES) {
+        VT u = sa ? V(load)(a + i) : a0, v = sb ? V(load)(b + i) : b0;
+        V(store)(y + i, V(select)(V(mask_load)(condition + i), u, v));
+    }
+    if (i < n) {
+        VT u = sa ? V(load_tail)(a + i, n - i) : a0, v = sb ? V(load_tail)(b + i, n - i) : b0;
+        VM m = V(mask_load_tail)(condition + i, n - i);
+        V(store_tail)(y + i, V(select)(m, u, v), n - i);
+    }
+}
+
+/* y[i, j] = x[j, i] for n_rows x n_cols of y: register blocks, and single numbers at the edges. The
+ * driver keeps the tile small enough for L1. */
+TG_KERNEL void TG_FN(transpose)(ptrdiff_t n_rows, ptrdiff_t n_cols, V_T *y, ptrdiff_t y_row,
+                                const V_T *x, ptrdiff_t x_row)
+{
+    ptrdiff_t i = 0;
+    for (; i + V_LANES <= n_rows; i += V_LANES) {
+        ptrdiff_t j = 0;
+        for (; j + V_LANES <= n_cols; j += V_LANES) {
+            VT block[V_LANES];
+            for (int k = 0; k < V_LANES; k++)
+                block[k] = V(load)(x + (j + k) * x_row + i);
+            V(transpose)(block);
+            for (int k = 0; k < V_LANES; k++)
+                V(store)(y + (i + k) * y_row + j, block[k]);
+        }
+        for (; j < n_cols; j++)
+            for (int k = 0; k < V_LANES; k++)
+                y[(i + k) * y_row + j] = x[j * x_row + i + k];
+    }
+    for (; i < n_rows; i++)
+        for (ptrdiff_t j = 0; j < n_cols; j++)
+            y[i * y_row + j] = x[j * x_row + i];
+}

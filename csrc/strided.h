@@ -1,0 +1,215 @@
+/* strided.h - walk operands of one shape and any strides in runs that a kernel can take.
+ *
+ * The axes are sorted by the strides of the output and merged where every operand allows it, so that
+ * contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted in this
+ * order, are cut into tasks of TG_TASK. A task hands a kernel runs of one row where all strides
+ * along it are 0 or 1; other operands are first gathered into a block in L1, and short rows are put
+ * together until the block is full (a repeated row, such as a bias, stays there).
+ *
+ * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
+ */
+#ifndef TG_STRIDED_H
+#define TG_STRIDED_H
+
+#include <stdint.h>
+#include <string.h>
+
+#include "tg.h"
+#include "threads.h"
+
+enum { TG_MAX_OPERANDS = 4, TG_BLOCK = 1024, TG_TASK = 16384, TG_SHORT_ROW = 256 };
+
+/* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
+ * same for all (0). Operand 0 is written, with step 1. */
+typedef void (*tg_run_kernel)(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step);
+
+typedef struct {
+    int ndim, n_operands;
+    ptrdiff_t size; /* of all elements */
+    ptrdiff_t shape[TG_MAX_NDIM];
+    ptrdiff_t strides[TG_MAX_OPERANDS][TG_MAX_NDIM]; /* elements */
+    ptrdiff_t item[TG_MAX_OPERANDS];                 /* bytes */
+    char *data[TG_MAX_OPERANDS];
+    tg_run_kernel run;
+    void *context;
+} tg_strided;
+
+static inline ptrdiff_t tg_item_size(int32_t dtype)
+{
+    return dtype == TG_U8 ? 1 : dtype == TG_F32 || dtype == TG_I32 ? 4 : 8;
+}
+
+static inline ptrdiff_t tg_n_elements(const tg_array *a)
+{
+    ptrdiff_t n = 1;
+    for (int d = 0; d < a->ndim; d++)
+        n *= a->shape[d];
+    return n;
+}
+
+static inline ptrdiff_t tg_magnitude(ptrdiff_t stride)
+{
+    return stride < 0 ? -stride : stride;
+}
+
+/* All operands have the shape of operands[0] (broadcast axes have stride 0). */
+static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int n_operands)
+{
+    const tg_array *y = &operands[0];
+    int order[TG_MAX_NDIM], n_axes = 0;
+    s->n_operands = n_operands;
+    s->size = tg_n_elements(y);
+    for (int k = 0; k < n_operands; k++) {
+        s->data[k] = operands[k].data;
+        s->item[k] = tg_item_size(operands[k].dtype);
+    }
+    for (int d = 0; d < y->ndim; d++) { /* insertion by falling stride of y; axes of 1 drop out */
+        if (y->shape[d] == 1)
+            continue;
+        int at = n_axes++;
+        while (at > 0 && tg_magnitude(y->strides[order[at - 1]]) < tg_magnitude(y->strides[d])) {
+            order[at] = order[at - 1];
+            at--;
+        }
+        order[at] = d;
+    }
+    s->ndim = 0;
+    for (int i = 0; i < n_axes; i++) {
+        int d = order[i], last = s->ndim - 1, merge = last >= 0;
+        for (int k = 0; k < n_operands && merge; k++)
+            merge = s->strides[k][last] == operands[k].strides[d] * y->shape[d];
+        if (!merge)
+            s->shape[last = s->ndim++] = 1;
+        s->shape[last] *= y->shape[d];
+        for (int k = 0; k < n_operands; k++)
+            s->strides[k][last] = operands[k].strides[d];
+    }
+    if (s->ndim == 0) {
+        s->shape[s->ndim++] = 1;
+        for (int k = 0; k < n_operands; k++)
+            s->strides[k][0] = 1;
+    }
+}
+
+#define TG_MOVE_BLOCK(T)                                                                           \
+    for (ptrdiff_t i = 0; i < rows; i++)                                                           \
+        for (ptrdiff_t j = 0; j < columns; j++)                                                    \
+            ((T *)to)[i * to_row + j * to_column] = ((const T *)from)[i * from_row + j * from_column];
+
+/* Copy rows x columns elements between any strides. */
+static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t columns, void *to,
+                                 ptrdiff_t to_row, ptrdiff_t to_column, const void *from,
+                                 ptrdiff_t from_row, ptrdiff_t from_column)
+{
+    if (item == 1) {
+        TG_MOVE_BLOCK(uint8_t)
+    } else if (item == 4) {
+        TG_MOVE_BLOCK(uint32_t)
+    } else {
+        TG_MOVE_BLOCK(uint64_t)
+    }
+}
+
+/* What a block holds: so many copies of the row at `from`. */
+typedef struct {
+    const char *from;
+    ptrdiff_t rows;
+} tg_kept;
+
+/* Run `rows` rows of `columns` elements (one row, or whole short rows), where operand k starts at
+ * at[k]. A repeated row that is in its block already is not copied again. */
+static inline void tg_run_block(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at,
+                                char (*blocks)[TG_BLOCK * 8], tg_kept *kept)
+{
+    char *data[TG_MAX_OPERANDS];
+    ptrdiff_t step[TG_MAX_OPERANDS];
+    int inner = s->ndim - 1, outer = inner - 1, scatter = 0;
+    for (int k = 0; k < s->n_operands; k++) {
+        ptrdiff_t column = s->strides[k][inner], row = rows > 1 ? s->strides[k][outer] : 0;
+        int together = column == 1 && (rows == 1 || row == columns);
+        data[k] = at[k];
+        step[k] = 1;
+        if (together)
+            continue;
+        if (k > 0 && column == 0 && row == 0) {
+            step[k] = 0;
+            continue;
+        }
+        data[k] = blocks[k];
+        if (k == 0) {
+            scatter = 1;
+        } else if (row != 0 || kept[k].from != at[k] || kept[k].rows < rows) {
+            tg_move_block(s->item[k], rows, columns, blocks[k], columns, 1, at[k], row, column);
+            kept[k] = (tg_kept){row == 0 && rows > 1 ? at[k] : NULL, rows};
+        }
+    }
+    s->run(s->context, rows * columns, data, step);
+    if (scatter)
+        tg_move_block(s->item[0], rows, columns, at[0], rows > 1 ? s->strides[0][outer] : 0,
+                      s->strides[0][inner], blocks[0], columns, 1);
+}
+
+static void tg_strided_task(void *context, ptrdiff_t task)
+{
+    const tg_strided *s = context;
+    _Alignas(64) char blocks[TG_MAX_OPERANDS][TG_BLOCK * 8];
+    tg_kept kept[TG_MAX_OPERANDS] = {0};
+    int inner = s->ndim - 1;
+    ptrdiff_t columns = s->shape[inner], index[TG_MAX_NDIM], limit = s->size;
+    int direct = 1, grouped = s->ndim > 1 && columns < TG_SHORT_ROW;
+    for (int k = 0; k < s->n_operands; k++)
+        direct &= s->strides[k][inner] == 1 || (k > 0 && s->strides[k][inner] == 0);
+    ptrdiff_t per_task = grouped ? TG_TASK / columns * columns : TG_TASK;
+    ptrdiff_t at = task * per_task, end = at + per_task < limit ? at + per_task : limit, rest = at;
+    char *pointers[TG_MAX_OPERANDS];
+    for (int d = inner; d >= 0; d--) {
+        index[d] = rest % s->shape[d];
+        rest /= s->shape[d];
+    }
+    while (at < end) {
+        ptrdiff_t n = columns - index[inner], rows = 1;
+        n = n < end - at ? n : end - at;
+        for (int k = 0; k < s->n_operands; k++) {
+            ptrdiff_t offset = 0;
+            for (int d = 0; d <= inner; d++)
+                offset += index[d] * s->strides[k][d];
+            pointers[k] = s->data[k] + offset * s->item[k];
+        }
+        if (grouped) {
+            ptrdiff_t left = s->shape[inner - 1] - index[inner - 1];
+            rows = TG_BLOCK / columns;
+            rows = rows < left ? rows : left;
+            rows = rows < (end - at) / columns ? rows : (end - at) / columns;
+        } else if (!direct && n > TG_BLOCK) {
+            n = TG_BLOCK;
+        }
+        tg_run_block(s, rows, n, pointers, blocks, kept);
+        at += rows * n;
+        index[inner] += n;
+        if (index[inner] == columns) { /* the next row, or past the group of rows */
+            index[inner] = 0;
+            int d = inner - 1;
+            if (d >= 0)
+                index[d] += rows;
+            for (; d > 0 && index[d] == s->shape[d]; d--) {
+                index[d] = 0;
+                index[d - 1]++;
+            }
+        }
+    }
+}
+
+/* Run the whole; `cost` is the time of an element in nanoseconds of one core. */
+static inline void tg_strided_run(tg_strided *s, tg_run_kernel run, void *context, double cost)
+{
+    if (s->size == 0)
+        return;
+    ptrdiff_t columns = s->shape[s->ndim - 1], per_task = TG_TASK;
+    if (s->ndim > 1 && columns < TG_SHORT_ROW)
+        per_task = TG_TASK / columns * columns;
+    s->run = run;
+    s->context = context;
+    tg_parallel((s->size + per_task - 1) / per_task, cost * (double)s->size, tg_strided_task, s);
+}
+
+#endif
