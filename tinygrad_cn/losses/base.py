@@ -3,7 +3,6 @@ number."""
 
 from __future__ import annotations
 
-import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -140,40 +139,42 @@ def same_rank(a: Any, b: Any) -> tuple[Any, Any]:
 def reduce(name: str, values: Any, sample_weight: Any, mask: Any, reduction: str | None) -> Any:
     """The values, weighted and summed or averaged."""
     total = None
-    if sample_weight is not None:
-        values, total = _weight(name, values, as_tensor(sample_weight, values.dtype))
     if mask is not None:
-        mask = np.asarray(as_tensor(mask).data, bool)
-        count = max(int(mask.sum()), 1)
-        scale = 1.0 if reduction in ("sum", "none", None) else mask.size / count
-        values, _ = _weight(name, values, wrap(np.where(mask, scale, 0).astype(values.dtype)))
+        mask = _counts(as_tensor(mask).data, values.dtype, reduction)
+    for weight in (sample_weight, mask):
+        if weight is not None:
+            weight = _spread(name, as_tensor(weight, values.dtype), values.shape)
+            total = weight if total is None else total * weight
+    values = values if total is None else values * total
     if reduction in (None, "none"):
         return values
     loss = ops.sum(values)
     if reduction == "sum" or values.ndim == 0:
         return loss
     if reduction == "mean_with_sample_weight" and total is not None:
+        total = ops.sum(total)
         return loss / ops.where(ops.equal(total, 0.0), 1.0, total)
     return loss / max(math.prod(values.shape), 1)
 
 
-def _weight(name: str, values: Any, weight: Any) -> tuple[Any, Any]:
-    """The weighted values and the sum of the weights."""
-    if weight.ndim == values.ndim + 1 and weight.shape[-1] == 1:
+def _counts(mask: np.ndarray, dtype: np.dtype, reduction: str | None) -> Any:
+    """A mask as weights: so that a mean over all values is one over those that count."""
+    scaled = reduction in ("mean", "sum_over_batch_size")
+    scale = mask.size / max(int(np.count_nonzero(mask)), 1) if scaled else 1.0
+    return wrap(np.where(mask, scale, 0).astype(dtype))
+
+
+def _spread(name: str, weight: Any, shape: tuple[int, ...]) -> Any:
+    """The weights in the shape of the values."""
+    if weight.ndim == len(shape) + 1 and weight.shape[-1] == 1:
         weight = ops.reshape(weight, shape=weight.shape[:-1])
-    lead = values.shape[: weight.ndim]
-    if weight.ndim > values.ndim or any(
+    lead = shape[: weight.ndim]
+    if weight.ndim > len(shape) or any(
         n not in (m, 1) for n, m in zip(weight.shape, lead, strict=True)
     ):
         raise ValueError(
-            f"[{name}] The weights do not fit the losses. Expected shape {values.shape} or "
-            f"its leading axes, received sample_weight.shape={weight.shape}."
+            f"[{name}] The weights do not fit the losses. Expected shape {shape} or its leading "
+            f"axes, received sample_weight.shape={weight.shape}."
         )
-    weight = ops.reshape(weight, shape=(*weight.shape, *[1] * (values.ndim - weight.ndim)))
-    return values * weight, ops.sum(ops.broadcast_to(weight, shape=values.shape))
-
-
-def keyword_defaults(fn: Callable) -> dict[str, Any]:
-    """The settings of a loss function and their defaults."""
-    parameters = inspect.signature(fn).parameters.values()
-    return {p.name: p.default for p in parameters if p.default is not p.empty}
+    weight = ops.reshape(weight, shape=(*weight.shape, *[1] * (len(shape) - weight.ndim)))
+    return ops.broadcast_to(weight, shape=shape)

@@ -52,7 +52,8 @@ def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """1 where the class number y_true is among the k largest of y_pred, else 0.
 
-    >>> tg.metrics.sparse_top_k_categorical_accuracy([2, 0], [[0.1, 0.2, 0.7], [0.2, 0.5, 0.3]], k=2)
+    >>> y_pred = [[0.1, 0.2, 0.7], [0.2, 0.5, 0.3]]
+    >>> tg.metrics.sparse_top_k_categorical_accuracy([2, 0], y_pred, k=2)
     Tensor([1., 0.])
     """
     t, p = _labels("sparse_top_k_categorical_accuracy", y_true, y_pred)

@@ -35,7 +35,7 @@ def confusion(
     t, p = t.astype(np.float64), p.astype(np.float64)
     if p.size and not (p.min() >= 0 and p.max() <= 1) and top_k is None:
         raise ValueError(
-            f"[{name}] Expected probabilities in y_pred, from 0 to 1, received {p.min()} to {p.max()}."
+            f"[{name}] Expected probabilities in y_pred, 0 to 1, received {p.min()} to {p.max()}."
         )
     weights = np.ones_like(t)
     if sample_weight is not None:
@@ -324,7 +324,7 @@ class AUC(Metric):
         if not self._variables:
             return self._tensor(0.0)
         tp, fp, tn, fn = (getattr(self, count).data for count in COUNTS)
-        recall = ratio(tp, tp + fn)
+        recall, precision = ratio(tp, tp + fn), ratio(tp, tp + fp)
         if self.curve == "PR" and self.summation_method == "interpolation":
             areas = _interpolated_pr(tp, fp, fn)
         else:

@@ -1,0 +1,103 @@
+"""Compute the cases of ``keras_cases.py`` with Keras and store the results in ``tests/data``.
+
+python tests/keras_vectors.py        # needs keras and tensorflow (pip install .[peers])
+"""
+
+import os
+import pathlib
+
+import numpy as np
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import keras  # after the backend is chosen
+import keras_cases as cases
+import tensorflow as tf
+
+DATA = pathlib.Path(__file__).parent / "data"
+
+
+def losses():
+    out = {}
+    for name, (kind, settings, data) in cases.LOSSES.items():
+        t, p = cases.pair(data)
+        loss = getattr(keras.losses, kind)(**settings)
+        x = tf.Variable(p)
+        with tf.GradientTape() as tape:
+            value = loss(t, x)
+        out[f"{name}|value"] = value.numpy()
+        out[f"{name}|gradient"] = tape.gradient(value, x).numpy()
+        each = getattr(keras.losses, kind)(**settings, reduction=None)(t, p)
+        out[f"{name}|each"] = each.numpy()
+        if name.split()[0] not in cases.UNWEIGHTED and name not in cases.UNWEIGHTED:
+            for reduction in ("sum_over_batch_size", "sum", "mean_with_sample_weight"):
+                weighted = getattr(keras.losses, kind)(**settings, reduction=reduction)
+                out[f"{name}|{reduction}"] = weighted(t, p, sample_weight=cases.WEIGHTS).numpy()
+    return out
+
+
+def metrics():
+    out = {}
+    for name, (kind, settings, data) in cases.METRICS.items():
+        for weighted in (False, True):
+            metric = getattr(keras.metrics, kind)(**settings)
+            for seed in (0, 1):
+                args = cases.pair(data or "numbers", seed)
+                weights = cases.WEIGHTS
+                if name in cases.WHOLE_WEIGHTS:
+                    weights = np.ceil(weights).astype("int32")
+                    if name == "BinaryIoU":
+                        weights = np.repeat(weights, 4)
+                if data is None:
+                    args = (args[1][:, 0],)
+                metric.update_state(*args, sample_weight=weights if weighted else None)
+            out[f"{name}|{'weighted' if weighted else 'plain'}"] = np.asarray(metric.result())
+    return out
+
+
+def optimizers():
+    out = {}
+    for name, (kind, settings) in cases.OPTIMIZERS.items():
+        variables = [keras.Variable(v) for v in cases.optimizer_start()]
+        optimizer = getattr(keras.optimizers, kind)(**settings)
+        for step in range(cases.OPTIMIZER_STEPS):
+            grads = [tf.constant(g) for g in cases.optimizer_gradients(step)]
+            optimizer.apply_gradients(zip(grads, variables))
+        optimizer.finalize_variable_values(variables)
+        for i, v in enumerate(variables):
+            out[f"{name}|{i}"] = v.numpy()
+    return out
+
+
+def others():
+    out = {}
+    for name, (kind, args, settings) in cases.SCHEDULES.items():
+        schedule = getattr(keras.optimizers.schedules, kind)(*args, **settings)
+        out[f"{name}|schedule"] = np.array([float(schedule(s)) for s in cases.SCHEDULE_STEPS])
+    w = cases.optimizer_start()[0]
+    for name, (kind, settings) in cases.REGULARIZERS.items():
+        x = tf.Variable(w)
+        with tf.GradientTape() as tape:
+            value = getattr(keras.regularizers, kind)(**settings)(x)
+        out[f"{name}|value"] = value.numpy()
+        out[f"{name}|gradient"] = tape.gradient(value, x).numpy()
+    for name in cases.ACTIVATIONS:
+        x = tf.Variable(cases.activation_input())
+        with tf.GradientTape() as tape:
+            y = keras.activations.get(name)(x)
+            total = tf.reduce_sum(y * tf.cast(tf.reshape(tf.range(tf.size(y)), y.shape), y.dtype))
+        out[f"{name}|activation"] = y.numpy()
+        out[f"{name}|activation gradient"] = tape.gradient(total, x).numpy()
+    return out
+
+
+def main():
+    DATA.mkdir(exist_ok=True)
+    for make in (losses, metrics, optimizers, others):
+        np.savez_compressed(DATA / f"keras_{make.__name__}.npz", **make())
+        print("wrote", DATA / f"keras_{make.__name__}.npz")
+
+
+if __name__ == "__main__":
+    main()
