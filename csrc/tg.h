@@ -46,6 +46,7 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(binary)                                                                                      \
     X(compare)                                                                                     \
     X(where)                                                                                       \
+    X(fused)                                                                                       \
     X(copy)                                                                                        \
     X(reduce)                                                                                      \
     X(arg_reduce)                                                                                  \

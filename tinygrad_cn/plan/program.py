@@ -133,8 +133,8 @@ class Buffers:
     def view(self, array: np.ndarray) -> View:
         """The array as a view."""
         buffer = self.of(array)
-        address = array.__array_interface__["data"][0]
-        return View(buffer, address - buffer.address, array.shape, array.strides, array.dtype)
+        at = array.__array_interface__["data"][0] - buffer.address
+        return View(buffer, at, array.shape, _plain(array.shape, array.strides), array.dtype)
 
     def described(self, array: np.ndarray, described: dict) -> View:
         """An array of a call as the call sees it (its shape may be broadcast)."""
@@ -142,4 +142,9 @@ class Buffers:
         dtype = np.dtype(described["dtype"])
         strides = tuple([stride * dtype.itemsize for stride in described["strides"]])
         at = described["address"] - buffer.address
-        return View(buffer, at, described["shape"], strides, dtype)
+        return View(buffer, at, described["shape"], _plain(described["shape"], strides), dtype)
+
+
+def _plain(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[int, ...]:
+    """The strides, 0 where an axis has one element: there any number would do."""
+    return tuple([0 if n == 1 else stride for n, stride in zip(shape, strides, strict=True)])
