@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
+from .creation import asarray
 from .elementwise import exp, where
 from .matmul import matmul, matrix_transpose
 from .reduction import max, sum
@@ -74,6 +75,7 @@ def attention(
     """
     if isinstance(mask, Value) and mask.node is not None:
         return matmul(attention_weights(q, k, mask, causal, scale), v)
+    q, k, v = asarray(q), asarray(k), asarray(v)
     return _attention(q, k, v, mask, causal=causal, scale=scale)
 
 
@@ -88,7 +90,7 @@ def attention_weights(
     Tensor([[[[1. , 0. ],
               [0.5, 0.5]]]])
     """
-    return _probabilities(q, k, mask, causal, scale)
+    return _probabilities(asarray(q), asarray(k), mask, causal, scale)
 
 
 def _scale_of(q: Any, scale: float | None) -> float:

@@ -14,6 +14,7 @@ from typing import Any
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op
 
+from .creation import asarray
 from .elementwise import sqrt
 from .reduction import mean, sum
 from .shape import permute_dims, reshape
@@ -119,7 +120,7 @@ batch_norm_grad = BatchNormGrad()
 def layer_normalization(
     x: Any, gamma: Any = None, beta: Any = None, axis: Any = -1, epsilon: float = 1e-3
 ) -> Any:
-    """y = (x - mean) / sqrt(var + epsilon) gamma + beta, statistics over ``axis`` (Ba et al., 2016).
+    """y = (x - mean) / sqrt(var + epsilon) gamma + beta, statistics over ``axis`` (Ba, 2016).
 
     Args:
         x: any shape of at least one axis.
@@ -182,6 +183,7 @@ def batch_normalization(
     >>> tg.ops.batch_normalization(x, tg.tensor([1.0, 1.0]), tg.tensor([4.0, 4.0]), epsilon=0.0)
     Tensor([[0., 1.]])
     """
+    x, mean, variance = asarray(x), asarray(mean), asarray(variance)
     shape = [1] * x.ndim
     shape[axis] = -1
     factor = 1 / sqrt(variance + epsilon)
@@ -193,8 +195,8 @@ def batch_normalization(
 def batch_normalization_training(
     x: Any, gamma: Any = None, beta: Any = None, axis: int = -1, epsilon: float = 1e-3
 ) -> tuple[Any, Any, Any]:
-    """y = (x - mean) / sqrt(var + epsilon) gamma + beta, statistics of this very x over all axes but
-    ``axis`` (Ioffe and Szegedy, 2015). The variance is the biased one, as in Keras.
+    """y = (x - mean) / sqrt(var + epsilon) gamma + beta, the statistics being those of this very x
+    over all axes but ``axis`` (Ioffe and Szegedy, 2015); the variance is the biased one.
 
     Args:
         x: any shape of at least one axis, with at least one row.
@@ -210,7 +212,7 @@ def batch_normalization_training(
     (Tensor([2.]), Tensor([1.]))
     """
     x, restore = _axes_last("batch_normalization_training", x, axis)
-    y, mu, var = _batch_norm(x, gamma, beta, epsilon=epsilon)
+    y, mu, var = _batch_norm(x, _flat(gamma), _flat(beta), epsilon=epsilon)
     return restore(y), mu.detach(), var.detach()
 
 
@@ -220,11 +222,15 @@ def _sum_rows(a: Any) -> Any:
 
 
 def _flat(vector: Any) -> Any:
-    return vector if vector is None or vector.ndim == 1 else reshape(vector, shape=(-1,))
+    if vector is None:
+        return None
+    vector = asarray(vector)
+    return vector if vector.ndim == 1 else reshape(vector, shape=(-1,))
 
 
 def _axes_last(op: str, x: Any, axis: Any) -> tuple[Any, Any]:
     """x with the axes of ``axis`` joined to one at the end, and the function that undoes it."""
+    x = asarray(x)
     axes = tuple(axis) if isinstance(axis, (tuple, list)) else (axis,)
     for a in axes:
         if not -x.ndim <= a < x.ndim:

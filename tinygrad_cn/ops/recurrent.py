@@ -19,10 +19,13 @@ import numpy as np
 from tinygrad_cn import autograd, kernels
 from tinygrad_cn.op import Identity, Op, Value, leaf, wrap
 
+from .activation import sigmoid
+from .creation import asarray
 from .elementwise import where
-from .activation import sigmoid, tanh
-from .matmul import matmul
-from .shape import permute_dims, reshape, split, stack
+from .joining import split, stack
+from .matmul import linear, matmul
+from .shape import permute_dims, reshape
+from .trigonometry import tanh
 
 _identity = Identity()
 
@@ -36,7 +39,7 @@ def simple_rnn_step(z, states, recurrent_kernel, activation=tanh):
 
 
 def lstm_step(z, states, recurrent_kernel, activation=tanh, recurrent_activation=sigmoid):
-    """c' = f c + i u, h' = o activation(c'), for z (N, 4 U) = parts i, f, u, o and states (h, c)."""
+    """c' = f c + i u, h' = o activation(c'), for z (N, 4 U) = (i, f, u, o) and states (h, c)."""
     h, c = states
     i, f, u, o = split(z + matmul(h, recurrent_kernel), 4, axis=-1)
     c = recurrent_activation(f) * c + recurrent_activation(i) * activation(u)
@@ -92,7 +95,7 @@ def rnn(step: Callable, x: Any, states: Sequence[Any], mask: Any = None) -> tupl
     <BLANKLINE>
             [[3.]]])
     """
-    states = tuple(states)
+    x, states = asarray(x), tuple([asarray(s) for s in states])
     outputs: list[Any] = []
     for t in range(x.shape[0]):
         y, new = step(x[t], states)
@@ -220,7 +223,8 @@ def _pull_back(run, inputs, gs):
     aliases = [_identity(x) if x.node is not None else wrap(x.data, leaf(x.data)) for x in inputs]
     outputs = run(*aliases)
     found = autograd.grad(outputs, aliases, gs, create_graph=True, allow_unused=True)
-    return [wrap(np.zeros_like(x.data)) if g is None else g for x, g in zip(aliases, found)]
+    pairs = zip(aliases, found, strict=True)
+    return [wrap(np.zeros_like(x.data)) if g is None else g for x, g in pairs]
 
 
 def _or_zeros(initial, states):
@@ -336,6 +340,7 @@ def _constant(mask: Any) -> Any:
 
 def _project(op, x, kernel, bias, mask, go_backwards):
     """x W + b for all steps in one product, time-major; the mask likewise."""
+    x, kernel = asarray(x), asarray(kernel)
     if x.ndim != 3 or kernel.ndim != 2 or x.shape[2] != kernel.shape[0]:
         raise ValueError(
             f"[{op}] x and kernel do not fit. Expected x (N, T, D) and kernel (D, ...), "
@@ -353,8 +358,7 @@ def _project(op, x, kernel, bias, mask, go_backwards):
     x = permute_dims(x, axes=(1, 0, 2))
     if go_backwards:
         x = x[::-1]
-    z = matmul(reshape(x, shape=(n_steps * n_rows, x.shape[2])), kernel)
-    z = z if bias is None else z + bias
+    z = linear(reshape(x, shape=(n_steps * n_rows, x.shape[2])), kernel, bias)
     return reshape(z, shape=(n_steps, n_rows, kernel.shape[1])), mask
 
 

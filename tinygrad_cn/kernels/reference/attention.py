@@ -69,6 +69,7 @@ def _exp_from(s, top):
     return np.exp(s - np.where(np.isneginf(top), 0, top))
 
 
+@np.errstate(all="ignore")
 def attention(q, k, v, mask=None, causal=False, scale=None):
     """y = softmax(scale q k^T + mask) v, each query over the keys it may attend.
 
@@ -90,11 +91,10 @@ def attention(q, k, v, mask=None, causal=False, scale=None):
     total = p.sum(axis=-1, keepdims=True)
     empty = total == 0
     y = np.matmul(p / np.where(empty, 1, total), v)
-    with np.errstate(divide="ignore"):
-        lse = top + np.log(total)
-    return y, lse[..., 0]
+    return y, (top + np.log(total))[..., 0]
 
 
+@np.errstate(all="ignore")
 def attention_grad(g, q, k, v, y, lse, mask=None, causal=False, scale=None):
     """Gradients of `attention` in q, k and v, from its results.
 

@@ -44,9 +44,8 @@ def _sum_rows(a):
 
 
 def _mean_last(a):
-    """The mean over the last axis, kept; an empty axis gives nan without a warning."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.divide(a.sum(axis=-1, keepdims=True), a.dtype.type(a.shape[-1]))
+    """The mean over the last axis, kept; nan when the axis is empty."""
+    return np.divide(a.sum(axis=-1, keepdims=True), a.dtype.type(a.shape[-1]))
 
 
 def _as_float(x):
@@ -54,6 +53,7 @@ def _as_float(x):
     return x if x.dtype.kind == "f" else x.astype(np.float64)
 
 
+@np.errstate(all="ignore")
 def layer_norm(x, gamma=None, beta=None, epsilon=1e-3):
     """y = (x - mean) rstd gamma + beta over the last axis, rstd = 1 / sqrt(var + epsilon).
 
@@ -71,6 +71,7 @@ def layer_norm(x, gamma=None, beta=None, epsilon=1e-3):
     return _affine(centred * rstd, gamma, beta), mean[..., 0], rstd[..., 0]
 
 
+@np.errstate(all="ignore")
 def layer_norm_grad(g, x, gamma, mean, rstd):
     """Gradients of `layer_norm` in x, gamma and beta.
 
@@ -91,6 +92,7 @@ def layer_norm_grad(g, x, gamma, mean, rstd):
     return gx, _sum_rows(g * n), _sum_rows(g)
 
 
+@np.errstate(all="ignore")
 def rms_norm(x, gamma=None, epsilon=1e-6):
     """y = x rrms gamma over the last axis, rrms = 1 / sqrt(mean(x^2) + epsilon).
 
@@ -103,6 +105,7 @@ def rms_norm(x, gamma=None, epsilon=1e-6):
     return _affine(x * rrms, gamma, None), rrms[..., 0]
 
 
+@np.errstate(all="ignore")
 def rms_norm_grad(g, x, gamma, rrms):
     """Gradients of `rms_norm` in x and gamma.
 
@@ -120,6 +123,7 @@ def rms_norm_grad(g, x, gamma, rrms):
     return rrms * (w - n * _mean_last(w * n)), _sum_rows(g * n)
 
 
+@np.errstate(all="ignore")
 def batch_norm(x, gamma=None, beta=None, epsilon=1e-3):
     """y = (x - mean) / sqrt(var + epsilon) gamma + beta, statistics over all axes but the last.
 
@@ -139,6 +143,7 @@ def batch_norm(x, gamma=None, beta=None, epsilon=1e-3):
     return _affine(centred * rstd, gamma, beta), mean, var
 
 
+@np.errstate(all="ignore")
 def batch_norm_grad(g, x, gamma, mean, var, epsilon=1e-3):
     """Gradients of `batch_norm` in x, gamma and beta, the statistics being functions of x.
 

@@ -54,7 +54,7 @@ def check_sequence(op, z, recurrent_kernel, n_gates, h0=None, c0=None, mask=None
 def check_sequence_grad(op, g, states, cells=None):
     if g.shape != states.shape or (cells is not None and cells.shape != states.shape):
         raise ValueError(
-            f"[{op}] g, states and cells do not fit. Expected all of shape {states.shape}, received "
+            f"[{op}] g, states and cells do not fit. Expected shape {states.shape}, received "
             f"g.shape={g.shape}" + ("." if cells is None else f", cells.shape={cells.shape}.")
         )
 
@@ -72,6 +72,7 @@ def _weight_grad(states, ga):
     return np.matmul(states[:-1].reshape(-1, units).T, ga.reshape(-1, width))
 
 
+@np.errstate(all="ignore")
 def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
     """h_t = tanh(z_t + h_{t-1} R).
 
@@ -90,6 +91,7 @@ def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
     return states
 
 
+@np.errstate(all="ignore")
 def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
     """Gradients of `simple_rnn`; g (T + 1, N, U) belongs to states, row 0 included.
 
@@ -107,6 +109,7 @@ def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
     return gz, _weight_grad(states, gz), np.array(gh)
 
 
+@np.errstate(all="ignore")
 def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
     """i, f, o = sigmoid(a), u = tanh(a) of the parts (i, f, u, o) of a = z_t + h_{t-1} R;
     c_t = f c_{t-1} + i u;  h_t = o tanh(c_t).
@@ -134,6 +137,7 @@ def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
     return states, cells, gates
 
 
+@np.errstate(all="ignore")
 def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
     """Gradients of `lstm`; g (T + 1, N, U) belongs to states, gc (N, U) or None to cells[-1].
 
@@ -165,6 +169,7 @@ def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
     return gz, _weight_grad(states, gz), np.array(gh), np.array(gc)
 
 
+@np.errstate(all="ignore")
 def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
     """The GRU with the reset gate after the product (Keras's and cuDNN's).
 
@@ -195,6 +200,7 @@ def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
     return states, gates
 
 
+@np.errstate(all="ignore")
 def gru_grad(g, states, gates, recurrent_kernel, mask=None):
     """Gradients of `gru`; g (T + 1, N, U) belongs to states, row 0 included.
 
