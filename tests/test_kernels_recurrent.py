@@ -1,0 +1,210 @@
+"""Recurrent sequences: the compiled kernels against NumPy, for every instruction set; the ops on top."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import tinygrad_cn as tg
+from tests.kernel_cases import DTYPES, assert_same, compiled, each_isa, one_and_many_threads, reference
+
+pytestmark = pytest.mark.skipif(compiled is None, reason="the package was built without a compiler")
+
+GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
+CELLS = sorted(GATES)
+SHAPES = [  # T, N, U
+    (1, 1, 1), (3, 2, 5), (5, 33, 16), (7, 4, 40), (4, 17, 130), (2, 3, 400), (0, 2, 3), (3, 0, 4),
+]  # fmt: skip
+
+
+class Case:
+    """One sequence of a cell; ``forward`` and ``backward`` run either set of kernels."""
+
+    def __init__(self, cell, shape, dtype, mask=False, initial=True, bias=True, seed=0):
+        t, n, u = shape
+        rng = np.random.default_rng(seed)
+
+        def draw(*size):
+            return rng.normal(size=size).astype(dtype)
+
+        self.cell, self.mask = cell, None
+        self.z, self.g, self.gc = draw(t, n, GATES[cell] * u), draw(t + 1, n, u), draw(n, u)
+        self.weights = draw(u, GATES[cell] * u) / np.dtype(dtype).type(u**0.5)
+        self.initial = [draw(n, u) if initial else None for _ in range(1 + (cell == "lstm"))]
+        self.bias = [draw(3 * u) if bias else None] if cell == "gru" else []
+        if mask:
+            self.mask = rng.random((n, t)).T > 0.3  # not in C order
+
+    def forward(self, kernels):
+        run = getattr(kernels, self.cell)
+        found = run(self.z, self.weights, *self.bias, *self.initial, self.mask)
+        return found if isinstance(found, tuple) else (found,)
+
+    def backward(self, kernels, saved):
+        run = getattr(kernels, f"{self.cell}_grad")
+        g = (self.g, self.gc) if self.cell == "lstm" else (self.g,)
+        return run(*g, *saved, self.weights, self.mask)
+
+    def check(self):
+        terms = self.z.shape[0] * (self.z.shape[1] + self.z.shape[2])
+        saved = self.forward(reference)
+        assert_same(self.forward(compiled), saved, terms)
+        assert_same(self.backward(compiled, saved), self.backward(reference, saved), terms, scale=4)
+
+
+@each_isa
+@pytest.mark.parametrize("mask", [False, True], ids=["", "masked"])
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+@pytest.mark.parametrize("cell", CELLS)
+def test_against_reference(cell, shape, dtype, mask, isa):
+    Case(cell, shape, dtype, mask).check()
+    Case(cell, shape, dtype, mask, initial=False, bias=False).check()
+
+
+@given(
+    st.sampled_from(CELLS),
+    st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 70)),
+    st.sampled_from(DTYPES),
+    st.booleans(),
+)
+def test_any_shape(cell, shape, dtype, mask):
+    Case(cell, shape, dtype, mask, seed=shape[2]).check()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_any_layout(cell):
+    case = Case(cell, (4, 6, 5), "float32")
+    for name in ("z", "g", "weights"):
+        array = getattr(case, name)
+        setattr(case, name, np.asfortranarray(array)[::-1])
+    case.weights.flags.writeable = False
+    case.check()
+
+
+@each_isa
+@pytest.mark.parametrize("cell", CELLS)
+def test_nan_stays_in_its_row(cell, isa):
+    case = Case(cell, (5, 20, 9), "float32")
+    case.z[2, 7, 0] = np.nan
+    saved = case.forward(compiled)
+    bad = np.isnan(saved[0]).any(axis=2)
+    assert bad[3:, 7].all() and bad.sum() == 3
+    gradient = case.backward(compiled, saved)[0]
+    assert np.isnan(gradient[:, 7]).any() and not np.isnan(np.delete(gradient, 7, axis=1)).any()
+
+
+@each_isa
+@pytest.mark.parametrize("cell", CELLS)
+def test_masked_steps_ignore_their_input(cell, isa):
+    """Even NaN, and even in the gradient."""
+    case = Case(cell, (5, 20, 9), "float32", mask=True)
+    kept = case.forward(compiled)[0]
+    case.z[~case.mask] = np.nan
+    saved = case.forward(compiled)
+    np.testing.assert_array_equal(saved[0], kept)
+    gz = case.backward(compiled, saved)[0]
+    assert (gz[~case.mask] == 0).all() and np.isfinite(gz).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
+def test_bitwise_equal_for_any_number_of_threads(cell):
+    case = Case(cell, (9, 70, 48), "float32", mask=True)
+
+    def run():
+        saved = case.forward(compiled)
+        return [*saved, *case.backward(compiled, saved)]
+
+    one_and_many_threads(run)
+
+
+@pytest.mark.parametrize("kernels", [compiled, reference], ids=["compiled", "reference"])
+def test_errors(kernels):
+    z, w = np.ones((2, 3, 8), "float32"), np.ones((2, 8), "float32")
+    with pytest.raises(ValueError, match=r"\[lstm\] wrong number of dim.*z.shape=\(3, 8\)"):
+        kernels.lstm(z[0], w)
+    with pytest.raises(ValueError, match=r"\[gru\] z and recurrent_kernel do not fit"):
+        kernels.gru(z, w)
+    with pytest.raises(ValueError, match=r"\[lstm\] h0 .*\(3, 2\).*h0.shape=\(2, 2\)"):
+        kernels.lstm(z, w, w[:, :2])
+    with pytest.raises(ValueError, match=r"\[lstm\] mask .*\(2, 3\).*mask.shape=\(3, 2\)"):
+        kernels.lstm(z, w, mask=np.ones((3, 2), bool))
+    states, cells, gates = kernels.lstm(z, w)
+    with pytest.raises(ValueError, match=r"\[lstm_grad\] g.* do not fit"):
+        kernels.lstm_grad(states[1:], None, states, cells, gates, w)
+
+
+# --- the ops on top -------------------------------------------------------------------------------
+
+
+def op_arguments(cell, n=3, t=4, d=2, u=2):
+    rng = np.random.default_rng(0)
+    width = GATES[cell] * u
+    bias = (2, width) if cell == "gru" else (width,)
+    sizes = [(n, t, d), (d, width), (u, width), bias, (n, u)] + [(n, u)] * (cell == "lstm")
+    return [rng.normal(size=size) for size in sizes]
+
+
+def plain(cell, x, kernel, recurrent_kernel, bias, h0, c0=None, mask=None):
+    """The same sequence, one step after the other, in plain ops."""
+    x = tg.ops.permute_dims(x, axes=(1, 0, 2))
+    steps = {
+        "simple_rnn": tg.ops.simple_rnn_step, "lstm": tg.ops.lstm_step, "gru": tg.ops.gru_step
+    }  # fmt: skip
+    more = (bias[1],) if cell == "gru" else ()
+    z = x @ kernel + (bias[0] if cell == "gru" else bias)
+    states = (h0,) if c0 is None else (h0, c0)
+    y, states = tg.ops.rnn(
+        lambda z, s: steps[cell](z, s, recurrent_kernel, *more),
+        z,
+        states,
+        None if mask is None else mask.T,
+    )
+    return tg.ops.permute_dims(y, axes=(1, 0, 2)), *states
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_op_runs_the_step_over_time(cell, masked):
+    args = [tg.tensor(a) for a in op_arguments(cell)]
+    mask = np.array([[1, 1, 0, 1], [0, 1, 1, 0], [0, 0, 0, 0]], bool) if masked else None
+    found = getattr(tg.ops, cell)(*args, mask=mask)
+    for a, b in zip(found, plain(cell, *args, mask=mask), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-12)
+    backwards = getattr(tg.ops, cell)(*args, mask=mask, go_backwards=True)
+    args[0] = args[0].numpy()[:, ::-1]
+    flipped = getattr(tg.ops, cell)(*args, mask=None if mask is None else mask[:, ::-1])
+    for a, b in zip(backwards, flipped, strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("cell", CELLS)
+def test_gradients_of_both_orders(cell, masked):
+    mask = np.array([[1, 0, 1], [0, 1, 0]], bool) if masked else None
+    args = op_arguments(cell, n=2, t=3)
+
+    def f(*args):
+        return sum(tg.ops.sum(y * y) for y in getattr(tg.ops, cell)(*args, mask=mask))
+
+    tg.testing.check_grads(f, args, order=2)
+    tg.testing.check_grads(lambda x, w, r: getattr(tg.ops, cell)(x, w, r)[0], args[:3], order=2)
+
+
+def test_gru_with_the_reset_gate_before_the_product():
+    rng = np.random.default_rng(0)
+    z, h, r = [tg.tensor(rng.normal(size=size)) for size in [(2, 6), (2, 2), (2, 6)]]
+    y, _ = tg.ops.gru_step(z, (h,), r, reset_after=False)
+    u, reset = (1 / (1 + np.exp(-(z.numpy() + (h @ r).numpy())[:, i : i + 2])) for i in (0, 2))
+    n = np.tanh(z.numpy()[:, 4:] + (reset * h.numpy()) @ r.numpy()[:, 4:])
+    np.testing.assert_allclose(y, u * h.numpy() + (1 - u) * n)
+
+
+def test_errors_of_the_ops():
+    x, w, r = np.ones((2, 3, 4)), np.ones((4, 8)), np.ones((2, 8))
+    with pytest.raises(ValueError, match=r"\[lstm\] x and kernel do not fit.*x.shape=\(3, 4\)"):
+        tg.ops.lstm(x[0], w, r)
+    with pytest.raises(ValueError, match=r"\[lstm\] mask must be boolean.*\(2, 3\)"):
+        tg.ops.lstm(x, w, r, mask=np.ones((3, 2), bool))
