@@ -158,14 +158,24 @@ class Op:
         """Run forward; record a node if a gradient may be wanted."""
         if len(args) != len(self.inputs) and not self.variadic:
             args = self._bind(args, settings)
+        arrays: list[Any] = []
+        parents: list[Node | None] = []
+        recorded = False
         try:
-            arrays = [a.data if isinstance(a, Value) else as_array(a) for a in args]
+            for a in args:
+                if isinstance(a, Value):
+                    arrays.append(a.data)
+                    parents.append(a.node)
+                    recorded = recorded or a.node is not None
+                else:
+                    arrays.append(as_array(a))
+                    parents.append(None)
         except PlaceholderMet as met:
             return met.placeholder.apply(self, args, settings)
         now = mode.get()
         if now.capture is not None:
             now.capture.begin_op()
-        result = self.forward(*arrays, **settings)
+        result = self.forward(*arrays, **settings) if settings else self.forward(*arrays)
         kept: tuple = ()
         if self.extra:
             split = len(result) - len(self.extra)
@@ -173,11 +183,9 @@ class Op:
         if now.capture is not None:
             now.capture.end_op(self, args, settings, result if self.many else (result,))
         node = None
-        if now.recording and self.differentiable:
-            for a in args:
-                if isinstance(a, Value) and a.node is not None:
-                    node = self._record(args, settings, result, kept, now.scope)
-                    break
+        if recorded and now.recording and self.differentiable:
+            node = self._record(args, tuple(parents), settings, result, kept)
+            node.scope = now.scope
         out = wrap(result, node) if not self.many else _wrap_outputs(result, node)
         if now.observer is not None:
             now.observer(self, args, settings, out, node)
@@ -191,9 +199,10 @@ class Op:
             raise TypeError(f"[{self.name}] Expected {names}, received {len(args)} arguments.")
         return tuple(settings.pop(name) for name in self.inputs)
 
-    def _record(self, args: tuple, settings: dict, result: Any, kept: tuple, scope: str) -> Node:
+    def _record(
+        self, args: tuple, parents: tuple, settings: dict, result: Any, kept: tuple
+    ) -> Node:
         """Make the node: keep what the rule names, and remember the user's line."""
-        parents = tuple([a.node if isinstance(a, Value) else None for a in args])
         if self.many:
             node = Node([y.shape for y in result], [y.dtype for y in result], self, parents)
         else:
@@ -218,7 +227,7 @@ class Op:
                 saved.append(args)
             else:  # "needs" is known when the rule runs
                 saved.append(None)
-        node.saved, node.settings, node.scope = tuple(saved), settings, scope
+        node.saved, node.settings = tuple(saved), settings
         frame = sys._getframe(2)
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
