@@ -16,6 +16,7 @@
 
 #include "attention.h"
 #include "gemm.h"
+#include "pooling.h"
 #include "recurrent.h"
 #include "tg.h"
 
@@ -82,10 +83,21 @@
                               ptrdiff_t x_step, const ptrdiff_t *x_taps, const T *g,               \
                               ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))
 
+/* See kernels/pooling.h. */
+#define TG_TABLE_POOLING(K, A, N, T)                                                               \
+    K(max_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y, void *index))             \
+    K(max_pool_gather,                                                                             \
+      (const tg_pool_window *w, ptrdiff_t n, const T *x, const void *index, T *y))                 \
+    K(max_pool_grad,                                                                               \
+      (const tg_pool_window *w, ptrdiff_t n, const T *g, const void *index, T *gx))                \
+    K(average_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y))                      \
+    K(average_pool_share, (ptrdiff_t n, T count, const T *g, T *gx))
+
 #define TG_TABLE(K, A, N, T)                                                                       \
     TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \
     TG_TABLE_CONVOLUTION(K, A, N, T)                                                               \
     TG_TABLE_MATMUL(K, A, N, T)                                                                    \
+    TG_TABLE_POOLING(K, A, N, T)                                                                   \
     TG_TABLE_NORMALIZATION(K, A, N, T)                                                             \
     TG_TABLE_ATTENTION(K, A, N, T)                                                                 \
     TG_TABLE_RECURRENT(K, A, N, T)

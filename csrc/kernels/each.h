@@ -2,6 +2,7 @@
 #include "elementwise.h"
 #include "matmul.h"
 #include "convolution.h"
+#include "pooling.h"
 #include "partial.h"
 #include "normalization.h"
 #include "attention.h"

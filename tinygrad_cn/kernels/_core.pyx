@@ -378,6 +378,8 @@ include "normalization.pxi"
 include "attention.pxi"
 include "recurrent.pxi"
 include "matmul.pxi"
+include "convolution.pxi"
+include "pooling.pxi"
 include "plan.pxi"
 
 # A kernel that is public here has a twin in the reference; that list is also the list of exports.

@@ -21,14 +21,15 @@ cdef object prepared_bias(str op, bias, cnp.npy_intp n, int typenum):
     if cnp.PyArray_NDIM(b) != 1 or cnp.PyArray_DIMS(b)[0] != n:
         raise ValueError(
             f"[{op}] bias must hold one value per output column. Expected shape ({n},), "
-            f"received bias.shape={bias.shape}.")
+            f"received bias.shape={np.shape(bias)}.")
     if cnp.PyArray_TYPE(b) != typenum:
         b = b.astype(cnp.PyArray_DescrFromType(typenum))
     return contiguous(behaved(b))
 
 
 cdef bint keeps_type(bias, int typenum):
-    return bias is None or np.result_type(bias, cnp.PyArray_DescrFromType(typenum)).num == typenum
+    return (bias is None or np.result_type(
+        np.asarray(bias), cnp.PyArray_DescrFromType(typenum)).num == typenum)
 
 
 def matmul(a, b, bias=None, activation=None):
