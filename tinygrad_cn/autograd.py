@@ -114,8 +114,7 @@ def _pull_back_reference(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequenc
     inputs: list[Any] = list(node.saved[0] if op.variadic else node.saved)
     for i, x in enumerate(inputs):
         if needs[i]:  # an alias of its own, lest an input given twice get both gradients twice
-            alias = Node(x.data.shape, x.data.dtype, _identity, (x.node if linked else None,))
-            inputs[i] = wrap(x.data, alias)
+            inputs[i] = independent(x)
     with set_mode(recording=True):
         y = op.reference(*inputs, **node.settings)
     roots = zip(y, g, strict=True) if op.many else [(y, g)]
@@ -189,19 +188,37 @@ def grad(
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable:
-    """A function that returns ``f``'s value and its gradient with respect to argument ``argnums``."""
+    """A function that returns ``f``'s value and its gradient with respect to argument ``argnums``. In
+    a function that is itself differentiated, both are recorded.
+
+    >>> tg.value_and_grad(lambda x: x**3)(tg.tensor(2.0))
+    (Tensor(8.), Tensor(12.))
+    """
 
     def value_and_gradient(*args: Any, **kwargs: Any) -> tuple:
         numbers = [argnums] if isinstance(argnums, int) else list(argnums)
+        linked = any(differentiated(args[i]) for i in numbers)
         xs = list(args)
         for i in numbers:
-            xs[i] = wrap(xs[i].data, leaf(xs[i].data))
+            xs[i] = independent(xs[i])
         with set_mode(recording=True):
             y = f(*xs, **kwargs)
-        found = grad(y, [xs[i] for i in numbers])
-        return wrap(y.data), found[0] if isinstance(argnums, int) else found
+        found = grad(y, [xs[i] for i in numbers], create_graph=linked)
+        return y if linked else wrap(y.data), found[0] if isinstance(argnums, int) else found
 
     return value_and_gradient
+
+
+def differentiated(x: Any) -> bool:
+    """Was x made by a recorded op, so that someone further out may want its gradient?"""
+    return x.node is not None and bool(x.node.parents) and mode.get().recording
+
+
+def independent(x: Any) -> Any:
+    """x with a node of its own, which gets the gradient of what is made from this alias alone. If ops
+    are recorded, that gradient can go on to x."""
+    parent = x.node if mode.get().recording else None
+    return wrap(x.data, Node(x.data.shape, x.data.dtype, _identity, (parent,)))
 
 
 def _seed(root: Value, gradient: Any) -> Any:

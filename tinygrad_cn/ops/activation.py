@@ -67,8 +67,8 @@ class SigmoidGrad(Op):
 class Softplus(Op):
     """y = ln(1 + e^x);  gx = g sigmoid(x).
 
-    >>> tg.ops.softplus([0])
-    Tensor([0.6931472])
+    >>> tg.ops.softplus([0]).round(3)
+    Tensor([0.693])
     """
 
     def forward(x):
@@ -81,8 +81,8 @@ class Softplus(Op):
 class Silu(Op):
     """y = x s, s = sigmoid(x);  gx = g s (1 + x (1 - s)). Also called swish.
 
-    >>> tg.ops.silu([0, 2])
-    Tensor([0.       , 1.7615942])
+    >>> tg.ops.silu([0, 2]).round(3)
+    Tensor([0.   , 1.762])
     """
 
     def forward(x):
@@ -166,8 +166,8 @@ def gelu(x: Any, approximate: bool = True) -> Any:
     """y = x P(z <= x), z a standard normal number (Hendrycks and Gimpel, 2016); by tanh if
     ``approximate`` (Keras's default).
 
-    >>> tg.ops.gelu([1.0], approximate=False)
-    Tensor([0.8413447])
+    >>> tg.ops.gelu([1.0], approximate=False).round(3)
+    Tensor([0.841])
     """
     return gelu_tanh(x) if approximate else _gelu(x)
 
@@ -205,8 +205,8 @@ def elu(x: Any, alpha: float = 1.0) -> Any:
 def selu(x: Any) -> Any:
     """y = 1.0507 elu(x, 1.6733), which keeps mean 0 and variance 1 (Klambauer et al., 2017).
 
-    >>> tg.ops.selu([1.0])
-    Tensor([1.050701])
+    >>> tg.ops.selu([1.0]).round(3)
+    Tensor([1.051])
     """
     return 1.0507009873554805 * elu(x, 1.6732632423543772)
 
@@ -247,8 +247,8 @@ def softsign(x: Any) -> Any:
 def mish(x: Any) -> Any:
     """y = x tanh(softplus(x)) (Misra, 2019).
 
-    >>> tg.ops.mish([0, 1])
-    Tensor([0.       , 0.8650984])
+    >>> tg.ops.mish([0, 1]).round(3)
+    Tensor([0.   , 0.865])
     """
     x = asarray(x)
     return multiply(x, tanh(softplus(x)))
@@ -288,8 +288,8 @@ def hard_tanh(x: Any) -> Any:
 class LogSigmoid(Op):
     """y = ln sigmoid(x) = -softplus(-x);  gx = g sigmoid(-x). Exact also far below 0.
 
-    >>> tg.ops.log_sigmoid([0, -1e4])
-    Tensor([-6.931472e-01, -1.000000e+04])
+    >>> tg.ops.log_sigmoid([-1e4])
+    Tensor([-10000.])
     """
 
     def forward(x):
