@@ -98,7 +98,7 @@ class Tensor(Methods):
         self.node.grad = value
 
     def __repr__(self) -> str:
-        body = np.array2string(self.data, separator=", ", prefix="Tensor(")
+        body = np.array2string(self._value("print or repr"), separator=", ", prefix="Tensor(")
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         if self.node is None:
             made = ""
@@ -170,7 +170,7 @@ class Tensor(Methods):
 
     def numpy(self) -> np.ndarray:
         """The data as a NumPy array, without a copy; read-only where the graph relies on it."""
-        view = self.data.view()
+        view = self._value("numpy()").view()
         if not self.is_leaf:
             view.flags.writeable = False
         return view
@@ -179,11 +179,11 @@ class Tensor(Methods):
         """The one element as a Python number."""
         if self.data.size != 1:
             raise ValueError(f"[item] Expected one element, received shape={self.shape}.")
-        return self.data.item()
+        return self._value("item()").item()
 
     def tolist(self) -> Any:
         """The elements as nested lists of Python numbers."""
-        return self.data.tolist()
+        return self._value("tolist()").tolist()
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         view = self.numpy()
@@ -231,7 +231,7 @@ class Tensor(Methods):
         return iter(ops.unstack(self))
 
     def __contains__(self, value: Any) -> bool:
-        return bool(np.any(ops.equal(self, value).data))
+        return bool(ops.any(ops.equal(self, value)))
 
     def __bool__(self) -> bool:
         if self.data.size != 1:
@@ -239,7 +239,7 @@ class Tensor(Methods):
                 f"[bool] A tensor of shape {self.shape} is neither true nor false. Expected one "
                 "element, or any() or all()."
             )
-        return bool(self.data)
+        return bool(self._value("bool()"))
 
     def __float__(self) -> float:
         return float(self._one("float"))
@@ -251,7 +251,7 @@ class Tensor(Methods):
         return complex(self._one("complex"))
 
     def __index__(self) -> int:
-        return self.data.__index__()
+        return self._value("an index").__index__()
 
     def __format__(self, spec: str) -> str:
         return format(self._one("format"), spec) if spec else repr(self)
@@ -259,7 +259,14 @@ class Tensor(Methods):
     def _one(self, what: str) -> Any:
         if self.data.size != 1:
             raise TypeError(f"[{what}] Expected one element, received shape={self.shape}.")
-        return self.data.item()
+        return self._value(what).item()
+
+    def _value(self, how: str) -> np.ndarray:
+        """The data, for Python to look at: refused while `jit` captures what computes it."""
+        capture = mode.get().capture
+        if capture is not None:
+            capture.refuse_read(self.data, how)
+        return self.data
 
     __hash__ = object.__hash__
 
@@ -411,7 +418,7 @@ class Variable(Tensor):
         return _rebuild_variable, (type(self), self.data, *state)
 
     def __repr__(self) -> str:
-        body = np.array2string(self.data, separator=", ", prefix="Variable(")
+        body = np.array2string(self._value("print or repr"), separator=", ", prefix="Variable(")
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
         return f"Variable({body}{dtype}, name={self.path})"
 

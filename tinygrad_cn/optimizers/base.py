@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import autograd, initializers, kernels, registry
-from tinygrad_cn.mode import enable_grad
+from tinygrad_cn.mode import each_step, enable_grad, mode
 from tinygrad_cn.op import Value, as_array, wrap
 from tinygrad_cn.schedules import LearningRateSchedule
 from tinygrad_cn.tensor import Variable
@@ -226,8 +226,18 @@ class Optimizer:
         pairs = self._check(grads, trainable_variables)
         if not pairs:
             return
-        self.prepare()
+        capture = mode.get().capture
+        if capture is not None and (self.gradient_accumulation_steps or self.ema_overwrite_frequency):
+            capture.refuse_step(
+                f"{type(self).__name__} with gradient_accumulation_steps or ema_overwrite_frequency "
+                "does something else at every n-th step"
+            )
+        each_step(self._next_step)
         self._apply(pairs)
+
+    def _next_step(self) -> None:
+        """What Python does at every step, also when the kernels of a captured one are replayed."""
+        self.prepare()
         self._iterations.data += 1
 
     def _check(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> list[tuple]:
@@ -345,7 +355,7 @@ class Optimizer:
         sums = [(v, self._accumulators[self._index[id(v)]].data) for v, _ in pairs]
         for (_, g), (_, total) in zip(pairs, sums, strict=True):
             kernels.add(total, g, out=total)
-        if (int(self._iterations.data) + 1) % steps:
+        if int(self._iterations.data) % steps:
             return []
         means = [(v, kernels.multiply(total, 1 / steps)) for v, total in sums]
         for _, total in sums:
@@ -358,7 +368,7 @@ class Optimizer:
             kernels.multiply(average.data, keep, out=average.data)
             kernels.add(average.data, kernels.multiply(v.data, rest), out=average.data)
         every = self.ema_overwrite_frequency
-        if every and (int(self._iterations.data) + 1) % every == 0:
+        if every and int(self._iterations.data) % every == 0:
             self.finalize_variable_values(self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:

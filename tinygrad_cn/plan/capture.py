@@ -91,6 +91,10 @@ class Capture:
         """Does the array hold what the step computes, or an input of it?"""
         return id(root(array)) in self._computed
 
+    def refuse_step(self, reason: str) -> None:
+        """The step cannot be captured, because of what it is made of."""
+        raise CaptureError(f"[jit] {reason}. Expected a step whose kernels are the same every time.")
+
     def refuse_read(self, data: np.ndarray, how: str) -> None:
         """A Tensor's value is wanted in Python: an error if the next step's would be another."""
         if self.computed(data):
