@@ -63,7 +63,7 @@ def optimizers():
         optimizer = getattr(keras.optimizers, kind)(**settings)
         for step in range(cases.OPTIMIZER_STEPS):
             grads = [tf.constant(g) for g in cases.optimizer_gradients(step)]
-            optimizer.apply_gradients(zip(grads, variables))
+            optimizer.apply_gradients(zip(grads, variables, strict=True))
         optimizer.finalize_variable_values(variables)
         for i, v in enumerate(variables):
             out[f"{name}|{i}"] = v.numpy()

@@ -295,8 +295,8 @@ class AUC(Metric):
             raise ValueError(f"[AUC] Expected curve 'ROC' or 'PR', received {curve!r}.")
         if summation_method.lower() not in ("interpolation", "minoring", "majoring"):
             raise ValueError(
-                "[AUC] Expected summation_method 'interpolation', 'minoring' or 'majoring', received "
-                f"{summation_method!r}."
+                "[AUC] Expected summation_method 'interpolation', 'minoring' or 'majoring', "
+                f"received {summation_method!r}."
             )
         if thresholds is None and num_thresholds < 2:
             raise ValueError(f"[AUC] Expected num_thresholds > 1, received {num_thresholds}.")
@@ -324,15 +324,12 @@ class AUC(Metric):
         if not self._variables:
             return self._tensor(0.0)
         tp, fp, tn, fn = (getattr(self, count).data for count in COUNTS)
-        recall, precision = ratio(tp, tp + fn), ratio(tp, tp + fp)
         if self.curve == "PR" and self.summation_method == "interpolation":
             areas = _interpolated_pr(tp, fp, fn)
         else:
-            x, y = (
-                (ratio(fp, fp + tn), recall)
-                if self.curve == "ROC"
-                else (recall, ratio(tp, tp + fp))
-            )
+            roc = ratio(fp, fp + tn), ratio(tp, tp + fn)
+            pr = ratio(tp, tp + fn), ratio(tp, tp + fp)
+            x, y = roc if self.curve == "ROC" else pr
             height = {"interpolation": lambda a, b: (a + b) / 2, "minoring": np.minimum}.get(
                 self.summation_method, np.maximum
             )
