@@ -321,7 +321,7 @@ def empty(shape, dtype):
     """A new array, its values whatever the memory held. See the NumPy twin."""
     cdef cnp.npy_intp sizes[TG_MAX_NDIM]
     cdef int i, ndim
-    cdef cnp.dtype descr = np.dtype(dtype)
+    cdef cnp.dtype descr = dtype if isinstance(dtype, cnp.dtype) else np.dtype(dtype)
     if not isinstance(shape, tuple) or len(shape) > TG_MAX_NDIM or not is_kernel_type(descr):
         return np.empty(shape, descr)
     ndim = len(shape)
