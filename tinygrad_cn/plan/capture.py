@@ -33,6 +33,7 @@ class Capture:
         self._inputs: list[np.ndarray] = []
         self._computed: dict[int, np.ndarray] = {}  # the owners of what was computed, by id
         self._op_begins = 0  # the number of calls when the current op began
+        self.kernel = ""  # the last one that ran
         self._not_compiled = ""  # a kernel of the current op that NumPy computed
 
     def run(self, function: Callable, args: Any, kwargs: Any, inputs: list[np.ndarray]) -> Any:
@@ -58,6 +59,7 @@ class Capture:
         """A kernel is about to run."""
         kernel = kernels.core.driver_of(call)
         n_outputs, _ = WRITES.get(kernel, (1, ()))
+        self.kernel = kernel
         self._note_computed([array for array in arrays[:n_outputs] if array is not None])
         self._calls.append([call, arrays, None, ""])
 

@@ -67,8 +67,7 @@ class CompiledStep:
         ready: list[bytes] = []
         for call in self.program.calls:
             if call.python is None:
-                at = [None if v is None else self.address(v.buffer) + v.offset for v in call.arrays]
-                ready.append(kernels.core.relocate_call(call.record, at))
+                ready.append(self._placed(call))
             else:
                 parts += [kernels.core.Plan(ready)] if ready else []
                 parts.append(PythonOp(call, self))
@@ -86,12 +85,24 @@ class CompiledStep:
                     part.run(self._team)
             return self.finish()
 
-    def prepare(self, arrays: list[np.ndarray]) -> None:
+    def prepare(self, arrays: list[np.ndarray], advance: bool = True) -> None:
         """Before the calls: take the arguments in, and let Python decide what changes per step."""
         for mine, given in zip(self.inputs, arrays, strict=True):
             np.copyto(mine, given)
-        for update in self.each_step:
-            update()
+        if advance:
+            for update in self.each_step:
+                update()
+
+    def run_one(self, call: Call) -> None:
+        """Run a single call of the program."""
+        if call.python is not None:
+            PythonOp(call, self).run(False)
+        else:
+            kernels.core.run_call(self._placed(call))
+
+    def _placed(self, call: Call) -> bytes:
+        at = [None if v is None else self.address(v.buffer) + v.offset for v in call.arrays]
+        return kernels.core.relocate_call(call.record, at)
 
     def finish(self) -> Any:
         """After the calls: hand out the gradients and copies of the results."""

@@ -7,6 +7,7 @@ two records agree, later calls copy the new arguments in, run the plan, and copy
 from __future__ import annotations
 
 import functools
+import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable
@@ -19,10 +20,14 @@ from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value, wrap
 
 from .capture import Capture, release
+from .check import run_checked
 from .compiled import CompiledStep, Result
 from tinygrad_cn.tree import map_structure
 from .verify import verify
 
+CHOICE = os.environ.get("TINYGRAD_CN_JIT", "on")  # "off": run eagerly; "check": see check.py
+if CHOICE not in ("on", "off", "check"):
+    raise ValueError(f"[jit] Expected TINYGRAD_CN_JIT to be on, off or check, received {CHOICE!r}.")
 MAX_SIGNATURES = 8  # plans kept per function, the least recently used is dropped
 
 
@@ -45,7 +50,7 @@ class Jit:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = mode.get()
-        if now.capture is not None or kernels.core is None:
+        if now.capture is not None or kernels.core is None or CHOICE == "off":
             return self.function(*args, **kwargs)  # part of a larger step; or nothing to replay
         arrays: list[np.ndarray] = []
         fixed: list[Any] = []
@@ -56,6 +61,8 @@ class Jit:
         if isinstance(step, CompiledStep):
             self.steps.move_to_end(key)
             self.last = step
+            if CHOICE == "check":
+                return run_checked(step, self.function, *self._filled(structure, arrays))
             return step.run(arrays)
         result, recorded = self._record(structure, arrays, compile_with=step)
         self._keep(key, recorded)
@@ -64,8 +71,7 @@ class Jit:
     def _record(self, structure: Any, arrays: list, compile_with: Any) -> tuple[Any, Any]:
         """Run the function and watch. ``compile_with`` is what the first such run left, if any."""
         capture = Capture()
-        mine = [np.array(a) for a in arrays]  # the plan's own memory for its inputs
-        args, kwargs = map_structure(lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure)
+        args, kwargs, mine = self._filled(structure, arrays)
         returned = capture.run(self.function, args, kwargs, mine)
         found: list[np.ndarray] = []
         result = map_structure(functools.partial(_note_result, found), returned)
@@ -79,6 +85,14 @@ class Jit:
         capture.forget()
         release(program)
         return answer, CompiledStep(program, capture, result)
+
+    def _filled(self, structure: Any, arrays: list) -> tuple[Any, Any, list[np.ndarray]]:
+        """The arguments, with copies of the arrays, which are the plan's own memory for its inputs."""
+        mine = [np.array(a) for a in arrays]
+        args, kwargs = map_structure(
+            lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure
+        )
+        return args, kwargs, mine
 
     def _keep(self, key: Any, step: Any) -> None:
         self.steps[key] = step
