@@ -32,6 +32,30 @@
     K(transpose, (ptrdiff_t n_rows, ptrdiff_t n_cols, T * y, ptrdiff_t y_row, const T *x,          \
                   ptrdiff_t x_row))
 
+/* See kernels/reduction.h, softmax.h, random.h, optimizer.h. */
+#define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
+    A(reduce, REDUCE,                                                                              \
+      (int columns, ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x, ptrdiff_t x_row))            \
+    K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))
+
+#define TG_TABLE_SOFTMAX(K, A, N, T)                                                               \
+    K(softmax, (ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x))                                 \
+    K(log_softmax, (ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x))                             \
+    K(softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T * gx, const T *g, const T *y))               \
+    K(log_softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T * gx, const T *g, const T *y))           \
+    K(row_log_sum, (ptrdiff_t n_rows, ptrdiff_t n, T * m, T * log_sum, const T *x))                \
+    K(cross_entropy_grad, (ptrdiff_t n, T * gx, const T *x, T lse, T g))
+
+#define TG_TABLE_RANDOM(K, A, N, T)                                                                \
+    K(uniform, (ptrdiff_t n, T * y, uint64_t seed, uint64_t counter))                              \
+    K(normal, (ptrdiff_t n, T * y, uint64_t seed, uint64_t counter))                               \
+    K(dropout, (ptrdiff_t n, T * y, uint8_t *mask, const T *x, uint64_t seed, uint64_t counter,    \
+                double threshold, double scale))
+
+#define TG_TABLE_OPTIMIZER(K, A, N, T)                                                             \
+    K(sgd, (ptrdiff_t n, T * p, T * v, const T *g, const T *c, int nesterov))                      \
+    K(adam, (ptrdiff_t n, T * p, T * m, T * v, T * vhat, const T *g, const T *c))
+
 /* See gemm.h and kernels/matmul.h. */
 #define TG_TABLE_MATMUL(K, A, N, T)                                                                \
     N(gemm_panel)                                                                                  \
@@ -95,6 +119,10 @@
 
 #define TG_TABLE(K, A, N, T)                                                                       \
     TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \
+    TG_TABLE_REDUCTION(K, A, N, T)                                                                 \
+    TG_TABLE_SOFTMAX(K, A, N, T)                                                                   \
+    TG_TABLE_RANDOM(K, A, N, T)                                                                    \
+    TG_TABLE_OPTIMIZER(K, A, N, T)                                                                 \
     TG_TABLE_CONVOLUTION(K, A, N, T)                                                               \
     TG_TABLE_MATMUL(K, A, N, T)                                                                    \
     TG_TABLE_POOLING(K, A, N, T)                                                                   \

@@ -1,5 +1,9 @@
 /* each.h - the kernel headers in order, for the element type that is current (see ../vec/f32.h). */
 #include "elementwise.h"
+#include "reduction.h"
+#include "softmax.h"
+#include "random.h"
+#include "optimizer.h"
 #include "matmul.h"
 #include "convolution.h"
 #include "pooling.h"

@@ -1,0 +1,138 @@
+/* indexing.c - rows gathered and rows added back.
+ *
+ * take         arrays: y (n, width), x (rows, width), indices (n; i64 or i32)
+ * scatter_add  arrays: y (rows, width), g (n, width), indices (n)
+ *
+ * All in C order. A negative index counts from the end. The indices are checked before anything is
+ * written. scatter_add splits y, never the indices: each task adds, in the order of the indices,
+ * to its own columns of y (or, when they are few, to its own rows), so the sums are always the same.
+ */
+#include "../strided.h"
+#include "../table.h"
+
+enum { PARTS = 4, STRIP = 16 };
+
+typedef struct {
+    const tg_array *y, *x, *indices;
+    ptrdiff_t n, width, n_rows, item;
+    int by_columns;
+    ptrdiff_t per_task;
+} gather;
+
+/* The row of an index, or -1. */
+static inline ptrdiff_t row_at(const gather *s, ptrdiff_t i)
+{
+    ptrdiff_t row = s->indices->dtype == TG_I32 ? ((const int32_t *)s->indices->data)[i]
+                                                : (ptrdiff_t)((const int64_t *)s->indices->data)[i];
+    row += row < 0 ? s->n_rows : 0;
+    return row < 0 || row >= s->n_rows ? -1 : row;
+}
+
+static int indices_fit(const gather *s)
+{
+    for (ptrdiff_t i = 0; i < s->n; i++)
+        if (row_at(s, i) < 0)
+            return 0;
+    return 1;
+}
+
+static void run_take(void *context, ptrdiff_t task)
+{
+    const gather *s = context;
+    ptrdiff_t start = task * s->per_task, end = start + s->per_task;
+    size_t bytes = (size_t)(s->width * s->item);
+    char *y = s->y->data;
+    const char *x = s->x->data;
+    end = end < s->n ? end : s->n;
+    if (bytes == 4)
+        for (ptrdiff_t i = start; i < end; i++)
+            ((uint32_t *)y)[i] = ((const uint32_t *)x)[row_at(s, i)];
+    else if (bytes == 8)
+        for (ptrdiff_t i = start; i < end; i++)
+            ((uint64_t *)y)[i] = ((const uint64_t *)x)[row_at(s, i)];
+    else
+        for (ptrdiff_t i = start; i < end; i++)
+            memcpy(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
+}
+
+int tg_take(const tg_call *call)
+{
+    const tg_array *a = call->arrays;
+    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .n = a[0].shape[0]};
+    s.width = a[0].shape[1];
+    s.n_rows = a[1].shape[0];
+    s.item = tg_item_size(a[0].dtype);
+    if (!indices_fit(&s))
+        return TG_INDEX_OUT_OF_RANGE;
+    if (s.width == 0)
+        return TG_OK;
+    s.per_task = TG_TASK / s.width + 1;
+    tg_parallel((s.n + s.per_task - 1) / s.per_task, 0.3 * (double)(s.n * s.width), run_take, &s);
+    return TG_OK;
+}
+
+static void run_scatter_add(void *context, ptrdiff_t task)
+{
+    const gather *s = context;
+    ptrdiff_t first_row = 0, end_row = s->n_rows, first = 0, end = s->width;
+    if (s->by_columns) {
+        first = task * s->per_task;
+        end = first + s->per_task < s->width ? first + s->per_task : s->width;
+    } else {
+        first_row = task * s->per_task;
+        end_row = first_row + s->per_task < s->n_rows ? first_row + s->per_task : s->n_rows;
+    }
+    size_t bytes = (size_t)((end - first) * s->item);
+    if (s->by_columns)
+        for (ptrdiff_t row = 0; row < s->n_rows; row++)
+            memset((char *)s->y->data + (row * s->width + first) * s->item, 0, bytes);
+    else
+        memset((char *)s->y->data + first_row * s->width * s->item, 0,
+               (size_t)(end_row - first_row) * bytes);
+    for (ptrdiff_t i = 0; i < s->n; i++) {
+        ptrdiff_t row = row_at(s, i);
+        if (row < first_row || row >= end_row)
+            continue;
+        ptrdiff_t to = row * s->width + first, from = i * s->width + first;
+        if (s->y->dtype == TG_F32) {
+            float *y = (float *)s->y->data + to;
+            const float *g = (const float *)s->x->data + from;
+            if (end - first < STRIP / 4)
+                for (ptrdiff_t j = 0; j < end - first; j++)
+                    y[j] += g[j];
+            else
+                tg_active->binary_f32[TG_BINARY_add](end - first, y, y, 1, g, 1);
+        } else {
+            double *y = (double *)s->y->data + to;
+            const double *g = (const double *)s->x->data + from;
+            if (end - first < STRIP / 4)
+                for (ptrdiff_t j = 0; j < end - first; j++)
+                    y[j] += g[j];
+            else
+                tg_active->binary_f64[TG_BINARY_add](end - first, y, y, 1, g, 1);
+        }
+    }
+}
+
+int tg_scatter_add(const tg_call *call)
+{
+    const tg_array *a = call->arrays;
+    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .n = a[1].shape[0]};
+    s.width = a[0].shape[1];
+    s.n_rows = a[0].shape[0];
+    s.item = tg_item_size(a[0].dtype);
+    if (!indices_fit(&s))
+        return TG_INDEX_OUT_OF_RANGE;
+    if (s.width == 0 || s.n_rows == 0)
+        return TG_OK;
+    ptrdiff_t whole = s.width / STRIP;
+    s.by_columns = whole >= 2;
+    if (s.by_columns) /* strips of whole cache lines */
+        s.per_task = (whole + PARTS - 1) / PARTS * STRIP;
+    else
+        s.per_task = (s.n_rows + PARTS - 1) / PARTS;
+    ptrdiff_t extent = s.by_columns ? s.width : s.n_rows;
+    double work = 0.2 * (double)(s.n_rows * s.width) + 0.5 * (double)(s.n * (s.width + 2));
+    tg_parallel((extent + s.per_task - 1) / s.per_task, work, run_scatter_add, &s);
+    return TG_OK;
+}

@@ -1,0 +1,174 @@
+/* reduction.c - drivers of kernels/reduction.h.
+ *
+ * reduce      arrays: y (outer, inner), x (outer, n, inner), both in C order
+ *             ints[0]: tg_reduce_op     floats[0]: what a mean divides by
+ * arg_reduce  arrays: y (i64, outer), x (outer, n)     ints[0]: 1 for argmax, 0 for argmin
+ *
+ * The caller merges axes, and reduces one run of axes per call. n >= 1.
+ *
+ * Rows longer than 65536 are cut there, and the pieces' results are a new, shorter row; columns are
+ * cut into groups of rows of about 32768 elements, whose results are the rows of a new, smaller
+ * matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces of that size
+ * are large beside a task's overhead and small beside the whole where threads matter.
+ */
+#include "../strided.h"
+#include "../table.h"
+
+enum { LONG_ROW = 65536, PIECE = 32768, NARROW = 64, MIN_ROWS = 32 };
+
+typedef struct {
+    ptrdiff_t op;
+    int32_t dtype;
+    ptrdiff_t outer, n, inner;    /* of x */
+    ptrdiff_t pieces, piece_size; /* along n */
+    ptrdiff_t rows_per_task;      /* of the results, when inner == 1 */
+    char *y, *room;               /* the result, and memory for the pieces' results */
+    const char *x;
+} reduction;
+
+static void run_rows(void *context, ptrdiff_t task)
+{
+    const reduction *r = context;
+    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, row = task, count = 1, start = 0, n = r->n;
+    if (r->pieces > 1) {
+        row = task / r->pieces;
+        start = task % r->pieces * r->piece_size;
+        n = r->n - start < r->piece_size ? r->n - start : r->piece_size;
+    } else {
+        row = task * r->rows_per_task;
+        count = r->outer - row < r->rows_per_task ? r->outer - row : r->rows_per_task;
+    }
+    void *y = r->y + (r->pieces > 1 ? task : row) * item;
+    const void *x = r->x + (row * r->n + start) * item;
+    if (r->dtype == TG_F32)
+        tg_active->reduce_f32[r->op](0, count, n, y, x, r->n);
+    else
+        tg_active->reduce_f64[r->op](0, count, n, y, x, r->n);
+}
+
+static void run_columns(void *context, ptrdiff_t task)
+{
+    const reduction *r = context;
+    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, start = task % r->pieces * r->piece_size;
+    ptrdiff_t n = r->n - start < r->piece_size ? r->n - start : r->piece_size;
+    void *y = r->y + task * r->inner * item;
+    const void *x = r->x + (task / r->pieces * r->n + start) * r->inner * item;
+    if (r->dtype == TG_F32)
+        tg_active->reduce_f32[r->op](1, n, r->inner, y, x, r->inner);
+    else
+        tg_active->reduce_f64[r->op](1, n, r->inner, y, x, r->inner);
+}
+
+/* x -> y, by way of ever shorter x in the room. */
+static void reduce_all(reduction *r, char *y)
+{
+    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, n_tasks;
+    do {
+        double work = 0.025 * (double)(r->outer * r->n * r->inner) * (double)item;
+        if (r->inner == 1) {
+            r->piece_size = LONG_ROW;
+            r->pieces = r->n > 2 * LONG_ROW ? (r->n + LONG_ROW - 1) / LONG_ROW : 1;
+            r->rows_per_task = PIECE / r->n + 1;
+            n_tasks = r->pieces > 1 ? r->outer * r->pieces
+                                    : (r->outer + r->rows_per_task - 1) / r->rows_per_task;
+        } else {
+            r->piece_size = PIECE / r->inner < MIN_ROWS ? MIN_ROWS : PIECE / r->inner;
+            r->pieces = (r->n + r->piece_size - 1) / r->piece_size;
+            n_tasks = r->outer * r->pieces;
+        }
+        r->y = r->pieces > 1 ? r->room : y;
+        tg_parallel(n_tasks, work, r->inner == 1 ? run_rows : run_columns, r);
+        r->x = r->y;
+        r->n = r->pieces;
+        r->room += r->outer * r->n * r->inner * item;
+    } while (r->n > 1);
+}
+
+/* Many rows of few columns: m rows side by side are one row of m * inner, in whole registers. What is
+ * left over at the end (fewer than m rows) goes below the m partial rows. */
+static void widen(reduction *r)
+{
+    ptrdiff_t m = NARROW / r->inner, rest = r->n % m, row = r->inner * (r->dtype == TG_F32 ? 4 : 8);
+    char *to = r->room;
+    reduction wide = *r;
+    wide.n = r->n / m;
+    wide.inner = m * r->inner;
+    wide.room = to + (m + rest) * row;
+    reduce_all(&wide, to);
+    memcpy(to + m * row, r->x + (r->n - rest) * row, (size_t)(rest * row));
+    r->x = to;
+    r->n = m + rest;
+    r->room = wide.room;
+}
+
+int tg_reduce(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
+    reduction r = {.op = call->ints[0], .dtype = y->dtype, .x = x->data};
+    r.outer = x->shape[0];
+    r.n = x->shape[1];
+    r.inner = x->shape[2];
+    ptrdiff_t item = r.dtype == TG_F32 ? 4 : 8, n_results = r.outer * r.inner;
+    if (n_results == 0)
+        return TG_OK;
+    int narrow = r.outer == 1 && r.inner > 1 && r.inner <= NARROW / 2 && r.n >= 4 * NARROW;
+    if (narrow || (r.inner == 1 ? r.n > 2 * LONG_ROW : r.n > MIN_ROWS)) {
+        /* the pieces' results, and theirs: a geometric series; and what widen adds */
+        ptrdiff_t n_pieces = r.n / (r.inner == 1 ? LONG_ROW : MIN_ROWS) + 1;
+        ptrdiff_t numbers = 2 * n_results * n_pieces + 4 * NARROW * NARROW;
+        r.room = tg_scratch(TG_SCRATCH_WORK, (size_t)(numbers * item));
+        if (!r.room)
+            return TG_NO_MEMORY;
+    }
+    if (narrow)
+        widen(&r);
+    reduce_all(&r, y->data);
+    if (r.op == TG_REDUCE_mean) {
+        float count_f32 = (float)call->floats[0];
+        double count = call->floats[0];
+        if (r.dtype == TG_F32)
+            tg_active->binary_f32[TG_BINARY_divide](n_results, y->data, y->data, 1, &count_f32, 0);
+        else
+            tg_active->binary_f64[TG_BINARY_divide](n_results, y->data, y->data, 1, &count, 0);
+    }
+    return TG_OK;
+}
+
+/* --- where the largest is ----------------------------------------------------------------------- */
+
+/* The extreme of the row, then the first place that holds it: the second look mostly ends early, and
+ * the row is in cache by then. */
+static void run_arg_rows(void *context, ptrdiff_t task)
+{
+    const reduction *r = context;
+    ptrdiff_t row = task * r->rows_per_task, end = row + r->rows_per_task;
+    for (end = end < r->outer ? end : r->outer; row < end; row++) {
+        ptrdiff_t index;
+        if (r->dtype == TG_F32) {
+            const float *x = (const float *)r->x + row * r->n;
+            float best;
+            tg_active->reduce_f32[r->op](0, 1, r->n, &best, x, r->n);
+            tg_active->find_first_f32(r->n, x, best, &index);
+        } else {
+            const double *x = (const double *)r->x + row * r->n;
+            double best;
+            tg_active->reduce_f64[r->op](0, 1, r->n, &best, x, r->n);
+            tg_active->find_first_f64(r->n, x, best, &index);
+        }
+        ((int64_t *)r->y)[row] = index;
+    }
+}
+
+int tg_arg_reduce(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
+    reduction r = {.op = call->ints[0] ? TG_REDUCE_max : TG_REDUCE_min, .dtype = x->dtype};
+    r.y = y->data;
+    r.x = x->data;
+    r.outer = x->shape[0];
+    r.n = x->shape[1];
+    r.rows_per_task = PIECE / r.n + 1;
+    ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
+    tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);
+    return TG_OK;
+}

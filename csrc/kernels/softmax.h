@@ -1,0 +1,138 @@
+/* softmax.h - softmax, its logarithm, their gradients, and what cross-entropy needs, row by row.
+ *
+ * A row stays in L1 between its three passes (largest element, exponentials and their sum, scale). The
+ * exponentials are summed in registers over 1024 elements, and those sums in double. A row whose
+ * largest element is -inf or inf, or that holds NaN, becomes NaN, as the formula gives.
+ */
+
+/* The largest element of a row; NaN if there is one. */
+TG_INLINE V_T TG_FN(row_max)(ptrdiff_t n, const V_T *x)
+{
+    VT low = V(set1)(-INFINITY), m0 = low, m1 = low;
+    ptrdiff_t i = 0;
+    for (; i + 2 * V_LANES <= n; i += 2 * V_LANES) {
+        m0 = V(max_nan)(m0, V(load)(x + i));
+        m1 = V(max_nan)(m1, V(load)(x + i + V_LANES));
+    }
+    for (; i < n; i += V_LANES) {
+        ptrdiff_t m = n - i < V_LANES ? n - i : V_LANES;
+        VM there = V(lt)(V(iota)(), V(set1)((V_T)m));
+        m0 = V(max_nan)(m0, V(select)(there, V(load_tail)(x + i, m), low));
+    }
+    return V(hmax)(V(max_nan)(m0, m1));
+}
+
+/* sum e^(x - shift); the terms go to y unless it is NULL. */
+TG_INLINE double TG_FN(row_exp)(ptrdiff_t n, V_T *y, const V_T *x, V_T shift)
+{
+    VT m = V(set1)(shift);
+    double total = 0;
+    for (ptrdiff_t start = 0; start < n; start += 1024) {
+        ptrdiff_t end = start + 1024 < n ? start + 1024 : n, i = start;
+        VT sum = V(zero)();
+        for (; i + V_LANES <= end; i += V_LANES) {
+            VT e = V(exp_flush)(V(sub)(V(load)(x + i), m));
+            if (y)
+                V(store)(y + i, e);
+            sum = V(add)(sum, e);
+        }
+        if (i < end) {
+            VM there = V(lt)(V(iota)(), V(set1)((V_T)(end - i)));
+            VT e = V(exp_flush)(V(sub)(V(load_tail)(x + i, end - i), m));
+            if (y)
+                V(store_tail)(y + i, e, end - i);
+            sum = V(add)(sum, V(select)(there, e, V(zero)()));
+        }
+        total += V(hsum)(sum);
+    }
+    return total;
+}
+
+TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x)
+{
+    for (ptrdiff_t row = 0; row < n_rows; row++, x += n, y += n) {
+        V_T scale = (V_T)(1 / TG_FN(row_exp)(n, y, x, TG_FN(row_max)(n, x)));
+        TG_FN(binary_multiply)(n, y, y, 1, &scale, 0);
+    }
+}
+
+TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x)
+{
+    for (ptrdiff_t row = 0; row < n_rows; row++, x += n, y += n) {
+        V_T m = TG_FN(row_max)(n, x);
+        V_T log_sum = (V_T)log(TG_FN(row_exp)(n, NULL, x, m));
+        VT mv = V(set1)(m), lv = V(set1)(log_sum);
+        ptrdiff_t i = 0;
+        for (; i + V_LANES <= n; i += V_LANES)
+            V(store)(y + i, V(sub)(V(sub)(V(load)(x + i), mv), lv));
+        if (i < n)
+            V(store_tail)(y + i, V(sub)(V(sub)(V(load_tail)(x + i, n - i), mv), lv), n - i);
+    }
+}
+
+/* gx = y (g - sum g y) */
+TG_KERNEL void TG_FN(softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, const V_T *g,
+                                   const V_T *y)
+{
+    for (ptrdiff_t row = 0; row < n_rows; row++, g += n, y += n, gx += n) {
+        double total = 0;
+        ptrdiff_t i = 0;
+        for (ptrdiff_t start = 0; start < n; start += 1024) {
+            ptrdiff_t end = start + 1024 < n ? start + 1024 : n;
+            VT sum = V(zero)();
+            for (i = start; i + V_LANES <= end; i += V_LANES)
+                sum = V(fma)(V(load)(g + i), V(load)(y + i), sum);
+            if (i < end)
+                sum = V(fma)(V(load_tail)(g + i, end - i), V(load_tail)(y + i, end - i), sum);
+            total += V(hsum)(sum);
+        }
+        VT s = V(set1)((V_T)total);
+        for (i = 0; i + V_LANES <= n; i += V_LANES)
+            V(store)(gx + i, V(mul)(V(load)(y + i), V(sub)(V(load)(g + i), s)));
+        if (i < n) {
+            VT rest = V(sub)(V(load_tail)(g + i, n - i), s);
+            V(store_tail)(gx + i, V(mul)(V(load_tail)(y + i, n - i), rest), n - i);
+        }
+    }
+}
+
+/* gx = g - e^y sum g */
+TG_KERNEL void TG_FN(log_softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, const V_T *g,
+                                       const V_T *y)
+{
+    for (ptrdiff_t row = 0; row < n_rows; row++, g += n, y += n, gx += n) {
+        V_T sum;
+        TG_FN(reduce_rows_sum)(1, n, &sum, g, n);
+        VT s = V(set1)(sum);
+        ptrdiff_t i = 0;
+        for (; i + V_LANES <= n; i += V_LANES)
+            V(store)(gx + i, V(fnma)(V(exp_flush)(V(load)(y + i)), s, V(load)(g + i)));
+        if (i < n) {
+            VT e = V(exp_flush)(V(load_tail)(y + i, n - i));
+            V(store_tail)(gx + i, V(fnma)(e, s, V(load_tail)(g + i, n - i)), n - i);
+        }
+    }
+}
+
+/* The largest element m of each row, and ln sum e^(x - m). */
+TG_KERNEL void TG_FN(row_log_sum)(ptrdiff_t n_rows, ptrdiff_t n, V_T *m, V_T *log_sum, const V_T *x)
+{
+    for (ptrdiff_t row = 0; row < n_rows; row++, x += n) {
+        m[row] = TG_FN(row_max)(n, x);
+        log_sum[row] = (V_T)TG_FN(row_exp)(n, NULL, x, m[row]);
+    }
+    TG_FN(unary_log)(n_rows, log_sum, log_sum);
+}
+
+/* gx = g e^(x - lse) for one row; the driver subtracts g at the label. */
+TG_KERNEL void TG_FN(cross_entropy_grad)(ptrdiff_t n, V_T *gx, const V_T *x, V_T lse, V_T g)
+{
+    VT l = V(set1)(lse), s = V(set1)(g);
+    ptrdiff_t i = 0;
+    for (; i + V_LANES <= n; i += V_LANES)
+        V(store)(gx + i, V(mul)(V(exp_flush)(V(sub)(V(load)(x + i), l)), s));
+    if (i < n) {
+        VT e = V(exp_flush)(V(sub)(V(load_tail)(x + i, n - i), l));
+        V(store_tail)(gx + i, V(mul)(e, s), n - i);
+    }
+}
