@@ -6,6 +6,7 @@ arrays as tensors that share their memory, and returns a call without arguments.
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import torch
+from tinygrad_cn.kernels import reference
 
 Peer = Callable[..., Callable[[], Any]]
 
@@ -26,6 +28,7 @@ class Case:
     make: Callable[[np.random.Generator], tuple]  # the arguments
     settings: dict[str, Any] = field(default_factory=dict)
     peer: Peer | None = None
+    run: Callable[[Any], Callable] | None = None  # given the kernels, the function; None: kernel
     flops: float = 0  # per call
     bytes: float = 0  # that must be moved per call, each array once
     size: int = 0  # where the label is a size: for the growth plot
@@ -36,14 +39,18 @@ class Case:
     def name(self) -> str:
         return f"{self.kernel} {self.label}"
 
+    def function(self, kernels: Any) -> Callable[..., Any]:
+        """What is timed, from the compiled kernels or from the reference."""
+        return self.run(kernels) if self.run else getattr(kernels, self.kernel)
+
 
 def f32(*shape: int) -> Callable[[np.random.Generator], np.ndarray]:
     return lambda rng: rng.standard_normal(shape, dtype=np.float32)
 
 
 def arrays(*makers: Any) -> Callable[[np.random.Generator], tuple]:
-    """Arguments from makers; what is not callable is passed as it is."""
-    return lambda rng: tuple(make(rng) if callable(make) else make for make in makers)
+    """Arguments from makers; what is no function is passed as it is."""
+    return lambda rng: tuple(make(rng) if inspect.isfunction(make) else make for make in makers)
 
 
 def call(function: Any, *args: Any, **settings: Any) -> Callable[[], Any]:
@@ -295,15 +302,14 @@ def softmax() -> Iterator[Case]:
         )  # fmt: skip
     for n, c in ((128, 10), (768, 65), (1024, 1000)):
         labels = lambda rng, n=n, c=c: rng.integers(0, c, n)  # noqa: E731
-        lse = lambda rng, n=n: rng.standard_normal(n, dtype=np.float32) + np.float32(9)  # noqa: E731
         yield Case(
             "softmax", "cross_entropy", f"({n}, {c})", arrays(f32(n, c), labels), bytes=4 * n * c,
             peer=lambda z, t: call(torch.nn.functional.cross_entropy, z, t, reduction="none"),
         )  # fmt: skip
-        # PyTorch has no kernel of its own for it: softmax's gradient is what it runs
         yield Case(
-            "softmax", "cross_entropy_grad", f"({n}, {c})", arrays(f32(n), f32(n, c), labels, lse),
-            bytes=8 * n * c,
+            "softmax", "cross_entropy_grad", f"({n}, {c})",
+            lambda rng, n=n, c=c, labels=labels: _cross_entropy_grad_args(rng, n, c, labels),
+            bytes=8 * n * c, peer=_cross_entropy_grad,
         )  # fmt: skip
     shape = (1024, 1024)
     for name, peer in (
@@ -315,6 +321,23 @@ def softmax() -> Iterator[Case]:
             scale=64,
             peer=lambda g, y, f=peer: call(getattr(torch.ops.aten, f), g, y, -1, torch.float32),
         )  # fmt: skip
+
+
+def _cross_entropy_grad_args(rng: np.random.Generator, n: int, c: int, labels: Any) -> tuple:
+    g, logits, classes = f32(n)(rng), f32(n, c)(rng), labels(rng)
+    return g, logits, classes, reference.cross_entropy(logits, classes)[1]
+
+
+def _cross_entropy_grad(g: Any, logits: Any, labels: Any, lse: Any) -> Callable[[], Any]:
+    """The two kernels that PyTorch's backward runs, on what its forward has kept."""
+    aten, log_p = torch.ops.aten, torch.log_softmax(logits, -1)
+    weight = torch.tensor(0.0)
+
+    def run() -> Any:
+        picked = aten.nll_loss_backward(g, log_p, labels, None, 0, -100, weight)
+        return aten._log_softmax_backward_data(picked, log_p, -1, torch.float32)
+
+    return run
 
 
 def normalization() -> Iterator[Case]:
@@ -373,6 +396,7 @@ def pooling() -> Iterator[Case]:
     )  # fmt: skip
     yield Case(
         "pooling", "max_pool2d_grad", label, arrays(f32(*small), window, shape), bytes=5.25 * count,
+        peer=_max_pool_grad,
     )  # fmt: skip
     yield Case(
         "pooling", "max_pool2d_gather", label, arrays(f32(*shape), window), bytes=2.25 * count,
@@ -383,7 +407,18 @@ def pooling() -> Iterator[Case]:
     )  # fmt: skip
     yield Case(
         "pooling", "average_pool2d_grad", label, arrays(f32(*small), shape), bytes=5 * count,
+        peer=lambda g, shape: call(
+            torch.ops.aten.avg_pool2d_backward, _nchw(g), _nchw(torch.empty(shape)),
+            [2, 2], [2, 2], [0, 0], False, True, None,
+        ),
     )  # fmt: skip
+
+
+def _max_pool_grad(g: Any, index: Any, shape: Any) -> Callable[[], Any]:
+    x = _nchw(torch.randn(shape))
+    places = torch.nn.functional.max_pool2d(x, 2, return_indices=True)[1]
+    numbers = ([2, 2], [2, 2], [0, 0], [1, 1], False)
+    return call(torch.ops.aten.max_pool2d_with_indices_backward, _nchw(g), x, *numbers, places)
 
 
 def indexing() -> Iterator[Case]:
@@ -465,31 +500,80 @@ def attention() -> Iterator[Case]:
 
 
 def _attention_grad_args(rng: np.random.Generator, make: Any, causal: bool) -> tuple:
-    from tinygrad_cn.kernels import reference
-
     g, q, k, v = (make(rng) for _ in range(4))
     return g, q, k, v, *reference.attention(q, k, v, causal=causal)
 
 
 def recurrent() -> Iterator[Case]:
-    t, n, units = 50, 32, 128
-    rule = {"simple_rnn": 1, "lstm": 4, "gru": 3}
-    for name, gates in rule.items():
-        z, r = f32(t, n, gates * units), f32(units, gates * units)
-        flops = 2 * t * n * units * gates * units
-        kernel = lambda rng, r=r: r(rng) / np.float32(math.sqrt(units))  # noqa: E731
-        label = f"T{t} N{n} U{units}"
-        yield Case("recurrent", name, label, arrays(z, kernel), flops=flops, scale=1024)
+    t, n, d, units = 50, 32, 32, 128
+    for name, gates in {"simple_rnn": 1, "lstm": 4, "gru": 3}.items():
+        width = gates * units
+        kernel = lambda rng, w=width: f32(units, w)(rng) / np.float32(math.sqrt(units))  # noqa: E731
+        flops, label = 2 * t * n * units * width, f"T{t} N{n} U{units}"
+        yield Case(
+            "recurrent", name, label, arrays(f32(t, n, width), kernel), flops=flops, scale=1024
+        )
         yield Case(
             "recurrent", f"{name}_grad", label,
-            lambda rng, name=name, z=z, r=kernel: _recurrent_grad_args(rng, name, z, r),
+            lambda rng, name=name, w=width, r=kernel: _recurrent_grad_args(
+                rng, name, f32(t, n, w), r
+            ),
             flops=2 * flops, scale=4096,
+        )  # fmt: skip
+        # with the input's projection, as PyTorch computes it
+        make = arrays(f32(t, n, d), f32(d, width), kernel, f32(width))
+        whole = flops + 2 * t * n * d * width
+        yield Case(
+            "recurrent", name, f"{label} D{d} forward", make, flops=whole, scale=1024,
+            run=lambda k, name=name: lambda x, w, r, b: _forward(k, name, x, w, r, b)[0],
+            peer=lambda x, w, r, b, name=name: _torch_recurrent(name, x, w, r, b, False),
+        )  # fmt: skip
+        yield Case(
+            "recurrent", name, f"{label} D{d} forward+backward", make, flops=3 * whole, scale=8192,
+            run=lambda k, name=name: lambda x, w, r, b: _forward_and_backward(k, name, x, w, r, b),
+            peer=lambda x, w, r, b, name=name: _torch_recurrent(name, x, w, r, b, True),
         )  # fmt: skip
 
 
-def _recurrent_grad_args(rng: np.random.Generator, name: str, z: Any, r: Any) -> tuple:
-    from tinygrad_cn.kernels import reference
+def _forward(k: Any, name: str, x: Any, w: Any, r: Any, b: Any) -> tuple:
+    results = getattr(k, name)(k.matmul(x, w, b), r)
+    return (results,) if name == "simple_rnn" else results
 
+
+def _forward_and_backward(k: Any, name: str, x: Any, w: Any, r: Any, b: Any) -> tuple:
+    """The gradients of the sum of all states in x, w, r and b."""
+    results = _forward(k, name, x, w, r, b)
+    g = np.ones_like(results[0])
+    before = (g, None) if name == "lstm" else (g,)
+    gz, gr = getattr(k, f"{name}_grad")(*before, *results, r)[:2]
+    rows = gz.reshape(-1, gz.shape[-1])
+    gw = k.matmul(x.reshape(-1, x.shape[-1]).T, rows)
+    return k.matmul(gz, w.T), gw, gr, k.sum(rows, 0)
+
+
+def _torch_recurrent(
+    name: str, x: Any, w: Any, r: Any, b: Any, backward: bool
+) -> Callable[[], Any]:
+    kind = {"simple_rnn": "RNN", "lstm": "LSTM", "gru": "GRU"}[name]
+    module = getattr(torch.nn, kind)(x.shape[-1], r.shape[0])
+    if name == "gru":  # PyTorch has the reset gate first
+        w, r, b = (torch.cat([p.chunk(3, -1)[i] for i in (1, 0, 2)], -1) for p in (w, r, b))
+    values = (w.T, r.T, b, torch.zeros_like(b))
+    with torch.no_grad():
+        for parameter, value in zip(module.parameters(), values, strict=True):
+            parameter.copy_(value)
+    x = x.clone().requires_grad_(backward)
+    inputs = [x, *module.parameters()]
+    ones = torch.ones(*x.shape[:2], r.shape[0])
+
+    def forward() -> Any:
+        with torch.no_grad():
+            return module(x)[0]
+
+    return (lambda: torch.autograd.grad(module(x)[0], inputs, ones)) if backward else forward
+
+
+def _recurrent_grad_args(rng: np.random.Generator, name: str, z: Any, r: Any) -> tuple:
     r = r(rng)
     results = getattr(reference, name)(z(rng), r)
     states = results if name == "simple_rnn" else results[0]
