@@ -14,6 +14,7 @@ class Mode(NamedTuple):
     recording: bool = True  # do ops remember how they were made?
     observer: Callable[..., None] | None = None  # sees each op: (op, args, settings, output, node)
     scope: str = ""  # the layer being called, as in "model/dense_1"
+    training: bool | None = None  # what the outermost layer was called with; None: was not told
     capture: Any = None  # the plan.Capture that is watching, while `jit` records a step
 
 
