@@ -19,6 +19,7 @@
 
 #define TG_Q TG_ATTENTION_QUERIES
 #define TG_K TG_ATTENTION_KEYS
+#define TG_STRIP (2 * V_LANES > 16 ? 2 * V_LANES : 16) /* queries that forward takes at once */
 
 /* Rows of queries into panels: element (i, d) of `rows` goes to row d, column i. */
 TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *rows, ptrdiff_t stride,
@@ -33,10 +34,10 @@ TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *ro
             V(store)(panels + i, V(mul)(V(load)(panels + i), V(set1)(scale)));
 }
 
-/* tile (n_keys x n, rows TG_Q apart) = rows of K or V times panels. */
+/* tile (n_keys x n, its rows `tile_row` apart) = rows of K or V times panels. */
 TG_INLINE void TG_FN(attention_product)(ptrdiff_t n_keys, ptrdiff_t n, ptrdiff_t depth,
                                         const V_T *rows, ptrdiff_t stride, const V_T *panels,
-                                        V_T *tile)
+                                        V_T *tile, ptrdiff_t tile_row)
 {
     tg_gemm_block g = {.m = n_keys, .n = (n + V_LANES - 1) / V_LANES * V_LANES, .k = depth};
     g.a = rows;
@@ -46,7 +47,7 @@ TG_INLINE void TG_FN(attention_product)(ptrdiff_t n_keys, ptrdiff_t n, ptrdiff_t
     g.b_row = 2 * V_LANES;
     g.b_panel = 2 * V_LANES * depth;
     g.c = tile;
-    g.c_row = TG_Q;
+    g.c_row = tile_row;
     TG_FN(gemm_block)(&g);
 }
 
@@ -71,7 +72,7 @@ TG_INLINE void TG_FN(attention_add)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const
 
 /* Apply the mask and the diagonal to a tile: queries q0 .. q0 + n, keys k0 .. k0 + n_keys. */
 TG_INLINE void TG_FN(attention_mask)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n,
-                                     ptrdiff_t k0, ptrdiff_t n_keys, V_T *tile)
+                                     ptrdiff_t k0, ptrdiff_t n_keys, V_T *tile, ptrdiff_t tile_row)
 {
     const V_T hidden = (V_T)-INFINITY;
     if (p->mask_kind == TG_MASK_BOOL && p->mask_row == 0) { /* of keys only: padding */
@@ -79,26 +80,26 @@ TG_INLINE void TG_FN(attention_mask)(const tg_attention_part *p, ptrdiff_t q0, p
         for (ptrdiff_t j = 0; j < n_keys; j++)
             if (!mask[j * p->mask_col])
                 for (ptrdiff_t i = 0; i < n; i++)
-                    tile[j * TG_Q + i] = hidden;
+                    tile[j * tile_row + i] = hidden;
     } else if (p->mask_kind == TG_MASK_BOOL) {
         for (ptrdiff_t i = 0; i < n; i++) {
             const uint8_t *mask = (const uint8_t *)p->mask + (q0 + i) * p->mask_row;
             for (ptrdiff_t j = 0; j < n_keys; j++) {
-                V_T s = tile[j * TG_Q + i];
-                tile[j * TG_Q + i] = mask[(k0 + j) * p->mask_col] ? s : hidden;
+                V_T s = tile[j * tile_row + i];
+                tile[j * tile_row + i] = mask[(k0 + j) * p->mask_col] ? s : hidden;
             }
         }
     } else if (p->mask_kind == TG_MASK_ADDED) {
         for (ptrdiff_t i = 0; i < n; i++) {
             const V_T *mask = (const V_T *)p->mask + (q0 + i) * p->mask_row;
             for (ptrdiff_t j = 0; j < n_keys; j++)
-                tile[j * TG_Q + i] += mask[(k0 + j) * p->mask_col];
+                tile[j * tile_row + i] += mask[(k0 + j) * p->mask_col];
         }
     }
     if (p->causal)
         for (ptrdiff_t j = q0 < k0 ? 0 : q0 + 1 - k0; j < n_keys; j++)
             for (ptrdiff_t i = 0; i < n && q0 + i < k0 + j; i++)
-                tile[j * TG_Q + i] = hidden;
+                tile[j * tile_row + i] = hidden;
 }
 
 /* One vector of queries over a tile: the new maximum, exp(score - maximum) in place, their sum.
@@ -108,27 +109,27 @@ TG_INLINE VT TG_FN(attention_softmax)(ptrdiff_t n_keys, V_T *tile, V_T *largest,
     VT old = V(load)(largest), m0 = old, m1 = old, m2 = old, m3 = old;
     ptrdiff_t j = 0;
     for (; j + 4 <= n_keys; j += 4) {
-        m0 = V(max)(V(load)(tile + j * TG_Q), m0);
-        m1 = V(max)(V(load)(tile + (j + 1) * TG_Q), m1);
-        m2 = V(max)(V(load)(tile + (j + 2) * TG_Q), m2);
-        m3 = V(max)(V(load)(tile + (j + 3) * TG_Q), m3);
+        m0 = V(max)(V(load)(tile + j * TG_STRIP), m0);
+        m1 = V(max)(V(load)(tile + (j + 1) * TG_STRIP), m1);
+        m2 = V(max)(V(load)(tile + (j + 2) * TG_STRIP), m2);
+        m3 = V(max)(V(load)(tile + (j + 3) * TG_STRIP), m3);
     }
     for (; j < n_keys; j++)
-        m0 = V(max)(V(load)(tile + j * TG_Q), m0);
+        m0 = V(max)(V(load)(tile + j * TG_STRIP), m0);
     m0 = V(max)(V(max)(m0, m1), V(max)(m2, m3));
     VT top = V(select)(V(eq)(m0, V(set1)((V_T)-INFINITY)), V(zero)(), m0);
     VT s0 = V(zero)(), s1 = s0;
     for (j = 0; j + 2 <= n_keys; j += 2) {
-        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_Q), top));
-        VT e1 = V(exp_flush)(V(sub)(V(load)(tile + (j + 1) * TG_Q), top));
-        V(store)(tile + j * TG_Q, e0);
-        V(store)(tile + (j + 1) * TG_Q, e1);
+        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_STRIP), top));
+        VT e1 = V(exp_flush)(V(sub)(V(load)(tile + (j + 1) * TG_STRIP), top));
+        V(store)(tile + j * TG_STRIP, e0);
+        V(store)(tile + (j + 1) * TG_STRIP, e1);
         s0 = V(add)(s0, e0);
         s1 = V(add)(s1, e1);
     }
     for (; j < n_keys; j++) {
-        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_Q), top));
-        V(store)(tile + j * TG_Q, e0);
+        VT e0 = V(exp_flush)(V(sub)(V(load)(tile + j * TG_STRIP), top));
+        V(store)(tile + j * TG_STRIP, e0);
         s0 = V(add)(s0, e0);
     }
     VT shrink = V(exp_flush)(V(sub)(old, top));
@@ -137,38 +138,55 @@ TG_INLINE VT TG_FN(attention_softmax)(ptrdiff_t n_keys, V_T *tile, V_T *largest,
     return shrink;
 }
 
-/* n <= TG_Q queries from q0 on, over all keys they may attend. */
+/* A strip of n queries from q0 on meets a block of keys. The tile of scores is small (16 KB with
+ * AVX-512) and stays in the first-level cache from one product to the next. */
+TG_INLINE void TG_FN(attention_strip)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n,
+                                      ptrdiff_t k0, const V_T *panels, V_T *sums, V_T *tile,
+                                      V_T *largest, V_T *total, V_T *shrink)
+{
+    const ptrdiff_t e = p->value_depth;
+    const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
+    const ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
+    int shrinks = 0;
+    if (nk <= 0)
+        return;
+    TG_FN(attention_product)(nk, n, p->depth, (const V_T *)p->k + k0 * p->k_row, p->k_row, panels,
+                             tile, TG_STRIP);
+    if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
+        TG_FN(attention_mask)(p, q0, n, k0, nk, tile, TG_STRIP);
+    for (ptrdiff_t i = 0; i < n; i += V_LANES) {
+        VT s = TG_FN(attention_softmax)(nk, tile + i, largest + i, total + i);
+        shrinks |= V(mask_any)(V(ne)(s, V(set1)(1)));
+        V(store)(shrink + i, s);
+    }
+    if (k0 && shrinks)
+        for (ptrdiff_t i = 0; i < n; i++)
+            for (ptrdiff_t c = 0; c < e; c++)
+                sums[i * e + c] *= shrink[i];
+    TG_FN(attention_add)(n, e, nk, tile, 1, TG_STRIP, (const V_T *)p->v + k0 * p->v_row, p->v_row,
+                         sums, e, k0 > 0);
+}
+
+/* n <= TG_Q queries from q0 on, over all keys they may attend: a block of keys and values is brought
+ * near once and meets all strips. */
 TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
 {
     const ptrdiff_t wider = p->depth > p->value_depth ? p->depth : p->value_depth;
     V_T *panels = p->work, *sums = panels + TG_Q * wider, *tile = sums + TG_Q * wider;
-    V_T *largest = tile + TG_Q * TG_K, *total = largest + TG_Q, *shrink = total + TG_Q;
-    const ptrdiff_t e = p->value_depth, n_vectors = (n + V_LANES - 1) / V_LANES;
+    V_T *largest = tile + TG_STRIP * TG_K, *total = largest + TG_Q, *shrink = total + TG_Q;
+    const ptrdiff_t e = p->value_depth;
     const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
-    const V_T *k = p->k, *v = p->v;
     TG_FN(attention_pack)(n, p->depth, (const V_T *)p->q + q0 * p->q_row, p->q_row,
                           (V_T)p->scale, panels);
-    for (ptrdiff_t i = 0; i < n_vectors * V_LANES; i++) {
+    for (ptrdiff_t i = 0; i < TG_Q; i++) {
         largest[i] = (V_T)-INFINITY;
         total[i] = 0;
     }
-    for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K) {
-        ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
-        int shrinks = 0;
-        TG_FN(attention_product)(nk, n, p->depth, k + k0 * p->k_row, p->k_row, panels, tile);
-        if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
-            TG_FN(attention_mask)(p, q0, n, k0, nk, tile);
-        for (ptrdiff_t i = 0; i < n_vectors * V_LANES; i += V_LANES) {
-            VT s = TG_FN(attention_softmax)(nk, tile + i, largest + i, total + i);
-            shrinks |= V(mask_any)(V(ne)(s, V(set1)(1)));
-            V(store)(shrink + i, s);
-        }
-        if (k0 && shrinks)
-            for (ptrdiff_t i = 0; i < n; i++)
-                for (ptrdiff_t c = 0; c < e; c++)
-                    sums[i * e + c] *= shrink[i];
-        TG_FN(attention_add)(n, e, nk, tile, 1, TG_Q, v + k0 * p->v_row, p->v_row, sums, e, k0 > 0);
-    }
+    for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K)
+        for (ptrdiff_t i = 0; i < n; i += TG_STRIP)
+            TG_FN(attention_strip)(p, q0 + i, n - i < TG_STRIP ? n - i : TG_STRIP, k0,
+                                   panels + i * p->depth, sums + i * e, tile, largest + i, total + i,
+                                   shrink);
     for (ptrdiff_t i = 0; i < n; i++) {
         V_T *y = (V_T *)p->y + (q0 + i) * p->y_row;
         int nothing = total[i] == 0;
@@ -179,10 +197,7 @@ TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0
     for (ptrdiff_t i = 0; i < n; i += V_LANES) {
         VT sum = V(load)(total + i), lse = V(add)(V(load)(largest + i), V(log)(sum));
         lse = V(select)(V(eq)(sum, V(zero)()), V(set1)((V_T)-INFINITY), lse);
-        if (n - i >= V_LANES)
-            V(store)((V_T *)p->lse + q0 + i, lse);
-        else
-            V(store_tail)((V_T *)p->lse + q0 + i, lse, n - i);
+        TG_FN(store_upto)((V_T *)p->lse + q0 + i, lse, n - i);
     }
 }
 
@@ -196,15 +211,14 @@ TG_KERNEL void TG_FN(attention)(const tg_attention_part *p)
 TG_INLINE void TG_FN(attention_score_grad)(ptrdiff_t n_keys, ptrdiff_t n, V_T *tile, V_T *gtile,
                                            const V_T *lse, const V_T *d, V_T scale)
 {
-    for (ptrdiff_t i = 0; i < n; i += V_LANES) {
-        VT top = V(load)(lse + i), less = V(load)(d + i), s = V(set1)(scale);
-        for (ptrdiff_t j = 0; j < n_keys; j++) {
-            V_T *at = tile + j * TG_Q + i, *g = gtile + j * TG_Q + i;
-            VT e = V(exp_flush)(V(sub)(V(load)(at), top));
-            V(store)(at, e);
-            V(store)(g, V(mul)(V(mul)(e, s), V(sub)(V(load)(g), less)));
+    VT s = V(set1)(scale);
+    for (ptrdiff_t j = 0; j < n_keys; j++, tile += TG_Q, gtile += TG_Q)
+        for (ptrdiff_t i = 0; i < n; i += V_LANES) {
+            VT e = V(exp_flush)(V(sub)(V(load)(tile + i), V(load)(lse + i)));
+            V(store)(tile + i, e);
+            e = V(mul)(V(mul)(e, s), V(sub)(V(load)(gtile + i), V(load)(d + i)));
+            V(store)(gtile + i, e);
         }
-    }
 }
 
 TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
@@ -236,10 +250,10 @@ TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff
     for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K) {
         ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
         const V_T *kb = k + k0 * p->k_row, *vb = v + k0 * p->v_row;
-        TG_FN(attention_product)(nk, n, depth, kb, p->k_row, panels, tile);
+        TG_FN(attention_product)(nk, n, depth, kb, p->k_row, panels, tile, TG_Q);
         if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
-            TG_FN(attention_mask)(p, q0, n, k0, nk, tile);
-        TG_FN(attention_product)(nk, n, e, vb, p->v_row, gpanels, gtile);
+            TG_FN(attention_mask)(p, q0, n, k0, nk, tile, TG_Q);
+        TG_FN(attention_product)(nk, n, e, vb, p->v_row, gpanels, gtile, TG_Q);
         TG_FN(attention_score_grad)(nk, n, tile, gtile, lse, d, (V_T)p->scale);
         TG_FN(attention_add)(nk, e, n, tile, TG_Q, 1, g, p->g_row, gv + k0 * p->gv_row,
                              p->gv_row, 1);
@@ -261,3 +275,4 @@ TG_KERNEL void TG_FN(attention_grad)(const tg_attention_part *p)
 
 #undef TG_Q
 #undef TG_K
+#undef TG_STRIP
