@@ -62,6 +62,12 @@ cdef extern from "tg.h" nogil:
 cdef cnp.ndarray allocate(int ndim, const cnp.npy_intp *shape, int typenum)
 cdef cnp.ndarray allocate_like(cnp.ndarray x)
 
+# np.asarray(x), without a Python call when x is an ndarray.
+cdef cnp.ndarray as_array(object x)
+
+# Whether the memory from the first to the last byte of x and y has a part in common.
+cdef bint may_overlap(cnp.ndarray x, cnp.ndarray y) noexcept
+
 # NPY_FLOAT or NPY_DOUBLE when the compiled kernels take x (its byte order may be foreign), else -1.
 cdef int float_type(cnp.ndarray x) noexcept
 

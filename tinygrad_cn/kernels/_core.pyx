@@ -80,6 +80,36 @@ cdef cnp.ndarray allocate_like(cnp.ndarray x):
     return allocate(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
 
 
+cdef inline cnp.ndarray as_array(object x):
+    return <cnp.ndarray>x if isinstance(x, cnp.ndarray) else np.asarray(x)
+
+
+# The first byte of x and the one after its last; strides may be negative.
+cdef void byte_bounds(cnp.ndarray x, char **low, char **high) noexcept:
+    cdef Py_ssize_t span
+    cdef int i
+    low[0] = high[0] = <char *>cnp.PyArray_DATA(x)
+    if cnp.PyArray_SIZE(x) == 0:
+        return
+    high[0] += cnp.PyArray_ITEMSIZE(x)
+    for i in range(cnp.PyArray_NDIM(x)):
+        span = (cnp.PyArray_DIM(x, i) - 1) * cnp.PyArray_STRIDE(x, i)
+        if span > 0:
+            high[0] += span
+        else:
+            low[0] += span
+
+
+cdef bint may_overlap(cnp.ndarray x, cnp.ndarray y) noexcept:
+    cdef char *x_low
+    cdef char *x_high
+    cdef char *y_low
+    cdef char *y_high
+    byte_bounds(x, &x_low, &x_high)
+    byte_bounds(y, &y_low, &y_high)
+    return x_low < y_high and y_low < x_high
+
+
 cdef int float_type(cnp.ndarray x) noexcept:
     cdef int typenum = cnp.PyArray_TYPE(x)
     return typenum if typenum == cnp.NPY_FLOAT or typenum == cnp.NPY_DOUBLE else -1
@@ -375,6 +405,11 @@ _read_environment()
 
 include "elementwise.pxi"
 include "normalization.pxi"
+include "optimizer.pxi"
+include "random.pxi"
+include "indexing.pxi"
+include "softmax.pxi"
+include "reduction.pxi"
 include "attention.pxi"
 include "recurrent.pxi"
 include "matmul.pxi"

@@ -49,7 +49,7 @@ def attention(q, k, v, mask=None, causal=False, scale=None):
     """(y, lse); see tinygrad_cn.kernels.reference.attention."""
     cdef cnp.ndarray a, b, c, y, lse
     cdef tg_call call
-    q, k, v = np.asarray(q), np.asarray(k), np.asarray(v)
+    q, k, v = as_array(q), as_array(k), as_array(v)
     check_attention("attention", q, k, v, mask)
     if not same_type((q, k, v), float_type(q)):
         return by_reference("attention", (q, k, v, mask, causal, scale))

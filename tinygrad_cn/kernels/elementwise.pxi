@@ -20,7 +20,7 @@ cdef extern from *:
 cdef bint fits(object out, int ndim, const cnp.npy_intp *shape, int typenum):
     cdef cnp.ndarray y
     cdef int i
-    if not isinstance(out, np.ndarray):
+    if not isinstance(out, cnp.ndarray):
         return False
     y = <cnp.ndarray>out
     if cnp.PyArray_TYPE(y) != typenum or cnp.PyArray_NDIM(y) != ndim:
@@ -42,7 +42,7 @@ cdef cnp.ndarray apart(cnp.ndarray x, cnp.ndarray y):
     for i in range(ndim):
         same = same and cnp.PyArray_DIMS(x)[i] == cnp.PyArray_DIMS(y)[i]
         same = same and cnp.PyArray_STRIDES(x)[i] == cnp.PyArray_STRIDES(y)[i]
-    if same or not np.may_share_memory(x, y):
+    if same or not may_overlap(x, y):
         return x
     return copy(x)
 
@@ -50,7 +50,7 @@ cdef cnp.ndarray apart(cnp.ndarray x, cnp.ndarray y):
 cdef object unary(int op, str name, object x, object out):
     cdef tg_call call
     cdef cnp.ndarray a, y
-    if not isinstance(x, np.ndarray):
+    if not isinstance(x, cnp.ndarray):
         return by_reference(name, (x, out))
     a = <cnp.ndarray>x
     if float_type(a) < 0 or cnp.PyArray_NDIM(a) > TG_MAX_NDIM:
@@ -87,23 +87,23 @@ cdef inline bint is_number(object x):
 
 # x as an array of the dtype, or None when NumPy has to find the common dtype.
 cdef object operand(object x, int typenum):
-    if isinstance(x, np.ndarray):
+    if isinstance(x, cnp.ndarray):
         return behaved(<cnp.ndarray>x) if cnp.PyArray_TYPE(<cnp.ndarray>x) == typenum else None
     if is_number(x):
         try:
             return number(x, typenum)
         except OverflowError:  # an integer beyond all floats
             return None
-    if isinstance(x, np.generic):
-        x = np.asarray(x)
+    if isinstance(x, cnp.generic):
+        x = as_array(x)
         return x if cnp.PyArray_TYPE(<cnp.ndarray>x) == typenum else None
     return None
 
 
 cdef inline int type_of_pair(object a, object b):
-    if isinstance(a, np.ndarray):
+    if isinstance(a, cnp.ndarray):
         return float_type(<cnp.ndarray>a)
-    return float_type(<cnp.ndarray>b) if isinstance(b, np.ndarray) else -1
+    return float_type(<cnp.ndarray>b) if isinstance(b, cnp.ndarray) else -1
 
 
 # The shape that a and b broadcast to: the number of dimensions, or -1.
@@ -127,8 +127,11 @@ cdef int broadcast(cnp.npy_intp *shape, int ndim, cnp.ndarray x) noexcept:
 
 
 cdef int refuse_shapes(str name, object a, object b) except -1:
-    raise ValueError(f"[{name}] the shapes do not broadcast. Expected equal lengths or 1 in every "
-                     f"axis, received shapes {np.shape(a)} and {np.shape(b)}.")
+    by_reference(name, (a, b))  # its error says which axis disagrees
+
+
+cdef object pair_by_reference(int driver, str name, object a, object b, object out):
+    return by_reference(name, (a, b, out) if driver == TG_DRIVER_binary else (a, b))
 
 
 cdef object binary(int driver, int op, str name, object a, object b, object out):
@@ -136,15 +139,14 @@ cdef object binary(int driver, int op, str name, object a, object b, object out)
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
     cdef cnp.ndarray u, v, y
     cdef int ndim, typenum = type_of_pair(a, b)
-    cdef tuple arguments = (a, b, out) if driver == TG_DRIVER_binary else (a, b)
     if typenum < 0:
-        return by_reference(name, arguments)
+        return pair_by_reference(driver, name, a, b, out)
     x, z = operand(a, typenum), operand(b, typenum)
     if x is None or z is None:
-        return by_reference(name, arguments)
+        return pair_by_reference(driver, name, a, b, out)
     u, v = <cnp.ndarray>x, <cnp.ndarray>z
     if cnp.PyArray_NDIM(u) > TG_MAX_NDIM or cnp.PyArray_NDIM(v) > TG_MAX_NDIM:
-        return by_reference(name, arguments)
+        return pair_by_reference(driver, name, a, b, out)
     ndim = broadcast(shape, broadcast(shape, 0, u), v)
     if ndim < 0:
         refuse_shapes(name, a, b)
@@ -154,7 +156,7 @@ cdef object binary(int driver, int op, str name, object a, object b, object out)
         y = <cnp.ndarray>out
         u, v = apart(u, y), apart(v, y)
     else:
-        return by_reference(name, arguments)
+        return pair_by_reference(driver, name, a, b, out)
     begin(&call, driver)
     fill(&call.arrays[0], y)
     fill_broadcast(&call.arrays[1], u, ndim, shape)
@@ -170,7 +172,7 @@ def where(condition, a, b):
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
     cdef cnp.ndarray c, u, v, y
     cdef int ndim, typenum = type_of_pair(a, b)
-    if typenum < 0 or not isinstance(condition, np.ndarray):
+    if typenum < 0 or not isinstance(condition, cnp.ndarray):
         return by_reference("where", (condition, a, b))
     x, z, c = operand(a, typenum), operand(b, typenum), <cnp.ndarray>condition
     if x is None or z is None or cnp.PyArray_NDIM(c) > TG_MAX_NDIM:
@@ -183,9 +185,7 @@ def where(condition, a, b):
     ndim = broadcast(shape, broadcast(shape, 0, u), v)
     ndim = broadcast(shape, ndim, c) if ndim >= 0 else ndim
     if ndim < 0:
-        raise ValueError("[where] the shapes do not broadcast. Expected equal lengths or 1 in every "
-                         f"axis, received shapes {np.shape(condition)}, {np.shape(a)} and "
-                         f"{np.shape(b)}.")
+        return by_reference("where", (condition, a, b))  # its error says which axis disagrees
     y = allocate(ndim, shape, typenum)
     begin(&call, TG_DRIVER_where)
     fill(&call.arrays[0], y)
@@ -200,7 +200,7 @@ def copy(x):
     """A new array in C order and native byte order with the values of x."""
     cdef tg_call call
     cdef cnp.ndarray a, y
-    if not isinstance(x, np.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):
+    if not isinstance(x, cnp.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):
         return by_reference("copy", (x,))
     a = <cnp.ndarray>x
     if cnp.PyArray_NDIM(a) > TG_MAX_NDIM or not cnp.PyArray_ISBEHAVED_RO(a):
@@ -220,7 +220,7 @@ def negative(x, out=None):
     return unary(TG_UNARY_negative, "negative", x, out)
 
 
-def abs(x, out=None):
+def _abs(x, out=None):
     return unary(TG_UNARY_abs, "abs", x, out)
 
 
@@ -328,7 +328,7 @@ def ceil(x, out=None):
     return unary(TG_UNARY_ceil, "ceil", x, out)
 
 
-def round(x, out=None):
+def _round(x, out=None):
     return unary(TG_UNARY_round, "round", x, out)
 
 
@@ -376,7 +376,7 @@ def divide(a, b, out=None):
     return binary(TG_DRIVER_binary, TG_BINARY_divide, "divide", a, b, out)
 
 
-def pow(a, b, out=None):
+def _pow(a, b, out=None):
     return binary(TG_DRIVER_binary, TG_BINARY_pow, "pow", a, b, out)
 
 
@@ -442,3 +442,9 @@ def greater(a, b):
 
 def greater_equal(a, b):
     return binary(TG_DRIVER_compare, TG_COMPARE_greater_equal, "greater_equal", a, b, None)
+
+
+# Built-in functions that the rest of this module means when it says so: see reduction.pxi.
+for _function in (_abs, _round, _pow):
+    _function.__name__ = _function.__qualname__ = _function.__name__[1:]
+    globals()[_function.__name__] = _function

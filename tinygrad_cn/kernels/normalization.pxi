@@ -12,7 +12,7 @@ cdef enum: LAYER_NORM = 0, RMS_NORM = 1
 # The arrays of a call whose dtype must be that of the first; None is allowed.
 cdef bint same_type(tuple arrays, int typenum):
     for a in arrays:
-        if a is not None and (not isinstance(a, np.ndarray)
+        if a is not None and (not isinstance(a, cnp.ndarray)
                               or cnp.PyArray_TYPE(<cnp.ndarray>a) != typenum):
             return False
     return typenum >= 0
@@ -82,7 +82,7 @@ cdef tuple rows_backward(int kind, g, x, gamma, mean, rstd):
 
 def layer_norm(x, gamma=None, beta=None, epsilon=1e-3):
     """(y, mean, rstd); see tinygrad_cn.kernels.reference.layer_norm."""
-    x = np.asarray(x)
+    x = as_array(x)
     if not same_type((x, gamma, beta), float_type(x)):
         return by_reference("layer_norm", (x, gamma, beta, epsilon))
     check_rows("layer_norm", x, gamma=gamma, beta=beta)
@@ -102,7 +102,7 @@ def layer_norm_grad(g, x, gamma, mean, rstd):
 
 def rms_norm(x, gamma=None, epsilon=1e-6):
     """(y, rrms); see tinygrad_cn.kernels.reference.rms_norm."""
-    x = np.asarray(x)
+    x = as_array(x)
     if not same_type((x, gamma), float_type(x)):
         return by_reference("rms_norm", (x, gamma, epsilon))
     check_rows("rms_norm", x, gamma=gamma)
@@ -124,7 +124,7 @@ def batch_norm(x, gamma=None, beta=None, epsilon=1e-3):
     cdef cnp.ndarray a, y, mean, var
     cdef tg_call call
     cdef int last
-    x = np.asarray(x)
+    x = as_array(x)
     if not same_type((x, gamma, beta), float_type(x)):
         return by_reference("batch_norm", (x, gamma, beta, epsilon))
     check_rows("batch_norm", x, gamma=gamma, beta=beta)
