@@ -41,14 +41,14 @@ from .normalization import (
 from .pooling import average_pool, max_pool
 from .recurrent import gru, gru_step, lstm, lstm_step, rnn, simple_rnn, simple_rnn_step
 from .reduction import (
-    all, amax, amin, any, argmax, argmin, count_nonzero, cumprod, cumsum, logsumexp, max, mean, min,
+    all, amax, amin, any, argmax, argmin, count_nonzero, cumprod, cumsum, max, mean, min,
     prod, std, sum, sum_to, var,
 )  # fmt: skip
 from .shape import (
     astype, broadcast_to, cast, copy, diag, diagonal, expand_dims, flatten, flip, matrix_transpose,
     moveaxis, permute_dims, ravel, reshape, squeeze, swapaxes, transpose, tril, triu,
 )  # fmt: skip
-from .softmax import log_softmax, softmax
+from .softmax import log_softmax, logsumexp, softmax
 from .sorting import argsort, median, sort, top_k, topk
 from .trigonometry import (
     acos, acosh, asin, asinh, atan, atan2, atanh, cos, cosh, erf, sin, sinh, tan, tanh,

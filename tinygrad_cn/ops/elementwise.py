@@ -19,6 +19,7 @@ from tinygrad_cn.op import Op, Value
 from .comparison import (
     equal, greater, greater_equal, isinf, less, less_equal, logical_and, logical_not,
 )  # fmt: skip
+from .creation import zeros_like
 
 # --- arithmetic -----------------------------------------------------------------------------------
 
@@ -131,7 +132,7 @@ class Sign(Op):
         return kernels.sign(x)
 
     def vjp(g):
-        return None
+        return zeros_like(g)
 
 
 class Maximum(Op):
@@ -187,7 +188,7 @@ class FloorDivide(Op):
             return np.asarray(np.floor_divide(a, b))
 
     def vjp(g):
-        return None, None
+        return zeros_like(g), zeros_like(g)
 
 
 class Remainder(Op):
@@ -370,7 +371,7 @@ class Floor(Op):
         return kernels.floor(x)
 
     def vjp(g):
-        return None
+        return zeros_like(g)
 
 
 class Ceil(Op):
@@ -380,7 +381,7 @@ class Ceil(Op):
         return kernels.ceil(x)
 
     def vjp(g):
-        return None
+        return zeros_like(g)
 
 
 class Round(Op):
@@ -390,7 +391,7 @@ class Round(Op):
         return kernels.round(x)
 
     def vjp(g):
-        return None
+        return zeros_like(g)
 
 
 class Trunc(Op):
@@ -400,7 +401,7 @@ class Trunc(Op):
         return kernels.trunc(x)
 
     def vjp(g):
-        return None
+        return zeros_like(g)
 
 
 floor = Floor()

@@ -84,7 +84,9 @@ def sparse_categorical_crossentropy(
     output = asarray(output)
     op = "sparse_categorical_crossentropy"
     at = _axis(op, axis, output.ndim)
-    labels = target.data if isinstance(target, Value) else np.asarray(target)
+    if not isinstance(target, (Value, np.ndarray)):
+        target = np.asarray(target)
+    labels = target.data if isinstance(target, Value) else target
     if labels.ndim == output.ndim and labels.shape[at] == 1:
         target = squeeze(target, at)
         labels = target.data

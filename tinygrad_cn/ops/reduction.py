@@ -10,11 +10,11 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
-from .comparison import equal, isinf
+from .comparison import equal
 from .creation import asarray, ones
-from .elementwise import exp, sqrt, square, where
+from .elementwise import sqrt, square, where
 from .joining import concat
-from .shape import _axes, _axis, basic_getitem, broadcast_to, flatten, flip, moveaxis, reshape
+from .shape import _all_as_one, _axes, _axis, basic_getitem, broadcast_to, flatten, flip, reshape
 
 
 class Sum(Op):
@@ -53,10 +53,7 @@ class Prod(Op):
         return kernels.prod(x, axis, keepdims)
 
     def reference(x, axis=None, keepdims=False):
-        axes = _all_axes(axis, x.ndim)
-        kept = tuple([i for i in range(x.ndim) if i not in axes])
-        rows = moveaxis(x, kept, tuple(range(len(kept))))
-        rows = reshape(rows, shape=(*rows.shape[: len(kept)], math.prod(rows.shape[len(kept) :])))
+        rows, restore = _all_as_one("prod", x, axis, keepdims)
         while rows.shape[-1] != 1:  # halves times halves: a tree of products
             n = rows.shape[-1]
             if n % 2 or n == 0:
@@ -64,8 +61,7 @@ class Prod(Op):
             if n > 1:
                 front = basic_getitem(rows, key=(..., slice(None, n // 2)))
                 rows = front * basic_getitem(rows, key=(..., slice(n // 2, None)))
-        shape = [1 if i in axes else n for i, n in enumerate(x.shape) if keepdims or i not in axes]
-        return reshape(rows, shape=tuple(shape))
+        return restore(rows)
 
 
 class Max(Op):
@@ -142,30 +138,6 @@ class CumProd(Op):
         return y
 
 
-class LogSumExp(Op):
-    """y = ln sum e^x along the axes;  gx = g e^(x-y). No input is too large.
-
-    >>> tg.ops.logsumexp([1000, 1000]).round(1)
-    Tensor(1000.7)
-    """
-
-    def forward(x, axis=None, keepdims=False):
-        axes = _all_axes(axis, x.ndim)
-        if x.size == 0:
-            return kernels.log(kernels.sum(kernels.exp(x), axes, keepdims))
-        top = kernels.max(x, axes, True)
-        top = kernels.where(kernels.less(kernels.abs(top), math.inf), top, top.dtype.type(0))
-        total = kernels.sum(kernels.exp(kernels.subtract(x, top)), axes, True)
-        y = kernels.add(kernels.log(total), top)
-        kept = [n for i, n in enumerate(y.shape) if i not in axes]
-        return y if keepdims else y.reshape(kept)
-
-    def vjp(g, x, y, axis, keepdims):
-        y = where(isinf(y), 0.0, y)  # inf - inf would be NaN
-        y = _keep(y, x.shape, axis, keepdims)
-        return _keep(g, x.shape, axis, keepdims) * exp(x - y)
-
-
 _sum = Sum()
 _mean = Mean()
 _prod = Prod()
@@ -174,7 +146,6 @@ min = amin = Min()
 sum_to = SumTo()
 _cumsum = CumSum()
 _cumprod = CumProd()
-logsumexp = LogSumExp()
 
 
 def sum(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) -> Any:

@@ -1,15 +1,17 @@
-"""Softmax and its logarithm: fused ops with gradient kernels of their own."""
+"""Softmax and its logarithm: fused ops with gradient kernels of their own; and log-sum-exp."""
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op
 
+from .comparison import equal
 from .creation import asarray
-from .elementwise import exp
-from .reduction import sum
+from .elementwise import exp, where
+from .reduction import _all_axes, _keep, sum
 from .shape import _axes, moveaxis, reshape
 
 
@@ -53,10 +55,34 @@ class LogSoftmaxGrad(Op):
         return g - exp(y) * sum(g, axis=axis, keepdims=True)
 
 
+class LogSumExp(Op):
+    """y = ln sum e^x along the axes;  gx = g softmax(x). No input is too large.
+
+    >>> tg.ops.logsumexp([1000, 1000]).round(1)
+    Tensor(1000.7)
+    """
+
+    def forward(x, axis=None, keepdims=False):
+        axes = _all_axes(axis, x.ndim)
+        if x.size == 0:
+            return kernels.log(kernels.sum(kernels.exp(x), axes, keepdims))
+        top = kernels.max(x, axes, True)
+        top = kernels.where(kernels.less(kernels.abs(top), math.inf), top, top.dtype.type(0))
+        total = kernels.sum(kernels.exp(kernels.subtract(x, top)), axes, True)
+        y = kernels.add(kernels.log(total), top)
+        kept = [n for i, n in enumerate(y.shape) if i not in axes]
+        return y if keepdims else y.reshape(kept)
+
+    def vjp(g, x, y, axis, keepdims):
+        nothing = equal(_keep(y, x.shape, axis, keepdims), -math.inf)  # all of x is -inf
+        return _keep(g, x.shape, axis, keepdims) * where(nothing, 0.0, softmax(x, axis))
+
+
 _softmax = Softmax()
 softmax_grad = SoftmaxGrad()
 _log_softmax = LogSoftmax()
 log_softmax_grad = LogSoftmaxGrad()
+logsumexp = LogSumExp()
 
 
 def softmax(x: Any, axis: Any = -1) -> Any:

@@ -7,6 +7,9 @@ that NumPy has are NumPy's; the formulas of the others are written so that nothi
 way and the limits at plus and minus infinity are right.
 """
 
+import builtins
+import functools
+import inspect
 import math
 from collections.abc import Callable
 from typing import Any
@@ -21,6 +24,37 @@ GELU_SLOPE = 2.0 * math.sqrt(2.0 / math.pi)  # twice, as tanh(u) = 2 sigmoid(2 u
 GELU_CUBIC = 0.044715
 
 _quiet: Callable[..., Any] = np.errstate(all="ignore")
+
+
+def _broadcasting(kernel: Callable[..., Array]) -> Callable[..., Array]:
+    """The kernel without warnings, and with an error that names the axis that does not broadcast."""
+    names = [name for name in inspect.signature(kernel).parameters if name != "out"]
+
+    @functools.wraps(kernel)
+    def checked(*args: Any, **kwargs: Any) -> Array:
+        try:
+            with np.errstate(all="ignore"):
+                return kernel(*args, **kwargs)
+        except ValueError:
+            given = {**dict(zip(names, args, strict=False)), **kwargs}
+            _refuse_shapes(kernel.__name__, {name: np.shape(given[name]) for name in names})
+            raise
+
+    return checked
+
+
+def _refuse_shapes(op: str, shapes: dict[str, tuple[int, ...]]) -> None:
+    """Raise if the shapes do not broadcast: axes are aligned at the end, so they count from there."""
+    for axis in range(-1, -1 - builtins.max(map(len, shapes.values())), -1):
+        lengths = {shape[axis] for shape in shapes.values() if len(shape) >= -axis} - {1}
+        if len(lengths) > 1:
+            received = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
+            raise ValueError(
+                f"[{op}] Lengths along axis {axis} differ: {sorted(lengths)}. Expected equal ones, or "
+                f"1, received {received}."
+            ) from None
+
+
 _erf = np.frompyfunc(math.erf, 1, 1)
 _erfc = np.frompyfunc(math.erfc, 1, 1)
 
@@ -284,55 +318,55 @@ def gelu_tanh(x: Any, out: Array | None = None) -> Array:
 # --- binary ---------------------------------------------------------------------------------------
 
 
-@_quiet
+@_broadcasting
 def add(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = a + b."""
     return np.asarray(np.add(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def subtract(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = a - b."""
     return np.asarray(np.subtract(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def multiply(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = a b."""
     return np.asarray(np.multiply(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def divide(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = a / b (floating, also for integers)."""
     return np.asarray(np.true_divide(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def pow(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = a^b."""
     return np.asarray(np.power(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def maximum(a: Any, b: Any, out: Array | None = None) -> Array:
     """The larger of a and b; NaN where either is."""
     return np.asarray(np.maximum(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def minimum(a: Any, b: Any, out: Array | None = None) -> Array:
     """The smaller of a and b; NaN where either is."""
     return np.asarray(np.minimum(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def atan2(a: Any, b: Any, out: Array | None = None) -> Array:
     """The angle in [-pi, pi] of the point (b, a)."""
     return np.asarray(np.arctan2(a, b, out=out))
 
 
-@_quiet
+@_broadcasting
 def logaddexp(a: Any, b: Any, out: Array | None = None) -> Array:
     """y = ln(e^a + e^b)."""
     return np.asarray(np.logaddexp(a, b, out=out))
@@ -341,25 +375,25 @@ def logaddexp(a: Any, b: Any, out: Array | None = None) -> Array:
 # The derivatives of the activations. relu, tanh and sigmoid need only their result y; the others x.
 
 
-@_quiet
+@_broadcasting
 def relu_grad(g: Any, y: Any, out: Array | None = None) -> Array:
     """gx = g where y > 0, else 0 (g where y is NaN)."""
     return _store(np.where(np.less_equal(y, 0), 0, g).astype(np.result_type(g, y)), out)
 
 
-@_quiet
+@_broadcasting
 def tanh_grad(g: Any, y: Any, out: Array | None = None) -> Array:
     """gx = g (1 - y^2)."""
     return _store(g * (1 - np.square(y)), out)
 
 
-@_quiet
+@_broadcasting
 def sigmoid_grad(g: Any, y: Any, out: Array | None = None) -> Array:
     """gx = g y (1 - y)."""
     return _store(g * (y * np.subtract(1, y)), out)
 
 
-@_quiet
+@_broadcasting
 def silu_grad(g: Any, x: Any, out: Array | None = None) -> Array:
     """gx = g s (1 + x (1 - s)), s = sigmoid(x)."""
     x = _bounded(_floating(x))
@@ -367,14 +401,14 @@ def silu_grad(g: Any, x: Any, out: Array | None = None) -> Array:
     return _store(g * (s + x * s * sigmoid(-x)), out)
 
 
-@_quiet
+@_broadcasting
 def gelu_grad(g: Any, x: Any, out: Array | None = None) -> Array:
     """gx = g (P(z <= x) + x p(x)), p the density of the standard normal z."""
     x = _bounded(_floating(x))
     return _store(g * (_normal_cdf(x) + x * (INV_SQRT_2PI * np.exp(-0.5 * x * x))), out)
 
 
-@_quiet
+@_broadcasting
 def gelu_tanh_grad(g: Any, x: Any, out: Array | None = None) -> Array:
     """gx = g (s + x s (1 - s) u'), s = sigmoid(u), u = 2 sqrt(2/pi) (x + 0.044715 x^3)."""
     x = _bounded(_floating(x))
@@ -387,36 +421,43 @@ def gelu_tanh_grad(g: Any, x: Any, out: Array | None = None) -> Array:
 # --- comparison, choice, copy ---------------------------------------------------------------------
 
 
+@_broadcasting
 def equal(a: Any, b: Any) -> Array:
     """a == b, as booleans."""
     return np.asarray(np.equal(a, b))
 
 
+@_broadcasting
 def not_equal(a: Any, b: Any) -> Array:
     """a != b, as booleans."""
     return np.asarray(np.not_equal(a, b))
 
 
+@_broadcasting
 def less(a: Any, b: Any) -> Array:
     """a < b, as booleans."""
     return np.asarray(np.less(a, b))
 
 
+@_broadcasting
 def less_equal(a: Any, b: Any) -> Array:
     """a <= b, as booleans."""
     return np.asarray(np.less_equal(a, b))
 
 
+@_broadcasting
 def greater(a: Any, b: Any) -> Array:
     """a > b, as booleans."""
     return np.asarray(np.greater(a, b))
 
 
+@_broadcasting
 def greater_equal(a: Any, b: Any) -> Array:
     """a >= b, as booleans."""
     return np.asarray(np.greater_equal(a, b))
 
 
+@_broadcasting
 def where(condition: Any, a: Any, b: Any) -> Array:
     """a where condition is true (not 0), else b."""
     return np.asarray(np.where(condition, a, b))
