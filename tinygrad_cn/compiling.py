@@ -24,7 +24,9 @@ def check_names(loss: Any, given_metrics: Any) -> None:
     for name in tree.flatten(given_metrics):
         if isinstance(name, str) and name not in _BY_SHAPE:
             metrics.get(name)
-        elif name is not None and not isinstance(name, (str, metrics.Metric)) and not callable(name):
+        elif (
+            name is not None and not isinstance(name, (str, metrics.Metric)) and not callable(name)
+        ):
             raise ValueError(f"[compile] Expected a metric, received {name!r}.")
 
 
@@ -106,7 +108,9 @@ class CompiledLoss:
                 raise ValueError(f"[loss] Expected y for output {self.names[i]!r}, received None.")
             if self.functions[i] is None:
                 self.functions[i] = resolve_loss(given, y_true[i].shape, y_pred[i].shape)
-            found.append(_call_loss(self.functions[i], y_true[i], y_pred[i], sample_weight[i], masks[i]))
+            found.append(
+                _call_loss(self.functions[i], y_true[i], y_pred[i], sample_weight[i], masks[i])
+            )
         return found
 
     def total(self, terms: list[Any]) -> Any:
@@ -168,7 +172,9 @@ class CompiledMetrics:
             for weighted, group in ((False, self.given[i]), (True, self.weighted[i])):
                 for one in _listed(group):
                     if y_true[i] is None:
-                        raise ValueError(f"[metrics] Expected y for output {name!r}, received None.")
+                        raise ValueError(
+                            f"[metrics] Expected y for output {name!r}, received None."
+                        )
                     metric, own = resolve_metric(one, y_true[i].shape, y_pred[i].shape)
                     key = prefix + own
                     if key in used and weighted:

@@ -181,7 +181,9 @@ def batches(
     if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
         raise ValueError(f"[{who}] Expected a number of steps >= 1, received {steps!r}.")
     if not is_batches(x):
-        found = ArrayBatches(x, y, sample_weight, batch_size, bool(shuffle), class_weight, dtype, who)
+        found = ArrayBatches(
+            x, y, sample_weight, batch_size, bool(shuffle), class_weight, dtype, who
+        )
         return found if steps is None else Limited(found, steps)
     for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
         if value is not None:
@@ -239,7 +241,9 @@ def arrays(structure: Any, dtype: Any, name: str = "x", who: str = "fit") -> Any
             f"dtype={array.dtype}, shape={array.shape}."
         )
     if array.ndim == 0:
-        raise ValueError(f"[{who}] Expected {name} to have a batch axis, received the number {array}.")
+        raise ValueError(
+            f"[{who}] Expected {name} to have a batch axis, received the number {array}."
+        )
     wanted = np.dtype(dtype)
     if array.dtype.kind == "f" and array.dtype != wanted:
         array = array.astype(wanted)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-
 from . import ops, tree
 from .op import Value
 from .symbolic import Call, SymbolicTensor

@@ -14,7 +14,9 @@ def graph_config(graph: Graph) -> dict[str, Any]:
     """{"layers": each with the calls that belong to the graph, "input_layers", "output_layers"}."""
     numbers: dict[int, int] = {}  # of each call among its layer's calls in this graph
     for call in graph.calls:
-        numbers[id(call)] = sum([1 for c in graph.calls[: graph.calls.index(call)] if c.layer is call.layer])
+        numbers[id(call)] = sum(
+            [1 for c in graph.calls[: graph.calls.index(call)] if c.layer is call.layer]
+        )
     for x in graph.input_list:
         numbers.setdefault(id(x.call), 0)
 
@@ -59,7 +61,9 @@ def graph_from_config(
         layer = registry.deserialize_keras_object(entry, custom_objects)
         name = layer.name
         if name in layers:
-            raise ValueError(f"[from_config] Expected unique names of layers, received {name!r} twice.")
+            raise ValueError(
+                f"[from_config] Expected unique names of layers, received {name!r} twice."
+            )
         layers[name] = layer
         nodes = entry.get("inbound_nodes", [])
         waiting += [(name, i, node) for i, node in enumerate(nodes)]
@@ -94,7 +98,9 @@ def graph_from_config(
                 continue
             outputs[name, number] = tree.flatten(layers[name](*args, **kwargs))
         if len(later) == len(waiting):
-            raise ValueError(f"[from_config] These calls use tensors that nothing makes: {later!r:.200}")
+            raise ValueError(
+                f"[from_config] These calls use tensors that nothing makes: {later!r:.200}"
+            )
         waiting = later
     return _structure(config["input_layers"], find), _structure(config["output_layers"], find)
 

@@ -44,7 +44,9 @@ class Model(Trainer, Layer):
             inputs, name = None, inputs
         functional = inputs is not None or outputs is not None
         if functional and (inputs is None or outputs is None):
-            raise ValueError("[Model] Expected inputs and outputs, or neither; received one of them.")
+            raise ValueError(
+                "[Model] Expected inputs and outputs, or neither; received one of them."
+            )
         if name is None and functional and type(self) is Model:
             name = unique_name("functional")
         super().__init__(name=name, **kwargs)
@@ -89,7 +91,7 @@ class Model(Trainer, Layer):
         given = map_shapes(lambda shape: SymbolicTensor(shape, self._dtype), input_shape)
         return tree.map_structure(lambda y: y.shape, self.compute_output_spec(given))
 
-    # --- what it consists of -----------------------------------------------------------------------
+    # --- what it consists of ----------------------------------------------------------------------
 
     def _sublayers(self) -> list[Any]:
         own = super()._sublayers()
@@ -107,7 +109,9 @@ class Model(Trainer, Layer):
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """The layer of a name or a position."""
         if (name is None) == (index is None):
-            raise ValueError(f"[get_layer] Expected name or index, received {name!r} and {index!r}.")
+            raise ValueError(
+                f"[get_layer] Expected name or index, received {name!r} and {index!r}."
+            )
         layers = self.layers
         if index is not None:
             if not -len(layers) <= index < len(layers):
@@ -159,7 +163,9 @@ class Model(Trainer, Layer):
 
     def __getattr__(self, name: str) -> Any:
         if name in ("input_shape", "output_shape"):  # not properties: a subclass may set them
-            symbolic = self._drawn(name).inputs if name == "input_shape" else self._drawn(name).outputs
+            symbolic = (
+                self._drawn(name).inputs if name == "input_shape" else self._drawn(name).outputs
+            )
             return tree.map_structure(lambda x: x.shape, symbolic)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
@@ -186,7 +192,7 @@ class Model(Trainer, Layer):
             self, line_length, positions, print_fn, expand_nested, show_trainable, layer_range
         )
 
-    # --- config ------------------------------------------------------------------------------------
+    # --- config -----------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """The layers and how they are connected; for a subclass, its arguments."""
@@ -237,7 +243,9 @@ class Sequential(Model):
                 f"[{self.name}] Expected unique names of layers, received a second {layer.name!r}."
             )
         if isinstance(layer, InputLayer) and self._layers:
-            raise ValueError(f"[{self.name}] Expected Input() first, received it after other layers.")
+            raise ValueError(
+                f"[{self.name}] Expected Input() first, received it after other layers."
+            )
         if not self._layers and not isinstance(layer, InputLayer):
             shape = _input_shape_of(layer)
             if shape is not None:
@@ -289,12 +297,16 @@ class Sequential(Model):
         if self.built:
             return
         if not self._layers:
-            raise ValueError(f"[{self.name}] The model has no layers. Expected add() before it is used.")
+            raise ValueError(
+                f"[{self.name}] The model has no layers. Expected add() before it is used."
+            )
         if input_shape is None:
             raise ValueError(f"[{self.name}] Expected an input_shape: no Input() came first.")
         shape = tuple(input_shape)
         if any([not (n is None or isinstance(n, int)) for n in shape]):
-            raise ValueError(f"[{self.name}] Expected one shape, received input_shape={input_shape!r}.")
+            raise ValueError(
+                f"[{self.name}] Expected one shape, received input_shape={input_shape!r}."
+            )
         self._start = InputLayer(batch_shape=(None, *shape[1:]), dtype=self._first_dtype)
         x = self._start.output
         for layer in self._layers:

@@ -84,7 +84,13 @@ class Progress:
         elif self.verbose == 2:
             seconds = time.perf_counter() - self.started
             each = seconds / max(self.done, 1)
-            pace = f"{each:.0f}s" if each >= 1 else f"{each * 1e3:.0f}ms" if each >= 1e-3 else f"{each * 1e6:.0f}us"
+            pace = (
+                f"{each:.0f}s"
+                if each >= 1
+                else f"{each * 1e3:.0f}ms"
+                if each >= 1e-3
+                else f"{each * 1e6:.0f}us"
+            )
             words = self._words(logs)
             print(
                 f"{self.done}/{self.done} - {seconds:.0f}s - {pace}/step{' - ' if words else ''}{words}",

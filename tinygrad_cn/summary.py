@@ -10,7 +10,14 @@ from typing import Any
 from . import tree
 
 BOX = {"top": "┏━┳┓", "head": "┃", "below": "┡━╇┩", "row": "│", "between": "├─┼┤", "bottom": "└─┴┘"}
-PLAIN = {"top": "+-++", "head": "|", "below": "+=++", "row": "|", "between": "+-++", "bottom": "+-++"}
+PLAIN = {
+    "top": "+-++",
+    "head": "|",
+    "below": "+=++",
+    "row": "|",
+    "between": "+-++",
+    "bottom": "+-++",
+}
 
 
 def width(text: str) -> int:
@@ -35,7 +42,9 @@ def wrap_text(text: str, columns: int) -> list[str]:
     return [*lines, line]
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int], box: dict) -> str:
+def table(
+    header: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int], box: dict
+) -> str:
     """A table; the number columns ("Param #") are set to the right."""
     right = [name.endswith("#") for name in header]
 
@@ -109,7 +118,9 @@ def _sources(model: Any, layer: Any) -> str:
             for x in call.inputs:
                 number = tree.flatten(x.call.outputs).index(x) if x.call is not None else 0
                 at = x.call.layer._calls.index(x.call) if x.call is not None else 0
-                found.append(f"{x.call.layer.name if x.call is not None else x.name}[{at}][{number}]")
+                found.append(
+                    f"{x.call.layer.name if x.call is not None else x.name}[{at}][{number}]"
+                )
     return ", ".join(found) or "-"
 
 
@@ -160,7 +171,9 @@ def print_summary(
         groups["Optimizer"] = kept
     for name, group in groups.items():
         n = sum([v.size for v in group])
-        lines.append(f" {name} params: {n:,} ({bytes_in_words(sum([v.data.nbytes for v in group]))})")
+        lines.append(
+            f" {name} params: {n:,} ({bytes_in_words(sum([v.data.nbytes for v in group]))})"
+        )
     out = print_fn or print
     if print_fn is None:
         out("\n".join(lines))
@@ -185,7 +198,9 @@ def _in_range(model: Any, rows: list, layer_range: Any) -> list:
     first, last = layer_range
     for name in (first, last):
         if name not in names:
-            raise ValueError(f"[summary] Expected names of layers {names}, received {layer_range!r}.")
+            raise ValueError(
+                f"[summary] Expected names of layers {names}, received {layer_range!r}."
+            )
     return rows[names.index(first) : names.index(last) + 1]
 
 

@@ -72,7 +72,9 @@ class SymbolicTensor(Placeholder):
         )
 
     def __bool__(self) -> bool:
-        raise TypeError(f"[SymbolicTensor] {self!r} has no values, so it is neither true nor false.")
+        raise TypeError(
+            f"[SymbolicTensor] {self!r} has no values, so it is neither true nor false."
+        )
 
     def __len__(self) -> int:
         raise TypeError(f"[SymbolicTensor] The length of {self!r} is not known before data comes.")
@@ -151,7 +153,7 @@ def is_symbolic(structure: Any) -> bool:
     return any(map(is_symbolic, structure))
 
 
-# --- shapes of layers that do not state theirs --------------------------------------------------------
+# --- shapes of layers that do not state theirs ----------------------------------------------------
 
 PROBES = ({"batch": 2, "other": 16}, {"batch": 3, "other": 17})
 

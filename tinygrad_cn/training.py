@@ -19,7 +19,7 @@ from .training_step import Stepper
 class Trainer(Stepper):
     """The training half of :class:`Model`."""
 
-    # --- fit ---------------------------------------------------------------------------------------
+    # --- fit --------------------------------------------------------------------------------------
 
     def fit(
         self,
@@ -71,7 +71,15 @@ class Trainer(Stepper):
             data.check_lengths("fit", *whole)
             (x, y, sample_weight), validation_data = data.split(validation_split, *whole)
         batches = data.batches(
-            "fit", x, y, sample_weight, batch_size, steps_per_epoch, shuffle, class_weight, self._dtype
+            "fit",
+            x,
+            y,
+            sample_weight,
+            batch_size,
+            steps_per_epoch,
+            shuffle,
+            class_weight,
+            self._dtype,
         )
         check = None
         if validation_data is not None:
@@ -80,7 +88,9 @@ class Trainer(Stepper):
                 parts = data.unpack_x_y_sample_weight(validation_data)
             size = None if data.is_batches(parts[0]) else validation_batch_size or batch_size
             check = data.batches("fit", *parts, size, validation_steps, dtype=self._dtype)
-        told = self._callback_list(callbacks, epochs=epochs, steps=len(batches) or None, verbose=verbose)
+        told = self._callback_list(
+            callbacks, epochs=epochs, steps=len(batches) or None, verbose=verbose
+        )
         self.stop_training, compiled.nan_told = False, False
         told.on_train_begin()
         logs: dict[str, Any] = {}
@@ -139,7 +149,7 @@ class Trainer(Stepper):
             return callbacks
         return CallbackList(callbacks, add_history="epochs" in params, model=self, **params)
 
-    # --- evaluate and predict ----------------------------------------------------------------------
+    # --- evaluate and predict ---------------------------------------------------------------------
 
     def evaluate(
         self,
@@ -158,7 +168,9 @@ class Trainer(Stepper):
             The loss; a list of loss and metrics if there are any; a dict with ``return_dict``.
         """
         self._needs_compile("evaluate")
-        batches = data.batches("evaluate", x, y, sample_weight, batch_size, steps, dtype=self._dtype)
+        batches = data.batches(
+            "evaluate", x, y, sample_weight, batch_size, steps, dtype=self._dtype
+        )
         told = self._callback_list(callbacks, steps=len(batches) or None)
         bar = Progress(resolve(verbose, "evaluate"), len(batches))
         logs = self._evaluate(batches, told, bar, Deferred())
@@ -214,7 +226,9 @@ class Trainer(Stepper):
             told.on_predict_begin()
         made = []
         with set_mode(recording=False):
-            for step, batch in enumerate(batches if n or data.is_batches(x) else [_all_of(batches)]):
+            for step, batch in enumerate(
+                batches if n or data.is_batches(x) else [_all_of(batches)]
+            ):
                 if told is not None:
                     told.on_predict_batch_begin(step)
                 made.append(tree.map_structure(_array, self.predict_step(batch[:1])))
@@ -228,7 +242,7 @@ class Trainer(Stepper):
             raise ValueError("[predict] Expected at least one batch, received none.")
         return _join(made)
 
-    # --- single batches ----------------------------------------------------------------------------
+    # --- single batches ---------------------------------------------------------------------------
 
     def train_on_batch(
         self,

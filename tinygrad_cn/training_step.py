@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from . import autograd, data, metrics as metrics_module, optimizers, registry, tree
+from . import autograd, data, optimizers, registry, tree
+from . import metrics as metrics_module
 from .compiling import CompiledLoss, CompiledMetrics, check_names, number
 from .layers.layer import get_mask
 from .op import Value, wrap
@@ -26,7 +27,9 @@ class Compiled:
         self.optimizer, self.settings = optimizer, settings
         self.loss: CompiledLoss | None = None
         self.metrics: CompiledMetrics | None = None
-        self.trackers = [metrics_module.Mean(name="loss")]  # and one per output, if there are several
+        self.trackers = [
+            metrics_module.Mean(name="loss")
+        ]  # and one per output, if there are several
         self.variables: list[Any] | None = None  # what the optimizer changes; None: look again
         self.regularized: list[Any] = []
         self.nan_told = False
@@ -66,7 +69,7 @@ class Stepper:
     _lossy: list[Any]
     __call__: Callable
 
-    # --- compile -----------------------------------------------------------------------------------
+    # --- compile ----------------------------------------------------------------------------------
 
     def compile(
         self,
@@ -104,7 +107,9 @@ class Stepper:
                 f"[compile] Expected jit_compile 'auto', True or False, received {jit_compile!r}."
             )
         if run_eagerly and jit_compile is True:
-            raise ValueError("[compile] Expected run_eagerly or jit_compile, received both as True.")
+            raise ValueError(
+                "[compile] Expected run_eagerly or jit_compile, received both as True."
+            )
         check_names(loss, [metrics, weighted_metrics])
         told = {
             "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
@@ -181,7 +186,7 @@ class Stepper:
             raise ValueError(f"[{who}] Expected compile() before, on model {self.name!r}.")
         return self._compiled
 
-    # --- a step ------------------------------------------------------------------------------------
+    # --- a step -----------------------------------------------------------------------------------
 
     def forward_backward(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
         """A batch's loss, the losses of its outputs, the outputs, and the gradients of the trainable

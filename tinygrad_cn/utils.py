@@ -12,8 +12,12 @@ from .data import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .layers.layer import forget_names
 from .op import Value
 from .registry import (
-    custom_object_scope, deserialize_keras_object, get_registered_name, get_registered_object,
-    register_keras_serializable, serialize_keras_object,
+    custom_object_scope,
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
 )  # fmt: skip
 from .symbolic import SymbolicTensor
 
@@ -113,7 +117,9 @@ def pad_sequences(
     """
     for name, where in (("padding", padding), ("truncating", truncating)):
         if where not in ("pre", "post"):
-            raise ValueError(f"[pad_sequences] Expected {name} 'pre' or 'post', received {where!r}.")
+            raise ValueError(
+                f"[pad_sequences] Expected {name} 'pre' or 'post', received {where!r}."
+            )
     rows = [np.asarray(row) for row in sequences]
     n = max([len(row) for row in rows], default=0) if maxlen is None else int(maxlen)
     inner = next((row.shape[1:] for row in rows if len(row)), ())

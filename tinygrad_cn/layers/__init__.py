@@ -1,19 +1,90 @@
 """Layers, by the names and arguments of Keras 3; a file per family."""
 
-from tinygrad_cn import registry
+from typing import Any
 
+from tinygrad_cn import registry
+from tinygrad_cn.registry import deserialize_keras_object, serialize_keras_object
+
+from .activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
+from .attention import Attention, MultiHeadAttention, SelfAttention
 from .convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
-from .core import (
-    Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking,
-)  # fmt: skip
+from .core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
 from .input_spec import InputSpec
 from .layer import Layer
+from .merging import (
+    Add,
+    Average,
+    Concatenate,
+    Dot,
+    Maximum,
+    Minimum,
+    Multiply,
+    Subtract,
+    add,
+    average,
+    concatenate,
+    dot,
+    maximum,
+    minimum,
+    multiply,
+    subtract,
+)
+from .normalization import (
+    BatchNormalization,
+    GroupNormalization,
+    LayerNormalization,
+    RMSNormalization,
+)
+from .operation import Operation
 from .pooling import (
-    AveragePooling1D, AveragePooling2D, GlobalAveragePooling1D, GlobalAveragePooling2D,
-    GlobalMaxPooling1D, GlobalMaxPooling2D, MaxPooling1D, MaxPooling2D,
-)  # fmt: skip
+    AveragePooling1D,
+    AveragePooling2D,
+    GlobalAveragePooling1D,
+    GlobalAveragePooling2D,
+    GlobalMaxPooling1D,
+    GlobalMaxPooling2D,
+    MaxPooling1D,
+    MaxPooling2D,
+)
+from .recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from .regularization import (
-    ActivityRegularization, Dropout, GaussianDropout, GaussianNoise, SpatialDropout1D,
+    ActivityRegularization,
+    Dropout,
+    GaussianDropout,
+    GaussianNoise,
+    SpatialDropout1D,
     SpatialDropout2D,
-)  # fmt: skip
+)
 from .reshaping import Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+from .transformer import PositionalEncoding, TransformerDecoder, TransformerEncoder
+from .wrappers import TimeDistributed, Wrapper
+
+AvgPool1D, AvgPool2D = AveragePooling1D, AveragePooling2D
+MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
+GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
+GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
+Convolution1D, Convolution2D = Conv1D, Conv2D
+Convolution2DTranspose, SeparableConvolution2D = Conv2DTranspose, SeparableConv2D
+
+_CLASSES = list(
+    {
+        thing: None
+        for thing in [*globals().values()]
+        if isinstance(thing, type) and issubclass(thing, Layer)
+    }
+)
+registry.publish("layers", *_CLASSES)
+
+
+def serialize(layer: Any) -> Any:
+    """A layer as a JSON-able config."""
+    return serialize_keras_object(layer)
+
+
+def deserialize(config: Any, custom_objects: Any = None) -> Any:
+    """The layer of a config."""
+    return deserialize_keras_object(config, custom_objects, "layers")
+
+
+def __getattr__(name: str) -> Any:
+    raise AttributeError(registry.unknown("layers", name, [c.__name__ for c in _CLASSES]))

@@ -21,7 +21,7 @@ def per_axis(layer: str, name: str, value: Any, n: int) -> tuple[int, ...]:
 
 
 def check_format(layer: str, data_format: Any) -> str:
-    """"channels_last" (when None) or "channels_first"."""
+    """ "channels_last" (when None) or "channels_first"."""
     if data_format not in (None, "channels_last", "channels_first"):
         raise ValueError(
             f"[{layer}] Expected data_format 'channels_last' or 'channels_first', received "

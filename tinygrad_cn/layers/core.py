@@ -272,6 +272,8 @@ class Embedding(Layer):
     (1, 2, 2)
     """
 
+    _not_in_config = frozenset(["weights"])
+
     def __init__(
         self,
         input_dim: int,
@@ -321,10 +323,6 @@ class Embedding(Layer):
 
     def _output_dtype(self, dtype):
         return self._dtype
-
-    def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), **self._settings(Embedding)}
-        return {k: v for k, v in config.items() if k != "weights"}
 
 
 class Masking(Layer):
@@ -394,7 +392,9 @@ class Lambda(Layer):
         self.function, self.mask, self.arguments = function, mask, dict(arguments or {})
         self._shape = output_shape
         self.supports_masking = mask is not None
-        parameters = inspect.signature(function).parameters if not isinstance(function, type) else {}
+        parameters = (
+            inspect.signature(function).parameters if not isinstance(function, type) else {}
+        )
         self._extra = [name for name in ("mask", "training") if name in parameters]
 
     def call(self, inputs, mask=None, training=False):
@@ -414,7 +414,9 @@ class Lambda(Layer):
         return map_shapes(lambda shape: (batch, *shape), self._shape)
 
     def compute_output_spec(self, *args, **kwargs):
-        return self._probe(args, kwargs) if self._shape is None else super().compute_output_spec(*args)
+        return (
+            self._probe(args, kwargs) if self._shape is None else super().compute_output_spec(*args)
+        )
 
     def get_config(self) -> dict[str, Any]:
         name = getattr(self.function, "__name__", "")

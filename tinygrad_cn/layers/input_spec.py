@@ -71,7 +71,9 @@ class InputSpec:
         assert self.ndim is not None
         if not self.allow_last_axis_squeeze:
             return False
-        return len(shape) == self.ndim - 1 or (len(shape) == self.ndim + 1 and shape[-1] in (1, None))
+        return len(shape) == self.ndim - 1 or (
+            len(shape) == self.ndim + 1 and shape[-1] in (1, None)
+        )
 
 
 def check(spec: Any, inputs: Any, layer: str) -> None:

@@ -22,7 +22,7 @@ from tinygrad_cn.op import Value, wrap
 from tinygrad_cn.symbolic import PROBES, Call, SymbolicTensor, common, fill, is_symbolic
 from tinygrad_cn.tensor import Tensor
 
-from .input_spec import InputSpec, check
+from .input_spec import check
 from .module import Module, standard_dtype
 
 _names_given: dict[str, int] = {}
@@ -90,6 +90,7 @@ class Layer(Module):
     supports_masking = False
     input_spec: Any = None
     float_inputs: ClassVar[bool] = False  # integer inputs become floats too
+    _not_in_config: ClassVar[frozenset[str]] = frozenset()  # arguments that get_config leaves out
     _arguments: tuple[tuple, dict[str, Any]]
     _call_names: ClassVar[tuple[str, ...]] = ("inputs",)
     _build_names: ClassVar[tuple[str, ...]] = ("input_shape",)
@@ -146,7 +147,7 @@ class Layer(Module):
             cls._build_names = tuple([*inspect.signature(cls.build).parameters][1:])
             cls.build = _noting(cls.build)  # type: ignore[method-assign] # the same, remembered
 
-    # --- to be stated by subclasses ----------------------------------------------------------------
+    # --- to be stated by subclasses ---------------------------------------------------------------
 
     def build(self, input_shape: Any) -> None:
         """Make the weights, given the shape of the input."""
@@ -168,7 +169,7 @@ class Layer(Module):
                 self._build((given,), {})
             return tree.map_structure(lambda y: y.shape, self._probe((given,), {}))
 
-    # --- calling -----------------------------------------------------------------------------------
+    # --- calling ----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """``call``, with all that belongs to it: weights made, inputs converted, masks passed on."""
@@ -260,11 +261,13 @@ class Layer(Module):
         if len(self._build_names) == 1:
             self.build(shape_of(args[0] if args else next(iter(kwargs.values()))))
         else:
-            names = [n for n in self._build_names if given.get(n.removesuffix("_shape")) is not None]
+            names = [
+                n for n in self._build_names if given.get(n.removesuffix("_shape")) is not None
+            ]
             self.build(**{n: shape_of(given[n.removesuffix("_shape")]) for n in names})
         self.built = True
 
-    # --- calling on symbolic tensors ---------------------------------------------------------------
+    # --- calling on symbolic tensors --------------------------------------------------------------
 
     def _call_symbolic(self, args: tuple, kwargs: dict[str, Any]) -> Any:
         """Compute shapes only; note the call for the functional model."""
@@ -281,7 +284,9 @@ class Layer(Module):
                 raise
         call = Call(self, args, kwargs)
         # an output that is an input passed on would otherwise change its maker
-        outputs = tree.map_structure(lambda y: SymbolicTensor(y.shape, y.dtype, None, call), outputs)
+        outputs = tree.map_structure(
+            lambda y: SymbolicTensor(y.shape, y.dtype, None, call), outputs
+        )
         call.outputs = outputs
         self._calls.append(call)
         self._output_shape = tree.map_structure(lambda y: y.shape, outputs)
@@ -311,12 +316,14 @@ class Layer(Module):
 
             with set_mode(recording=False, training=False):
                 given = [tree.map_structure(zeros, x) for x in args]
-                outputs.append(self(*given, **{k: tree.map_structure(zeros, v) for k, v in kwargs.items()}))
+                outputs.append(
+                    self(*given, **{k: tree.map_structure(zeros, v) for k, v in kwargs.items()})
+                )
         leaves = zip(*[tree.flatten(y) for y in outputs], strict=True)
         specs = [SymbolicTensor(common(a.shape, b.shape), a.dtype) for a, b in leaves]
         return tree.pack_like(outputs[0], specs)
 
-    # --- losses ------------------------------------------------------------------------------------
+    # --- losses -----------------------------------------------------------------------------------
 
     def add_loss(self, loss: Any) -> None:
         """Add a scalar, or a list of them, to the loss; valid until the next outermost call."""
@@ -340,7 +347,7 @@ class Layer(Module):
         weights = [v for v in self.trainable_weights if v.regularizer is not None]
         return added + [v.regularizer(v) for v in weights]
 
-    # --- what it is --------------------------------------------------------------------------------
+    # --- what it is -------------------------------------------------------------------------------
 
     @property
     def dtype(self) -> str:
@@ -373,7 +380,7 @@ class Layer(Module):
     def __repr__(self) -> str:
         return f"<{type(self).__name__} name={self.name}, built={self.built}>"
 
-    # --- config ------------------------------------------------------------------------------------
+    # --- config -----------------------------------------------------------------------------------
 
     def get_config(self) -> dict[str, Any]:
         """The settings, from which ``from_config`` makes the same layer (with fresh weights)."""
@@ -401,7 +408,8 @@ class Layer(Module):
         for name, parameter in parameters.items():
             value = given.get(name, parameter.default)
             variadic = parameter.kind in (parameter.VAR_KEYWORD, parameter.VAR_POSITIONAL)
-            if not variadic and name not in _BASE and value is not parameter.empty:
+            told = variadic or name in _BASE or name in self._not_in_config
+            if not told and value is not parameter.empty:
                 settings[name] = _setting(value)
         return settings
 
@@ -413,7 +421,11 @@ class Layer(Module):
         late: dict[str, Any] = {}
         if not any([p.kind == p.VAR_KEYWORD for p in parameters]):
             own = {p.name for p in parameters}
-            late = {k: settings.pop(k) for k in ("name", "trainable", "dtype") if k in settings and k not in own}
+            late = {
+                k: settings.pop(k)
+                for k in ("name", "trainable", "dtype")
+                if k in settings and k not in own
+            }
         layer = cls(**settings)
         layer.name = late.get("name", layer.name)
         layer.trainable = late.get("trainable", layer.trainable)

@@ -87,7 +87,9 @@ class Module:
             name: a name within the layer.
         """
         if isinstance(shape, str):
-            raise TypeError(f"[{self.name}] Expected the shape first, received {shape!r}; use name=.")
+            raise TypeError(
+                f"[{self.name}] Expected the shape first, received {shape!r}; use name=."
+            )
         refuse(self.name, constraint=constraint)
         if overwrite_with_gradient or not autocast or aggregation not in ("none", "mean", "sum"):
             raise ValueError(f"[{self.name}] add_weight: this argument is not supported.")

@@ -95,7 +95,9 @@ class AveragePooling2D(Pooling):
     rank = 2
 
     def call(self, inputs):
-        return ops.average_pool(inputs, self.pool_size, self.strides, self.padding, self.data_format)
+        return ops.average_pool(
+            inputs, self.pool_size, self.strides, self.padding, self.data_format
+        )
 
 
 class MaxPooling1D(MaxPooling2D):

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import kernels, ops, random, registry
+from tinygrad_cn import kernels, random, registry
 from tinygrad_cn.op import Op
 
 from .convolution import check_format
