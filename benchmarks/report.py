@@ -91,13 +91,17 @@ def duration(seconds: float) -> str:
     return f"{seconds * 1e9:.3g} ns"
 
 
+def count(threads: int) -> str:
+    return f"{threads} thread{'s' * (threads > 1)}"
+
+
 def table(rows: list[Row], limits: dict[int, Any]) -> str:
     """One line per kernel, size and thread count; then a line per family."""
     lines = [common.describe(common.machine()), ""]
     for threads, limit in limits.items():
         if limit:
             lines.append(
-                f"{threads} thread(s): peak {limit['f32']:.0f} GFLOP/s (float64: "
+                f"{count(threads)}: peak {limit['f32']:.0f} GFLOP/s (float64: "
                 f"{limit['f64']:.0f}); memory {limit['triad']:.1f} GB/s, read {limit['read']:.1f}"
             )
     head = f"{'kernel':<44}{'threads':>8}{'time':>10}{'/NumPy':>9}{'/torch':>9}{'of limit':>10}"
@@ -133,7 +137,7 @@ def markdown(rows: list[Row], limits: dict[int, Any]) -> str:
     for threads, limit in limits.items():
         if limit:
             lines.append(
-                f"{threads} thread(s): {limit['f32']:.0f} GFLOP/s (float32) at the peak, "
+                f"{count(threads)}: {limit['f32']:.0f} GFLOP/s (float32) at the peak, "
                 f"{limit['triad']:.1f} GB/s from memory  "
             )
     lines += ["", "| family | threads | geometric mean | worst | where |", "|---|---|---|---|---|"]
@@ -187,19 +191,20 @@ def draw_ratios(rows: list[Row], path: Path) -> None:
                 label=None if shown else f"against {label}",
             )  # fmt: skip
             axes.plot(ratios, [at + offset] * len(ratios), ".", color=COLORS[side], markersize=4)
-            axes.annotate(
-                f"{mean:.1f}x", (max(ratios), at + offset), xytext=(6, 0),
-                textcoords="offset points", va="center", fontsize=9,
+            axes.text(
+                1.01, at + offset, f"{mean:.2f}x", color=COLORS[side], fontsize=9, va="center",
+                transform=axes.get_yaxis_transform(),
             )  # fmt: skip
             shown = True
     axes.axvline(1, color="black", linewidth=0.8)
     axes.set_xscale("log")
-    axes.set_xlim(right=axes.get_xlim()[1] * 1.6)
+    low, high = axes.get_xlim()
+    axes.set_xlim(max(low, 0.04), min(high, 120))
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.xaxis.set_major_formatter(lambda x, _: f"{x:g}x")
     axes.set_xlabel("times faster (bar: geometric mean, dots: kernels and sizes)")
-    axes.set_title(f"tinygrad_cn's kernels, {rows[0]['threads']} threads")
+    axes.set_title(f"tinygrad_cn's kernels, {count(rows[0]['threads'])}")
     axes.grid(axis="x", alpha=0.3)
     axes.legend(loc="lower right")
     figure.savefig(path, dpi=120)
@@ -237,7 +242,8 @@ def draw_roofline(rows: list[Row], limits: dict[int, Any], path: Path) -> None:
                     marker=marker, s=26, color=COLORS[side], alpha=0.75, label=f"{label} {kernel}",
                 )  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="flops per byte", ylabel="GFLOP/s")
-    axes.set_title(f"Under the roofline, {threads} thread(s), float32")
+    axes.set_ylim(limit["f32"] / 2000, limit["f32"] * 2)
+    axes.set_title(f"Under the roofline, {count(threads)}, float32")
     axes.grid(alpha=0.3, which="both")
     axes.legend(fontsize=8, loc="lower right")
     figure.savefig(path, dpi=120)
@@ -254,9 +260,9 @@ def draw_growth(rows: list[Row], path: Path) -> None:
     if not groups:
         return
     columns = min(4, len(groups))
-    count = -(-len(groups) // columns)
-    figure = _figure(3.4 * columns, 2.9 * count)
-    grid = figure.subplots(count, columns, squeeze=False)
+    lines = -(-len(groups) // columns)
+    figure = _figure(3.4 * columns, 2.9 * lines)
+    grid = figure.subplots(lines, columns, squeeze=False)
     for axes, (name, members) in zip(grid.flat, groups.items(), strict=False):
         for side, label in (("numpy", "NumPy"), ("torch", "PyTorch"), ("compiled", "tinygrad_cn")):
             points = [
@@ -271,7 +277,7 @@ def draw_growth(rows: list[Row], path: Path) -> None:
     figure.supxlabel("size")
     figure.supylabel("seconds")
     grid[0, 0].legend(fontsize=8)
-    figure.suptitle(f"Time against size, {threads} thread(s)")
+    figure.suptitle(f"Time against size, {count(threads)}")
     figure.savefig(path, dpi=120)
 
 
