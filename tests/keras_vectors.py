@@ -92,9 +92,35 @@ def others():
     return out
 
 
+def layers():
+    out = {}
+    for name in [*cases.LAYERS, *cases.WRAPPERS]:
+        layer = cases.make_layer(keras.layers, name)
+        inputs, call = cases.layer_inputs(name)
+        layer(*inputs, **call)
+        layer.set_weights(cases.layer_weights([w.shape for w in layer.weights]))
+        xs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+        flat = tf.nest.flatten(xs)
+        with tf.GradientTape() as tape:
+            tape.watch(flat)
+            y = layer(*xs, **call)
+            total = sum(tf.reduce_sum(one * one) for one in tf.nest.flatten(y))
+        trained = [w.value for w in layer.trainable_weights]
+        gradients = tape.gradient(total, [*flat, *trained], unconnected_gradients="zero")
+        for i, one in enumerate(tf.nest.flatten(y)):
+            out[f"{name}|output {i}"] = one.numpy()
+        for i, g in enumerate(gradients):
+            out[f"{name}|gradient {i}"] = g.numpy()
+        for i, w in enumerate(layer.get_weights()):
+            if not layer.weights[i].trainable:
+                out[f"{name}|state {i}"] = w
+        out[f"{name}|names"] = np.array([w.name for w in layer.weights])
+    return out
+
+
 def main():
     DATA.mkdir(exist_ok=True)
-    for make in (losses, metrics, optimizers, others):
+    for make in (losses, metrics, optimizers, others, layers):
         np.savez_compressed(DATA / f"keras_{make.__name__}.npz", **make())
         print("wrote", DATA / f"keras_{make.__name__}.npz")
 
