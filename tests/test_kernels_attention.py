@@ -45,8 +45,9 @@ def check(q, k, v, g, mask=None, causal=False, scale=None):
     y = reference.attention(q, k, v, mask, causal, scale)
     assert_same(compiled.attention(q, k, v, mask, causal, scale), y, 64, scale=4)
     args = (g, q, k, v, *y, mask, causal, scale)
-    terms = q.shape[2] + k.shape[2]
-    assert_same(compiled.attention_grad(*args), reference.attention_grad(*args), terms, scale=4)
+    terms = q.shape[2] + k.shape[2] + v.shape[3]
+    # the difference of two products of e terms: of few keys it is nothing but their rounding
+    assert_same(compiled.attention_grad(*args), reference.attention_grad(*args), terms, scale=16)
 
 
 @each_isa
