@@ -18,6 +18,9 @@ from .module import refuse, standard_dtype
 _IN_KERNEL = {activations.relu: "relu", activations.tanh: "tanh", activations.sigmoid: "sigmoid"}
 
 
+NOT_HERE = ("lora_rank", "lora_alpha", "quantization_config")  # Keras's arguments that are refused
+
+
 def in_kernel(activation: Any) -> str | None:
     """The name of an activation that matrix product and convolution apply themselves."""
     return _IN_KERNEL.get(activation)
@@ -146,6 +149,7 @@ class Dense(Layer):
 
     float_inputs = True
     supports_masking = True
+    _not_in_config = frozenset(NOT_HERE)
 
     def __init__(
         self,
@@ -272,7 +276,7 @@ class Embedding(Layer):
     (1, 2, 2)
     """
 
-    _not_in_config = frozenset(["weights"])
+    _not_in_config = frozenset(["weights", *NOT_HERE])
 
     def __init__(
         self,
