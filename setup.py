@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import tempfile
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -107,7 +108,9 @@ class BuildExt(build_ext):
         newest = max(p.stat().st_mtime for p in depends)
         if self.force or not target.exists() or target.stat().st_mtime < newest:
             target.parent.mkdir(parents=True, exist_ok=True)
+            began = time.time()
             self.compiler.compile([str(source)], output_dir=str(build_dir), extra_postargs=flags)
+            os.utime(target, (began, began))  # a header saved meanwhile must count as newer
         return str(target)
 
     # --- what the compiler can do -----------------------------------------------------------------
