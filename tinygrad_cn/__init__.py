@@ -1,26 +1,111 @@
-"""tinygrad_cn: a small deep-learning engine to read, to learn from, and to be fast with."""
+"""tinygrad_cn: a small deep-learning engine to read, to learn from, and to be fast with.
 
-from . import (
-    activations, callbacks, initializers, layers, losses, metrics, models, ops, optimizers, random,
-    regularizers, registry, testing, tree, utils,
-)  # fmt: skip
-from .anomaly import AnomalyError, detect_anomaly
+The names are Keras 3's, so that ``import tinygrad_cn as keras`` runs a Keras program, and those of
+the engine below: ``Tensor``, ``grad``, ``jit``, ... What has to do with models is loaded when it is
+first used: a program that needs tensors only starts fast.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from . import ops
+from ._version import __version__
 from .autograd import grad, value_and_grad
-from .data import PyDataset
-from .derivatives import checkpoint, hessian, hvp, jacobian, jvp, vjp
-from .initializers import Initializer
-from .layers import Input, InputSpec, Layer
-from .losses import Loss
-from .metrics import Metric
 from .mode import enable_grad, is_grad_enabled, no_grad
-from .models import Model, Sequential
 from .op import Op
 from .ops import (
-    arange, asarray, empty, empty_like, eye, full, full_like, linspace, ones, ones_like, zeros,
+    arange,
+    asarray,
+    empty,
+    empty_like,
+    eye,
+    full,
+    full_like,
+    linspace,
+    ones,
+    ones_like,
+    zeros,
     zeros_like,
-)  # fmt: skip
-from .optimizers import Optimizer
-from .plan import CaptureError, explain_plan, jit
-from .regularizers import Regularizer
-from .symbolic import SymbolicTensor as KerasTensor
+)
 from .tensor import Tensor, Variable, from_dlpack, stop_gradient, tensor
+
+if TYPE_CHECKING:
+    from . import (
+        activations,
+        callbacks,
+        config,
+        initializers,
+        layers,
+        losses,
+        metrics,
+        models,
+        optimizers,
+        random,
+        registry,
+        regularizers,
+        testing,
+        tree,
+        utils,
+    )
+    from .anomaly import AnomalyError, detect_anomaly
+    from .config import (
+        empty_cache,
+        get_config,
+        get_isa,
+        get_num_threads,
+        memory_stats,
+        num_threads,
+        set_cache_limit,
+        set_isa,
+        set_num_threads,
+        show_config,
+        using_isa,
+    )
+    from .derivatives import checkpoint, hessian, hvp, jacobian, jvp, vjp
+    from .initializers import Initializer
+    from .layers import Input, InputSpec, Layer
+    from .losses import Loss
+    from .metrics import Metric
+    from .models import Model, Sequential
+    from .optimizers import Optimizer
+    from .plan import CaptureError, explain_plan, jit
+    from .regularizers import Regularizer
+    from .symbolic import KerasTensor
+
+_MODULES = (
+    "activations callbacks config datasets initializers layers losses metrics models optimizers "
+    "random registry regularizers saving schedules testing tree utils viewer"
+).split()
+_HOMES = {
+    "anomaly": "AnomalyError detect_anomaly",
+    "config": (
+        "empty_cache get_config get_isa get_num_threads memory_stats num_threads set_cache_limit "
+        "set_isa set_num_threads show_config using_isa"
+    ),
+    "derivatives": "checkpoint hessian hvp jacobian jvp vjp",
+    "initializers": "Initializer",
+    "layers": "Input InputSpec Layer",
+    "losses": "Loss",
+    "metrics": "Metric",
+    "models": "Model Sequential",
+    "optimizers": "Optimizer",
+    "plan": "CaptureError explain_plan jit",
+    "regularizers": "Regularizer",
+    "symbolic": "KerasTensor",
+}
+_LATER = {name: module for module, names in _HOMES.items() for name in names.split()}
+
+
+def __getattr__(name: str) -> Any:
+    """Load what is asked for the first time (PEP 562)."""
+    if name in _MODULES:
+        return importlib.import_module(f"{__name__}.{name}")
+    if name in _LATER:
+        value = getattr(importlib.import_module(f"{__name__}.{_LATER[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_MODULES, *_LATER} - {"TYPE_CHECKING", "Any", "importlib"})

@@ -142,6 +142,9 @@ class SymbolicTensor(Placeholder):
         return ops.reshape(self, shape=shape[0] if len(shape) == 1 else shape)
 
 
+KerasTensor = SymbolicTensor
+
+
 def is_symbolic(structure: Any) -> bool:
     """Whether any leaf is a symbolic tensor."""
     if isinstance(structure, SymbolicTensor):
