@@ -44,7 +44,7 @@ cdef cnp.ndarray apart(cnp.ndarray x, cnp.ndarray y):
         same = same and cnp.PyArray_STRIDES(x)[i] == cnp.PyArray_STRIDES(y)[i]
     if same or not may_overlap(x, y):
         return x
-    return copy(x)
+    return copy(x, None)
 
 
 cdef object unary(int op, str name, object x, object out):
@@ -196,16 +196,23 @@ def where(condition, a, b):
     return y
 
 
-def copy(x):
-    """A new array in C order and native byte order with the values of x."""
+def copy(x, out=None):
+    """A new array in C order and native byte order with the values of x; or x written into out, which
+    may have any strides and another dtype."""
     cdef tg_call call
     cdef cnp.ndarray a, y
     if not isinstance(x, cnp.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):
-        return by_reference("copy", (x,))
+        return by_reference("copy", (x, out))
     a = <cnp.ndarray>x
     if cnp.PyArray_NDIM(a) > TG_MAX_NDIM or not cnp.PyArray_ISBEHAVED_RO(a):
-        return by_reference("copy", (x,))
-    y = allocate_like(a)
+        return by_reference("copy", (x, out))
+    if out is None:
+        y = allocate_like(a)
+    elif fits(out, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a)):
+        y = <cnp.ndarray>out
+        a = apart(a, y)
+    else:
+        return by_reference("copy", (x, out))
     begin(&call, TG_DRIVER_copy)
     fill(&call.arrays[0], y)
     fill(&call.arrays[1], a)

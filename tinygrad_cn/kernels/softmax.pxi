@@ -1,0 +1,148 @@
+# Softmax and cross-entropy: csrc/drivers/softmax.c. Formulas: the NumPy twins.
+
+from tinygrad_cn.kernels.reference.softmax import _check_labels
+
+
+# The axis counted from the front, or -1 where NumPy decides.
+cdef int row_axis(object axis, cnp.ndarray x) noexcept:
+    cdef int ndim = cnp.PyArray_NDIM(x)
+    if not isinstance(axis, int) or ndim > TG_MAX_NDIM or not -ndim <= axis < ndim:
+        return -1
+    return <int>axis + (ndim if axis < 0 else 0)
+
+
+# The axis last, in C order.
+cdef cnp.ndarray as_rows(cnp.ndarray x, int axis):
+    if axis != cnp.PyArray_NDIM(x) - 1:
+        x = np.moveaxis(x, axis, -1)
+    return contiguous(behaved(x))
+
+
+cdef object from_rows(cnp.ndarray y, int axis):
+    return y if axis == cnp.PyArray_NDIM(y) - 1 else copy(np.moveaxis(y, -1, axis))
+
+
+cdef object softmax_by(bint is_log, str name, object x, object axis):
+    cdef tg_call call
+    cdef cnp.ndarray a, y
+    cdef Py_ssize_t n
+    cdef int at
+    if not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0:
+        return by_reference(name, (x, axis))
+    a = <cnp.ndarray>x
+    at = row_axis(axis, a)
+    if at < 0 or cnp.PyArray_SIZE(a) == 0:
+        return by_reference(name, (x, axis))
+    n = cnp.PyArray_DIMS(a)[at]
+    a = as_rows(a, at)
+    y = allocate_like(a)
+    begin(&call, TG_DRIVER_softmax)
+    fill_matrix(&call.arrays[0], y, 2, cnp.PyArray_SIZE(a) // n, n, 1)
+    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(a) // n, n, 1)
+    call.ints[0] = is_log
+    launch(&call, (y, a))
+    return from_rows(y, at)
+
+
+cdef object softmax_grad_by(bint is_log, str name, object g, object y, object axis):
+    cdef tg_call call
+    cdef cnp.ndarray a, b, gx
+    cdef Py_ssize_t n
+    cdef int at
+    if (not isinstance(y, np.ndarray) or float_type(<cnp.ndarray>y) < 0
+            or not same_type((y, g), cnp.PyArray_TYPE(<cnp.ndarray>y)) or y.shape != g.shape):
+        return by_reference(name, (g, y, axis))
+    a, b = <cnp.ndarray>g, <cnp.ndarray>y
+    at = row_axis(axis, b)
+    if at < 0 or cnp.PyArray_SIZE(b) == 0:
+        return by_reference(name, (g, y, axis))
+    n = cnp.PyArray_DIMS(b)[at]
+    a, b = as_rows(a, at), as_rows(b, at)
+    gx = allocate_like(b)
+    begin(&call, TG_DRIVER_softmax_grad)
+    fill_matrix(&call.arrays[0], gx, 2, cnp.PyArray_SIZE(b) // n, n, 1)
+    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(b) // n, n, 1)
+    fill_matrix(&call.arrays[2], b, 2, cnp.PyArray_SIZE(b) // n, n, 1)
+    call.ints[0] = is_log
+    launch(&call, (gx, a, b))
+    return from_rows(gx, at)
+
+
+def softmax(x, axis=-1):
+    return softmax_by(False, "softmax", x, axis)
+
+
+def log_softmax(x, axis=-1):
+    return softmax_by(True, "log_softmax", x, axis)
+
+
+def softmax_grad(g, y, axis=-1):
+    return softmax_grad_by(False, "softmax_grad", g, y, axis)
+
+
+def log_softmax_grad(g, y, axis=-1):
+    return softmax_grad_by(True, "log_softmax_grad", g, y, axis)
+
+
+# Integers that the core reads: int64 or int32.
+cdef bint is_index_array(object x):
+    if not isinstance(x, np.ndarray):
+        return False
+    cdef cnp.dtype descr = (<cnp.ndarray>x).dtype
+    return descr.kind == b"i"[0] and descr.itemsize in (4, 8)
+
+
+cdef bint are_rows(object logits, object labels):
+    return (isinstance(logits, np.ndarray) and float_type(<cnp.ndarray>logits) >= 0
+            and is_index_array(labels) and cnp.PyArray_NDIM(<cnp.ndarray>logits) > 0
+            and labels.shape == logits.shape[: logits.ndim - 1] and cnp.PyArray_SIZE(<cnp.ndarray>logits) > 0)
+
+
+def cross_entropy(logits, labels):
+    cdef tg_call call
+    cdef cnp.ndarray a, b, loss, lse
+    cdef Py_ssize_t n, n_rows
+    if not are_rows(logits, labels):
+        return by_reference("cross_entropy", (logits, labels))
+    a, b = contiguous(behaved(logits)), contiguous(behaved(labels))
+    n = cnp.PyArray_DIMS(a)[cnp.PyArray_NDIM(a) - 1]
+    n_rows = cnp.PyArray_SIZE(a) // n
+    loss = allocate(cnp.PyArray_NDIM(b), cnp.PyArray_DIMS(b), cnp.PyArray_TYPE(a))
+    lse = allocate(cnp.PyArray_NDIM(b), cnp.PyArray_DIMS(b), cnp.PyArray_TYPE(a))
+    begin(&call, TG_DRIVER_cross_entropy)
+    fill_matrix(&call.arrays[0], loss, 1, n_rows, 1, 1)
+    fill_matrix(&call.arrays[1], lse, 1, n_rows, 1, 1)
+    fill_matrix(&call.arrays[2], a, 2, n_rows, n, 1)
+    fill_matrix(&call.arrays[3], b, 1, n_rows, 1, 1)
+    try:
+        launch(&call, (loss, lse, a, b))
+    except IndexError:
+        _check_labels("cross_entropy", a, b)  # names the row
+        raise
+    return loss, lse
+
+
+def cross_entropy_grad(g, logits, labels, lse):
+    cdef tg_call call
+    cdef cnp.ndarray a, b, c, d, gx
+    cdef Py_ssize_t n, n_rows
+    if (not are_rows(logits, labels) or not same_type((logits, g, lse), float_type(logits))
+            or g.shape != labels.shape or lse.shape != labels.shape):
+        return by_reference("cross_entropy_grad", (g, logits, labels, lse))
+    a, b = contiguous(behaved(logits)), contiguous(behaved(labels))
+    c, d = contiguous(behaved(g)), contiguous(behaved(lse))
+    n = cnp.PyArray_DIMS(a)[cnp.PyArray_NDIM(a) - 1]
+    n_rows = cnp.PyArray_SIZE(a) // n
+    gx = allocate_like(a)
+    begin(&call, TG_DRIVER_cross_entropy_grad)
+    fill_matrix(&call.arrays[0], gx, 2, n_rows, n, 1)
+    fill_matrix(&call.arrays[1], c, 1, n_rows, 1, 1)
+    fill_matrix(&call.arrays[2], a, 2, n_rows, n, 1)
+    fill_matrix(&call.arrays[3], b, 1, n_rows, 1, 1)
+    fill_matrix(&call.arrays[4], d, 1, n_rows, 1, 1)
+    try:
+        launch(&call, (gx, c, a, b, d))
+    except IndexError:
+        _check_labels("cross_entropy_grad", a, b)
+        raise
+    return gx
