@@ -12,14 +12,15 @@ from . import registry, tree
 from .graph import Graph, fit_input, output_names
 from .graph_config import graph_config, graph_from_config
 from .layers.core import InputLayer
-from .layers.layer import Layer, map_shapes, unique_name
+from .layers.layer import Layer, map_shapes, shape_of, unique_name
 from .layers.module import unique
+from .saving import Saveable
 from .summary import print_summary
 from .symbolic import SymbolicTensor, is_symbolic
 from .training import Trainer
 
 
-class Model(Trainer, Layer):
+class Model(Trainer, Saveable, Layer):
     """Layers between inputs and outputs, to be trained as one.
 
     Args:
@@ -78,8 +79,9 @@ class Model(Trainer, Layer):
             super()._build(args, kwargs)
         elif is_symbolic([args, kwargs]):
             self._probe(args, kwargs)
-        else:
-            self._build_shapes = None
+        if args and type(self).build is Model.build:
+            free = map_shapes(lambda shape: (None, *shape[1:]), shape_of(args[0]))
+            self._build_shapes = {"input_shape": free}  # for build_from_config
         self.built = True
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
@@ -197,8 +199,14 @@ class Model(Trainer, Layer):
     def get_config(self) -> dict[str, Any]:
         """The layers and how they are connected; for a subclass, its arguments."""
         if self._graph is None or type(self).__init__ is not Model.__init__:
-            return super().get_config()
+            return self._subclass_config(Model)
         return {"name": self.name, "trainable": self.trainable, **graph_config(self._graph)}
+
+    def _subclass_config(self, base: type) -> dict[str, Any]:
+        """What a subclass was made with; a get_config of its own adds its arguments itself."""
+        config = {"name": self.name, "trainable": self.trainable, "dtype": self.dtype}
+        own = type(self).get_config is not base.get_config  # type: ignore[attr-defined] # a Layer
+        return config if own else {**config, **self._settings(type(self))}
 
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
@@ -339,7 +347,7 @@ class Sequential(Model):
     def get_config(self) -> dict[str, Any]:
         """The layers' names and settings, in order."""
         if type(self) is not Sequential:
-            return Layer.get_config(self)
+            return self._subclass_config(Sequential)
         layers = [registry.serialize_keras_object(layer) for layer in self._layers]
         config: dict[str, Any] = {"name": self.name, "trainable": self.trainable, "layers": layers}
         if self._build_shapes and not isinstance(self._layers[0], InputLayer):

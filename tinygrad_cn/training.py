@@ -92,10 +92,11 @@ class Trainer(Stepper):
             callbacks, epochs=epochs, steps=len(batches) or None, verbose=verbose
         )
         self.stop_training, compiled.nan_told = False, False
+        self._initial_epoch = initial_epoch  # BackupAndRestore may move it on
         told.on_train_begin()
         logs: dict[str, Any] = {}
         with Deferred() as interrupt:
-            for epoch in range(initial_epoch, epochs):
+            for epoch in range(self._initial_epoch, epochs):
                 self.reset_metrics()
                 compiled.variables = None
                 told.on_epoch_begin(epoch)
@@ -103,7 +104,7 @@ class Trainer(Stepper):
                 try:
                     logs = self._train_epoch(batches, told, bar, interrupt)
                     if bar.done == 0:
-                        self._no_data(epoch == initial_epoch)
+                        self._no_data(epoch == self._initial_epoch)
                         break
                     if check is not None and _due(epoch + 1, validation_freq):
                         found = self._evaluate(check, told, Progress(0, 0), interrupt)

@@ -6,7 +6,9 @@ in which they were set, also inside lists, tuples and dicts.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
+from contextvars import ContextVar
 from typing import Any, TypeVar
 
 import numpy as np
@@ -20,6 +22,10 @@ _NOT_LOOKED_INTO = frozenset(
     "_arguments _calls _losses _lossy _frozen _graph _compiled _memo history".split()
 )
 T = TypeVar("T")
+
+# How many elements the weights made from now on may have: set while a file is being loaded, whose
+# config might ask for more than the file holds.
+size_limit: ContextVar[int | None] = ContextVar("elements left", default=None)
 
 
 def standard_dtype(dtype: Any) -> np.dtype:
@@ -96,6 +102,12 @@ class Module:
         kind = standard_dtype(dtype) if dtype is not None else self._dtype
         usual = "glorot_uniform" if kind.kind == "f" else "zeros"
         make = initializers.get(usual if initializer is None else initializer)
+        left = size_limit.get()
+        if left is not None:
+            left -= math.prod(() if shape is None else shape)
+            if left < 0:
+                raise ValueError(f"[{self.name}] The config asks for more weights than there are.")
+            size_limit.set(left)
         value = make(() if shape is None else tuple(shape), dtype=kind)
         value = np.array(value.data if isinstance(value, Value) else value, dtype=kind)
         added = vars(self).setdefault("_added", [])

@@ -1,0 +1,16 @@
+"""Saving and loading: weights as safetensors, models as one file, nothing that could be
+executed."""
+
+from tinygrad_cn.registry import (
+    custom_object_scope,
+    deserialize_keras_object,
+    get_registered_name,
+    get_registered_object,
+    register_keras_serializable,
+    serialize_keras_object,
+)  # fmt: skip
+
+from .models import Saveable, load_checkpoint, load_model, save_checkpoint, save_model
+from .weights import load_weights, named_variables, save_weights
+
+CustomObjectScope = custom_object_scope
