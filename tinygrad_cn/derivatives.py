@@ -3,6 +3,9 @@ Hessians, and checkpoints, which trade time for memory.
 
 All are made of `autograd.gradients`. Forward mode (`jvp`) is backward mode twice: the gradient that
 comes back, J^T g, is linear in g, so differentiating it with respect to g gives J.
+
+What they return is recorded where ``create_graph`` asks for it, and inside one another: where an input
+was itself made by recorded ops.
 """
 
 from __future__ import annotations
@@ -26,18 +29,22 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., tuple]]:
     >>> pull(tg.tensor([1.0, 1.0]))
     (Tensor([2., 4.]),)
     """
+    linked = _linked(*xs)
     inputs = [independent(ops.asarray(x)) for x in xs]
     with set_mode(recording=True):
         y = f(*inputs)
 
     def pull(g: Any, create_graph: bool = False) -> tuple:
-        found = grad(y, inputs, g, create_graph, allow_unused=True, retain_graph=True)
+        create = create_graph or linked or _linked(*_tuple(g))
+        found = grad(y, inputs, g, create, allow_unused=True, retain_graph=True)
         return tuple([_zeros(x) if gx is None else gx for x, gx in zip(inputs, found, strict=True)])
 
-    return (y if _linked(*xs) else _detach(y)), pull
+    return (y if linked else _detach(y)), pull
 
 
-def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
+def jvp(
+    f: Callable[..., Any], xs: Any, tangents: Any, create_graph: bool = False
+) -> tuple[Any, Any]:
     """``f(*xs)``, and J v: how the result moves when the inputs move along ``tangents``.
 
     >>> tg.jvp(lambda x: x * x, (tg.tensor([1.0, 2.0]),), (tg.tensor([1.0, 0.0]),))
@@ -47,7 +54,7 @@ def jvp(f: Callable[..., Any], xs: Any, tangents: Any) -> tuple[Any, Any]:
     if len(xs) != len(tangents):
         raise ValueError(f"[jvp] Expected {len(xs)} tangents, received {len(tangents)}.")
     inputs = [independent(ops.asarray(x)) for x in xs]
-    create = _linked(*xs, *tangents)
+    create = create_graph or _linked(*xs, *tangents)
     with set_mode(recording=True):
         y = f(*inputs)
         many = isinstance(y, (tuple, list))
@@ -104,14 +111,14 @@ def hessian(f: Callable[..., Any], x: Any, create_graph: bool = False) -> Any:
     return jacobian(_gradient_of(f, "hessian"), x, create_graph)
 
 
-def hvp(f: Callable[..., Any], x: Any, v: Any) -> Any:
+def hvp(f: Callable[..., Any], x: Any, v: Any, create_graph: bool = False) -> Any:
     """H v, the Hessian of a scalar function times a vector, without the Hessian.
 
     >>> tg.hvp(lambda x: (x**3).sum(), tg.tensor([1.0, 2.0]), tg.tensor([1.0, 1.0]))
     Tensor([ 6., 12.])
     """
     _, pull = vjp(_gradient_of(f, "hvp"), x)  # H is symmetric: v^T H is H v
-    return pull(v)[0]
+    return pull(v, create_graph)[0]
 
 
 def _gradient_of(f: Callable[..., Any], what: str) -> Callable[..., Any]:
