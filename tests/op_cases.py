@@ -174,7 +174,7 @@ def _transposed(x, w, stride):
     return y
 
 
-I, J = np.array([0, 2, 0, -1]), np.array([1, 1, 0, 2])
+ROWS, J = np.array([0, 2, 0, -1]), np.array([1, 1, 0, 2])
 MASK = np.array([[True, False, True], [False, True, True]])
 LABELS = np.array([2, 0, 3, 1, 0])
 M23, M33, V5 = ((2, 3),), ((3, 3),), ((5,),)
@@ -276,16 +276,16 @@ CASES: list[Case] = [
     Case("getitem_element", lambda x: x[1, -1], lambda x: np.asarray(x[1, -1]), M23),
     Case("getitem_slice", lambda x: x[:, ::-2], lambda x: x[:, ::-2], ((2, 5),)),
     Case("getitem_ellipsis", lambda x: x[..., None, 1], lambda x: x[..., None, 1], ((2, 3, 4),)),
-    Case("getitem_rows", lambda x: x[I], lambda x: x[I], ((3, 4),)),
-    Case("getitem_pairs", lambda x: x[I, J], lambda x: x[I, J], ((3, 4),)),
-    Case("getitem_mixed", lambda x: x[:, I, 1:], lambda x: x[:, I, 1:], ((2, 3, 4),)),
+    Case("getitem_rows", lambda x: x[ROWS], lambda x: x[ROWS], ((3, 4),)),
+    Case("getitem_pairs", lambda x: x[ROWS, J], lambda x: x[ROWS, J], ((3, 4),)),
+    Case("getitem_mixed", lambda x: x[:, ROWS, 1:], lambda x: x[:, ROWS, 1:], ((2, 3, 4),)),
     Case("getitem_mask", lambda x: x[MASK], lambda x: x[MASK], M23),
     Case("getitem_mask_rows", lambda x: x[[True, False]], lambda x: x[[True, False]], M23),
-    Case("take", lambda x: ops.take(x, I), lambda x: np.take(x, I), M23),
-    Case("take_axis", lambda x: ops.take(x, I.reshape(2, 2), 1), lambda x: np.take(x, I.reshape(2, 2), 1), ((2, 3, 4),)),
+    Case("take", lambda x: ops.take(x, ROWS), lambda x: np.take(x, ROWS), M23),
+    Case("take_axis", lambda x: ops.take(x, ROWS.reshape(2, 2), 1), lambda x: np.take(x, ROWS.reshape(2, 2), 1), ((2, 3, 4),)),
     Case("take_along_axis", lambda x: ops.take_along_axis(x, J.reshape(2, 2), 1), lambda x: np.take_along_axis(x, J.reshape(2, 2), 1), M23),
-    Case("scatter_add", lambda x, u: ops.scatter_add(x, I, u), lambda x, u: np.stack([x[0] + u[0] + u[2], x[1], x[2] + u[1] + u[3]]), ((3, 2), (4, 2))),
-    Case("scatter", lambda u: ops.scatter(np.stack([I % 3, J], -1), u, (3, 4)), None, ((4,),)),
+    Case("scatter_add", lambda x, u: ops.scatter_add(x, ROWS, u), lambda x, u: np.stack([x[0] + u[0] + u[2], x[1], x[2] + u[1] + u[3]]), ((3, 2), (4, 2))),
+    Case("scatter", lambda u: ops.scatter(np.stack([ROWS % 3, J], -1), u, (3, 4)), None, ((4,),)),
     # products
     Case("matmul", ops.matmul, np.matmul, ((3, 4), (4, 2)), n=4),
     Case("matmul_batch", ops.matmul, np.matmul, ((2, 1, 3, 4), (5, 4, 2)), n=4),

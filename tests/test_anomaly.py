@@ -42,7 +42,10 @@ def test_first_op_backward_names_the_forward_line():
 
 def test_overflow_is_found_and_what_flows_in_is_not_blamed():
     x = tg.tensor([np.float32(3e38)])
-    with pytest.raises(tg.AnomalyError, match=r"\[Multiply\] forward made inf"), tg.detect_anomaly():
+    with (
+        pytest.raises(tg.AnomalyError, match=r"\[Multiply\] forward made inf"),
+        tg.detect_anomaly(),
+    ):
         x * 10
     with tg.detect_anomaly():
         y = tg.tensor([np.float32(np.nan)]) + 1  # NaN came in

@@ -43,7 +43,9 @@ def test_backward_of_a_vector_needs_a_gradient():
 
 
 @pytest.mark.parametrize(
-    "gradient", [np.ones(3), np.ones((2, 1)), tg.tensor([1.0, 1.0])], ids=["length", "axes", "dtype"]
+    "gradient",
+    [np.ones(3), np.ones((2, 1)), tg.tensor([1.0, 1.0])],
+    ids=["length", "axes", "dtype"],
 )
 def test_gradient_of_the_wrong_shape_or_dtype_is_refused(gradient):
     x = leaf(1.0, 2.0)
@@ -157,7 +159,10 @@ def test_grad_gives_what_is_asked_for_and_deposits_nothing():
     assert gx.tolist() == [3.0, 4.0] and gw.tolist() == [1.0, 2.0] and x.grad is None
     h = x * 2
     assert tg.grad((h * h).sum(), h).tolist() == [4.0, 8.0]
-    assert tg.grad([x.sum(), (x * w).sum()], x, [tg.Tensor(np.array(10.0)), None]).tolist() == [13.0, 14.0]
+    assert tg.grad([x.sum(), (x * w).sum()], x, [tg.Tensor(np.array(10.0)), None]).tolist() == [
+        13.0,
+        14.0,
+    ]
 
 
 def test_unused_inputs():
@@ -316,11 +321,12 @@ def test_graph_of_one_thread_is_differentiated_in_another():
 # --- writing in place -----------------------------------------------------------------------------
 
 
-
 def test_writing_to_a_recorded_tensor_names_the_line():
     y = leaf(1.0, 2.0) * 2
     for write in (lambda: y.__setitem__(0, 5.0), lambda: y.__iadd__(1), lambda: y.zero_()):
-        with pytest.raises(RuntimeError, match=r"Gradients rely on the result of <Multiply") as error:
+        with pytest.raises(
+            RuntimeError, match=r"Gradients rely on the result of <Multiply"
+        ) as error:
             write()
         assert "test_autograd.py:" in str(error.value)
     assert y.tolist() == [2.0, 4.0]

@@ -30,7 +30,9 @@ def test_any_order_of_a_power(order):
     np.testing.assert_allclose(y.item(), factor * 1.5 ** (6 - order))
 
 
-@pytest.mark.parametrize("name", ["tanh", "sigmoid", "exp", "sin", "softplus", "gelu", "silu", "erf"])
+@pytest.mark.parametrize(
+    "name", ["tanh", "sigmoid", "exp", "sin", "softplus", "gelu", "silu", "erf"]
+)
 def test_third_and_fourth_order(name):
     check_grads(getattr(ops, name), np.array([0.3, -0.7]), order=4, rtol=1e-4)
 
@@ -108,7 +110,9 @@ def test_hessian_of_a_network_is_symmetric_and_right():
     x, t = rng.standard_normal((5, 3)), np.array([0, 1, 2, 1, 0])
 
     def loss(w):
-        return ops.sparse_categorical_crossentropy(t, (x @ w.reshape(3, 4)).tanh()[:, :3], True).mean()
+        return ops.sparse_categorical_crossentropy(
+            t, (x @ w.reshape(3, 4)).tanh()[:, :3], True
+        ).mean()
 
     w = tg.Tensor(rng.standard_normal(12))
     h = tg.hessian(loss, w).data
@@ -203,7 +207,9 @@ def test_checkpoint_of_found_tensors_that_depend_on_each_other():
 def test_checkpoint_to_second_order_and_under_no_grad():
     check_grads(lambda x, w: tg.checkpoint(block, x, w), np.ones((2, 2)) / 3, A / 5)
     with tg.no_grad():
-        assert not tg.checkpoint(lambda x: x * 2, tg.Tensor(np.ones(2), requires_grad=True)).requires_grad
+        assert not tg.checkpoint(
+            lambda x: x * 2, tg.Tensor(np.ones(2), requires_grad=True)
+        ).requires_grad
     assert tg.checkpoint(lambda x, n: x * n, tg.tensor([1.0]), 3).tolist() == [3.0]
     with pytest.raises(TypeError, match=r"\[checkpoint\]"):
         tg.checkpoint(lambda: 3)

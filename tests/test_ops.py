@@ -1,3 +1,4 @@
+# ruff: noqa: E501 # a table is read by its rows
 """Every op of the table, in every way: values, derivatives, dtypes, layouts, shapes, kernel sets."""
 
 from __future__ import annotations
@@ -481,7 +482,9 @@ def test_creation():
         assert like(x).shape == (2, 3) and like(x).dtype == np.float64
     assert_close(ops.full_like(x, 2), x * 2)
     assert ops.empty((3,)).shape == (3,)
-    assert_close(ops.one_hot(np.array([1, 3, -1]), 3), np.array([[0, 1, 0], [0] * 3, [0] * 3], np.float32))
+    assert_close(
+        ops.one_hot(np.array([1, 3, -1]), 3), np.array([[0, 1, 0], [0] * 3, [0] * 3], np.float32)
+    )
     assert_close(ops.one_hot([[1]], 2, axis=0).reshape(2), np.array([0, 1], np.float32))
 
 
@@ -498,12 +501,16 @@ def test_positions_are_those_of_numpy():
         y = ops.argsort(x, descending=descending).data
         if not descending:
             np.testing.assert_array_equal(y, np.argsort(x, stable=True))
-        assert y[1].tolist() == ([2, 0, 1] if descending else [0, 1, 2])  # equal ones keep their order
+        assert y[1].tolist() == (
+            [2, 0, 1] if descending else [0, 1, 2]
+        )  # equal ones keep their order
     assert [i.tolist() for i in ops.nonzero(np.array([[0, 1], [2, 0]]))] == [[0, 1], [1, 0]]
     assert np.isnan(ops.median(x, axis=1).data).tolist() == [True, False]
 
 
-@pytest.mark.parametrize("name", ["gather", "concatenate", "ravel", "cast", "absolute", "mod", "swish"])
+@pytest.mark.parametrize(
+    "name", ["gather", "concatenate", "ravel", "cast", "absolute", "mod", "swish"]
+)
 def test_aliases_are_the_same_function(name):
     other = {
         "gather": "take_along_axis", "concatenate": "concat", "ravel": "flatten", "cast": "astype",
@@ -533,5 +540,3 @@ def test_views_share_memory_and_copies_do_not():
     copies = [x[[0, 1]], x[x > 0], x + 0, x.copy(), x.T.flatten(), ops.pad(x, 1), ops.roll(x, 1)]
     assert all(np.shares_memory(x.data, v.data) for v in views)
     assert not any(np.shares_memory(x.data, c.data) for c in copies)
-
-

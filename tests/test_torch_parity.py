@@ -14,7 +14,9 @@ from tinygrad_cn import ops
 torch = pytest.importorskip("torch", reason="PyTorch is the oracle here")
 F = torch.nn.functional
 
-AWKWARD = np.array([0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.5, 6.0, 7.0, -4.0, 1e-3, -1e-3, 40.0, -40.0])
+AWKWARD = np.array(
+    [0.0, -0.0, 0.5, -0.5, 1.0, -1.0, 2.0, -2.0, 3.5, 6.0, 7.0, -4.0, 1e-3, -1e-3, 40.0, -40.0]
+)
 POSITIVE = np.array([0.0, 1e-6, 0.3, 1.0, 2.5, 1e3])
 UNIT = np.array([0.0, 0.5, -0.5, 0.99, -0.99])
 
@@ -227,15 +229,18 @@ def test_pooling_on_random_shapes(seed):
     k, s = (tuple(int(v) for v in rng.integers(1, 4, 2)) for _ in range(2))
     x = rng.standard_normal((2, *rng.integers(4, 9, 2), 3))
     for ours, theirs in ((ops.max_pool, F.max_pool2d), (ops.average_pool, F.avg_pool2d)):
-        compare(
-            lambda x, f=ours: f(x, k, s), lambda x, f=theirs: nhwc(f(nchw(x), k, s)), x
-        )
+        compare(lambda x, f=ours: f(x, k, s), lambda x, f=theirs: nhwc(f(nchw(x), k, s)), x)
 
 
 def test_conv_1d():
     rng = np.random.default_rng(0)
     x, w = rng.standard_normal((2, 9, 3)), rng.standard_normal((3, 3, 4))
-    compare(lambda x, w: ops.conv(x, w, 2), lambda x, w: nhwc(F.conv1d(nchw(x), oihw(w), stride=2)), x, w)
+    compare(
+        lambda x, w: ops.conv(x, w, 2),
+        lambda x, w: nhwc(F.conv1d(nchw(x), oihw(w), stride=2)),
+        x,
+        w,
+    )
 
 
 def test_second_order_agrees():
@@ -247,6 +252,8 @@ def test_second_order_agrees():
         return grad((g**3).sum(), (x,))[0]
 
     ours = twice(tg.grad, ops.softmax, tg.Tensor(x0, requires_grad=True))
-    theirs = twice(torch.autograd.grad, lambda x: x.softmax(-1), torch.tensor(x0, requires_grad=True))
+    theirs = twice(
+        torch.autograd.grad, lambda x: x.softmax(-1), torch.tensor(x0, requires_grad=True)
+    )
     np.testing.assert_allclose(ours.data, theirs.numpy(), rtol=1e-9, atol=1e-14)
     assert math.isfinite(ours.sum().item())

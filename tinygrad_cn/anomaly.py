@@ -20,8 +20,8 @@ _PACKAGE = str(Path(__file__).parent)
 class AnomalyError(ArithmeticError):
     """An op with finite inputs had an output that is not finite.
 
-    Attributes: ``op``, its name; ``direction``, "forward" or "backward"; ``scope``, the layer; ``index``
-    of the first such element; ``where``, the user's (file, line) of the forward.
+    Attributes: ``op``, its name; ``direction``, "forward" or "backward"; ``scope``, the layer;
+    ``index`` of the first such element; ``where``, the user's (file, line) of the forward.
     """
 
     op: str

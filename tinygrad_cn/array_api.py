@@ -1,12 +1,12 @@
 """The namespace of the Python array API standard: the functions of ``ops``, dtypes and constants.
 
-Code written for the standard gets it from ``t.__array_namespace__()``. Not supported: complex dtypes,
-the fft extension, and devices other than "cpu".
+Code written for the standard gets it from ``t.__array_namespace__()``. Not supported: complex
+dtypes, the fft extension, and devices other than "cpu".
 """
 
 from __future__ import annotations
 
-from math import e, inf, nan, pi
+from math import e, inf, nan, pi  # noqa: F401 # constants of the namespace
 from typing import Any
 
 import numpy as np

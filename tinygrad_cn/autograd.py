@@ -2,8 +2,8 @@
 
 The chain rule in one loop (:func:`gradients`): visit the nodes in reverse order of their making, so
 that a node is visited when all that its output fed has been; add up what arrives; let the op's rule
-turn the gradient of its output into gradients of its inputs. The rules compute with Tensors, so with
-``create_graph=True`` the gradients are themselves recorded, and can be differentiated again.
+turn the gradient of its output into gradients of its inputs. The rules compute with Tensors, so
+with ``create_graph=True`` the gradients are themselves recorded, and can be differentiated again.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from . import kernels
 from .mode import mode, set_mode
-from .op import Identity, Node, Output, Value, leaf, wrap
+from .op import Identity, Node, Output, Value, wrap
 
 _identity = Identity()
 
@@ -96,8 +96,8 @@ def _order(roots: list[Node], wanted: set[Node] | None) -> dict[Node, None]:
         elif node not in leads:
             if node.saved is None:
                 raise RuntimeError(
-                    "[backward] The graph was freed by an earlier backward. Expected one backward per "
-                    f"graph, or retain_graph=True in the earlier call; met again: {node}."
+                    "[backward] The graph was freed by an earlier backward. Expected one backward "
+                    f"per graph, or retain_graph=True in the earlier call; met again: {node}."
                 )
             leads[node] = None
             stack.append((node, True))
@@ -134,8 +134,8 @@ def backward(
     """Add the gradient of ``root`` to ``.grad`` of every leaf that it was made from."""
     if root.node is None:
         raise RuntimeError(
-            "[backward] This tensor has no graph. Expected one made, outside no_grad, from a tensor "
-            f"with requires_grad=True; received a constant of shape {root.data.shape}."
+            "[backward] This tensor has no graph. Expected one made, outside no_grad, from a "
+            f"tensor with requires_grad=True; received a constant of shape {root.data.shape}."
         )
     seed = _seed(root, gradient)
     found = gradients([(root.node, seed)], None, create_graph, retain_graph)
@@ -156,8 +156,8 @@ def grad(
     allow_unused: bool = False,
     retain_graph: bool | None = None,
 ) -> Any:
-    """The gradient of the sum of ``outputs``, each weighted by its ``grad_outputs``, with respect to
-    each of ``inputs``; a tuple if ``inputs`` is one, else a Tensor. No ``.grad`` changes.
+    """The gradient of the sum of ``outputs``, each weighted by its ``grad_outputs``, with respect
+    to each of ``inputs``; a tuple if ``inputs`` is one, else a Tensor. No ``.grad`` changes.
 
     >>> x = tg.tensor(3.0, requires_grad=True)
     >>> gx = tg.grad(x**3, x, create_graph=True)
@@ -173,23 +173,27 @@ def grad(
         raise ValueError(f"[grad] Expected {len(outputs)} grad_outputs, received {len(seeds)}.")
     for i, x in enumerate(inputs):
         if x.node is None and not allow_unused:
-            raise ValueError(f"[grad] Input {i} does not require grad. Expected requires_grad=True.")
-    roots = [(y.node, _seed(y, s)) for y, s in zip(outputs, seeds, strict=True) if y.node is not None]
+            raise ValueError(
+                f"[grad] Input {i} does not require grad. Expected requires_grad=True."
+            )
+    roots = [
+        (y.node, _seed(y, s)) for y, s in zip(outputs, seeds, strict=True) if y.node is not None
+    ]
     targets = [x.node for x in inputs if x.node is not None]
     found = gradients(roots, targets, create_graph, retain_graph)
     result = tuple([None if x.node is None else found.get(x.node) for x in inputs])
     if not allow_unused and None in [g if g is None else True for g in result]:
         unused = [i for i, g in enumerate(result) if g is None]
         raise ValueError(
-            f"[grad] The outputs do not depend on inputs {unused} (not reached). Expected inputs that "
-            "were used, or allow_unused=True to get None for them."
+            f"[grad] The outputs do not depend on inputs {unused} (not reached). Expected inputs "
+            "that were used, or allow_unused=True to get None for them."
         )
     return result if many else result[0]
 
 
 def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable:
-    """A function that returns ``f``'s value and its gradient with respect to argument ``argnums``. In
-    a function that is itself differentiated, both are recorded.
+    """A function that returns ``f``'s value and its gradient with respect to argument ``argnums``.
+    In a function that is itself differentiated, both are recorded.
 
     >>> tg.value_and_grad(lambda x: x**3)(tg.tensor(2.0))
     (Tensor(8.), Tensor(12.))
@@ -215,8 +219,8 @@ def differentiated(x: Any) -> bool:
 
 
 def independent(x: Any) -> Any:
-    """x with a node of its own, which gets the gradient of what is made from this alias alone. If ops
-    are recorded, that gradient can go on to x."""
+    """x with a node of its own, which gets the gradient of what is made from this alias alone. If
+    ops are recorded, that gradient can go on to x."""
     parent = x.node if mode.get().recording else None
     return wrap(x.data, Node(x.data.shape, x.data.dtype, _identity, (parent,)))
 
@@ -227,8 +231,8 @@ def _seed(root: Value, gradient: Any) -> Any:
     if gradient is None:
         if root.data.size != 1:
             raise ValueError(
-                f"[backward] A tensor of shape {shape} has no single gradient. Expected a scalar (take "
-                f"its sum() or mean()), or gradient= with shape {shape}."
+                f"[backward] A tensor of shape {shape} has no single gradient. Expected a scalar "
+                f"(take its sum() or mean()), or gradient= with shape {shape}."
             )
         return wrap(np.ones(shape, dtype))
     given = gradient if isinstance(gradient, Value) else wrap(np.asarray(gradient, dtype))

@@ -4,8 +4,8 @@ Hessians, and checkpoints, which trade time for memory.
 All are made of `autograd.gradients`. Forward mode (`jvp`) is backward mode twice: the gradient that
 comes back, J^T g, is linear in g, so differentiating it with respect to g gives J.
 
-What they return is recorded where ``create_graph`` asks for it, and inside one another: where an input
-was itself made by recorded ops.
+What they return is recorded where ``create_graph`` asks for it, and inside one another: where an
+input was itself made by recorded ops.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ from .op import Op, Value, wrap
 
 
 def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., tuple]]:
-    """``f(*xs)``, and the function that takes the gradient g of the result to g^T J: one gradient per
-    input. It may be called again and again.
+    """``f(*xs)``, and the function that takes the gradient g of the result to g^T J: one gradient
+    per input. It may be called again and again.
 
     >>> y, pull = tg.vjp(lambda x: x * x, tg.tensor([1.0, 2.0]))
     >>> pull(tg.tensor([1.0, 1.0]))
@@ -173,8 +173,8 @@ _checkpoint = Checkpoint()
 
 def checkpoint(function: Callable[..., Any], *xs: Any) -> Any:
     """``function(*xs)``, keeping only the inputs for backward, which runs the function again: the
-    memory of what lies between is saved, at the cost of a second forward (Chen et al., "Training deep
-    nets with sublinear memory cost", 2016).
+    memory of what lies between is saved, at the cost of a second forward (Chen et al., "Training
+    deep nets with sublinear memory cost", 2016).
 
     The function returns one Tensor and depends on nothing that changes. Tensors that it finds by
     itself, like the weights of a layer, get their gradients too; the random numbers of the default
@@ -199,7 +199,9 @@ def checkpoint(function: Callable[..., Any], *xs: Any) -> Any:
     with set_mode(recording=False, observer=watch):
         y = function(*xs)
     if not isinstance(y, Value):
-        raise TypeError(f"[checkpoint] Expected a function that returns a Tensor, received {y!r:.80}.")
+        raise TypeError(
+            f"[checkpoint] Expected a function that returns a Tensor, received {y!r:.80}."
+        )
     given = {id(x) for x in xs}
     found = [x for key, x in used.items() if key not in given]
     places = [i for i, x in enumerate(xs) if isinstance(x, Value)]

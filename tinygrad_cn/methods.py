@@ -1,4 +1,5 @@
-"""What a Tensor can be asked for, written out: operators and methods, each one function of ``ops``."""
+"""What a Tensor can be asked for, written out: operators and methods, each one function of
+``ops``."""
 
 from __future__ import annotations
 

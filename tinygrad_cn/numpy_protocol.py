@@ -1,9 +1,9 @@
-"""NumPy's functions on Tensors: ``np.exp(t)``, ``array + t``, ``np.concatenate([t, u])`` compute here,
-and are recorded.
+"""NumPy's functions on Tensors: ``np.exp(t)``, ``array + t``, ``np.concatenate([t, u])`` compute
+here, and are recorded.
 
-NumPy hands a call over when an argument has ``__array_ufunc__`` or ``__array_function__`` (NEP 13 and
-18). Two tables say which function of ``ops`` stands for which of NumPy's. What has no entry raises
-TypeError: a silent conversion to an array would lose the gradient.
+NumPy hands a call over when an argument has ``__array_ufunc__`` or ``__array_function__`` (NEP 13
+and 18). Two tables say which function of ``ops`` stands for which of NumPy's. What has no entry
+raises TypeError: a silent conversion to an array would lose the gradient.
 """
 
 from __future__ import annotations
@@ -17,10 +17,11 @@ from . import array_api, ops
 from .op import Value
 
 SAME_NAME = (
-    "add subtract multiply divide negative positive power floor_divide remainder exp expm1 log log1p "
-    "log2 log10 sqrt square reciprocal sign sin cos tan sinh cosh tanh floor ceil trunc maximum "
-    "minimum logaddexp equal not_equal less less_equal greater greater_equal logical_and logical_or "
-    "logical_xor logical_not bitwise_and bitwise_or bitwise_xor isnan isinf isfinite matmul vecdot"
+    "add subtract multiply divide negative positive power floor_divide remainder exp expm1 log "
+    "log1p log2 log10 sqrt square reciprocal sign sin cos tan sinh cosh tanh floor ceil trunc "
+    "maximum minimum logaddexp equal not_equal less less_equal greater greater_equal logical_and "
+    "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor isnan isinf isfinite "
+    "matmul vecdot"
 ).split()
 UFUNCS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): getattr(ops, name) for name in SAME_NAME if hasattr(np, name)},
@@ -64,14 +65,17 @@ def ufunc(function: Any, method: str, inputs: tuple, kwargs: dict[str, Any]) -> 
         result = UFUNCS[function](ops.reshape(a, shape=(*a.shape, *(1,) * b.ndim)), b)
     else:
         extra = f" with {sorted(kwargs)}" if kwargs else ""
-        raise _unknown(f"np.{function.__name__}{'' if method == '__call__' else '.' + method}{extra}")
+        raise _unknown(
+            f"np.{function.__name__}{'' if method == '__call__' else '.' + method}{extra}"
+        )
     if dtype is not None:
         result = ops.astype(result, dtype)
     return result if out is None else _store(result, out)
 
 
 def _store(result: Any, out: tuple) -> Any:
-    """Write into ``out=``: into a Tensor with its checks, into an array only what has no gradient."""
+    """Write into ``out=``: into a Tensor with its checks, into an array only what has no
+    gradient."""
     (target,) = out
     if isinstance(target, Value):
         target[...] = result  # type: ignore[index] # a Tensor, which checks the write
@@ -101,19 +105,20 @@ def function(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
 
 def _unknown(name: str) -> TypeError:
     return TypeError(
-        f"[numpy] {name} has no counterpart for Tensors. Expected one of tinygrad_cn.ops, or t.numpy() "
-        "to compute with the array (without gradient)."
+        f"[numpy] {name} has no counterpart for Tensors. Expected one of tinygrad_cn.ops, or "
+        "t.numpy() to compute with the array (without gradient)."
     )
 
 
 RENAMED = (("ddof", "correction"), ("a_min", "min"), ("a_max", "max"))
 _BY_NAME = (
     "sum prod mean var std argmax argmin any all cumsum cumprod sort argsort median reshape "
-    "transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip roll tile repeat concatenate "
-    "stack split pad ravel tril triu diag diagonal meshgrid take take_along_axis nonzero einsum "
-    "tensordot outer dot trace where clip zeros_like ones_like empty_like full_like round isclose "
-    "logaddexp count_nonzero matrix_transpose unstack astype vdot inner kron vstack hstack "
-    "column_stack array_split atleast_1d atleast_2d atleast_3d cross interp average"
+    "transpose swapaxes moveaxis squeeze expand_dims broadcast_to flip roll tile repeat "
+    "concatenate stack split pad ravel tril triu diag diagonal meshgrid take take_along_axis "
+    "nonzero einsum tensordot outer dot trace where clip zeros_like ones_like empty_like "
+    "full_like round isclose logaddexp count_nonzero matrix_transpose unstack astype vdot inner "
+    "kron vstack hstack column_stack array_split atleast_1d atleast_2d atleast_3d cross interp "
+    "average"
 )
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     getattr(np, name): getattr(ops, name)

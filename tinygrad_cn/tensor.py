@@ -122,8 +122,8 @@ class Tensor(Methods):
         autograd.backward(self, gradient, retain_graph, create_graph)
 
     def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> Callable[[], None]:
-        """Call ``hook`` with the gradient that arrives here, in each backward; what it returns, if not
-        None, goes on in its place. Returns a function that removes the hook."""
+        """Call ``hook`` with the gradient that arrives here, in each backward; what it returns, if
+        not None, goes on in its place. Returns a function that removes the hook."""
         node = self._recorded("register_hook")
         node.hooks = (*node.hooks, hook)
 
@@ -149,12 +149,15 @@ class Tensor(Methods):
         if node.grad is not None:
             return ""
         if not node.keeps_grad:
-            return f"not kept: this is the result of {_maker(node)}; call retain_grad() before backward"
+            made = f"this is the result of {_maker(node)}"
+            return f"not kept: {made}; call retain_grad() before backward"
         return "not reached: no backward() from a tensor that was computed from this one"
 
     def _recorded(self, what: str) -> Node:
         if self.node is None:
-            raise RuntimeError(f"[{what}] Expected a tensor that requires grad, received a constant.")
+            raise RuntimeError(
+                f"[{what}] Expected a tensor that requires grad, received a constant."
+            )
         return self.node
 
     def detach(self) -> Tensor:
@@ -299,8 +302,8 @@ class Tensor(Methods):
         recording = mode.get().recording
         if not self.is_leaf:
             raise RuntimeError(
-                f"[{what}] Gradients rely on the result of {self.node}. Expected an expression that "
-                "makes a new tensor, or a write to detach().copy()."
+                f"[{what}] Gradients rely on the result of {self.node}. Expected an expression "
+                "that makes a new tensor, or a write to detach().copy()."
             )
         if self.node is not None and recording:
             raise RuntimeError(
@@ -323,8 +326,8 @@ class Tensor(Methods):
             operand = to_array(operand)
             if np.broadcast_shapes(operand.shape, self.shape) != self.shape:
                 raise ValueError(
-                    f"[{what}] The result does not fit in place. Expected an operand that broadcasts "
-                    f"to shape {self.shape}, received shape {operand.shape}."
+                    f"[{what}] The result does not fit in place. Expected an operand that "
+                    f"broadcasts to shape {self.shape}, received shape {operand.shape}."
                 )
         kind = np.result_type(self.data, operand)
         if not np.can_cast(kind, self.dtype, "same_kind"):
@@ -360,8 +363,8 @@ class Variable(Tensor):
         trainable: whether it requires grad.
         name: what it is called inside its layer.
 
-    Attributes: ``path``, its name in the whole model ("dense_1/kernel"); ``regularizer``, a function
-    of it whose value is added to the loss, or None.
+    Attributes: ``path``, its name in the whole model ("dense_1/kernel"); ``regularizer``, a
+    function of it whose value is added to the loss, or None.
 
     >>> v = tg.Variable([1.0, 2.0], name="scale")
     >>> v.assign([3.0, 4.0])

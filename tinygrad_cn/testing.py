@@ -51,9 +51,9 @@ def check_grads(
 ) -> None:
     """Raise AssertionError unless the gradients of f agree with finite differences.
 
-    In float64, along random directions u and for random weights v of the outputs, the slope <grad, u>
-    of <v, f(x)> is compared with (f(x + eps u) - f(x - eps u)) / (2 eps). For order 2 and more the
-    same is asked of the gradient itself, as a function of x and v. f must be smooth near xs.
+    In float64, along random directions u and for random weights v of the outputs, the slope <grad,
+    u> of <v, f(x)> is compared with (f(x + eps u) - f(x - eps u)) / (2 eps). For order 2 and more
+    the same is asked of the gradient itself, as a function of x and v. f must be smooth near xs.
 
     Args:
         f: takes as many Tensors as there are xs, returns a Tensor or several.
@@ -116,9 +116,9 @@ def _check(
         scale = max(abs(expected), float(np.abs(found[i].data * u).sum()))
         if not abs(actual - expected) <= atol + rtol * scale:
             raise AssertionError(
-                f"[check_grads] Order {order}, input {i} of shape {x.shape}: along a random direction "
-                f"the gradient says {actual:.9g}, finite differences say {expected:.9g} (difference "
-                f"{abs(actual - expected):.2g}, allowed {atol + rtol * scale:.2g})."
+                f"[check_grads] Order {order}, input {i} of shape {x.shape}: along a random "
+                f"direction the gradient says {actual:.9g}, finite differences say {expected:.9g} "
+                f"(difference {abs(actual - expected):.2g}, allowed {atol + rtol * scale:.2g})."
             )
     if order < orders:
         _check(slopes, [*points, *weights], orders, order + 1, eps, rtol, atol, rng)

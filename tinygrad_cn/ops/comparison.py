@@ -154,9 +154,7 @@ isinf = IsInf()
 isfinite = IsFinite()
 
 
-def isclose(
-    a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
-) -> Any:
+def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """|a - b| <= atol + rtol |b|, elementwise, of dtype bool."""
     a, b = (x.data if isinstance(x, Value) else x for x in (a, b))
     return wrap(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))

@@ -1,8 +1,9 @@
 """Convolution, by the names and arguments of keras.ops; one or two spatial axes, by the rank.
 
-Three bilinear functions of an image, a kernel and an output image are each the gradient of the other
-two, so the family is closed. A transposed convolution is the gradient in the image, a depthwise one
-has as many groups as channels, and one spatial axis is two of which the first has length 1.
+Three bilinear functions of an image, a kernel and an output image are each the gradient of the
+other two, so the family is closed. A transposed convolution is the gradient in the image, a
+depthwise one has as many groups as channels, and one spatial axis is two of which the first has
+length 1.
 """
 
 from __future__ import annotations
@@ -74,8 +75,8 @@ def conv(
     bias: Any = None,
     activation: str | None = None,
 ) -> Any:
-    """y[n, p, o] = f(sum over taps k and channels c of x[n, p s + k d, c] w[k, c, o] + b[o]), with s
-    the strides and d the dilation; one or two spatial axes.
+    """y[n, p, o] = f(sum over taps k and channels c of x[n, p s + k d, c] w[k, c, o] + b[o]), with
+    s the strides and d the dilation; one or two spatial axes.
 
     Args:
         inputs: (N, L, C) or (N, H, W, C); channels first with ``data_format="channels_first"``.
@@ -236,8 +237,8 @@ def _convolve(
 
 
 def _image(op: str, inputs: Any, kernel: Any, data_format: str | None) -> tuple[Any, Any, int, Any]:
-    """Inputs as (N, H, W, C), the kernel with four axes, the number of spatial axes, and the function
-    that gives a result the axes of the inputs."""
+    """Inputs as (N, H, W, C), the kernel with four axes, the number of spatial axes, and the
+    function that gives a result the axes of the inputs."""
     x, n, restore = to_nhwc(op, inputs, data_format)
     w = asarray(kernel)
     if w.ndim != n + 2:
@@ -301,7 +302,8 @@ def _padding(
 
 
 def same_padding(image: Any, extents: Any, strides: Any) -> tuple:
-    """What "same" adds: as much as gives ceil(length / stride) outputs, the odd pixel at the end."""
+    """What "same" adds: as much as gives ceil(length / stride) outputs, the odd pixel at the
+    end."""
     totals = [
         max((-(-size // s) - 1) * s + k - size, 0)
         for size, k, s in zip(image, extents, strides, strict=True)

@@ -119,7 +119,8 @@ def empty_like(x: Any, dtype: Any = None) -> Any:
 
 
 def filled(shape: tuple[int, ...], dtype: Any, value: Any = 0) -> np.ndarray:
-    """An array with one value everywhere, made by a kernel (so that a captured step fills it anew)."""
+    """An array with one value everywhere, made by a kernel (so that a captured step fills it
+    anew)."""
     return kernels.copy(np.broadcast_to(np.asarray(value, dtype), shape))
 
 

@@ -16,8 +16,8 @@ LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 def einsum(subscripts: str, *operands: Any) -> Any:
     """The sum of products that the subscripts say: one letter per axis; what is not in the output
-    (after ``->``) is summed; ``...`` stands for axes that broadcast. Without ``->`` the output has the
-    letters that occur once, in order of the alphabet.
+    (after ``->``) is summed; ``...`` stands for axes that broadcast. Without ``->`` the output has
+    the letters that occur once, in order of the alphabet.
 
     >>> tg.ops.einsum("ij,kj->ik", [[1, 2]], [[3, 4]])
     Tensor([[11.]])
@@ -33,8 +33,8 @@ def einsum(subscripts: str, *operands: Any) -> Any:
                 lengths[letter] = n
             elif n not in (1, lengths[letter]):
                 raise ValueError(
-                    f"[einsum] Axis {letter!r} has lengths {lengths[letter]} and {n}. Expected equal "
-                    f"ones, received {subscripts!r} for shapes {[x.shape for x in xs]}."
+                    f"[einsum] Axis {letter!r} has lengths {lengths[letter]} and {n}. Expected "
+                    f"equal ones, received {subscripts!r} for shapes {[x.shape for x in xs]}."
                 )
     left, x = _reduce(terms[0], xs[0], set(output).union(*terms[1:]))
     for i, (term, other) in enumerate(zip(terms[1:], xs[1:], strict=True), 1):

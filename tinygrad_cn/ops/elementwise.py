@@ -17,7 +17,14 @@ from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
 from .comparison import (
-    equal, greater, greater_equal, isinf, less, less_equal, logical_and, logical_not,
+    equal,
+    greater,
+    greater_equal,
+    isinf,
+    less,
+    less_equal,
+    logical_and,
+    logical_not,
 )  # fmt: skip
 from .creation import zeros_like
 
@@ -76,7 +83,8 @@ class Negative(Op):
 
 
 class Pow(Op):
-    """y = a^b;  ga = g b a^(b-1),  gb = g y ln a; where a = 0, ga is 0 if b = 0, gb is 0 if b >= 0."""
+    """y = a^b;  ga = g b a^(b-1),  gb = g y ln a; where a = 0, ga is 0 if b = 0, gb is 0 if b >=
+    0."""
 
     def forward(a, b):
         return kernels.pow(a, b)
@@ -162,7 +170,8 @@ def _share(g, first, tie, needs):
 
 
 class Clip(Op):
-    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it wins."""
+    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it
+    wins."""
 
     def forward(x, min, max):
         y = x if min is None else kernels.maximum(x, min)
@@ -237,7 +246,8 @@ _clip = Clip()
 
 
 def clip(x: Any, min: Any = None, max: Any = None) -> Any:
-    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it wins.
+    """y = min(max(x, min), max);  gx = g where min <= x <= max, else 0; a bound gets g where it
+    wins.
 
     Either bound may be None. Where min > max, y is max, as in NumPy.
 

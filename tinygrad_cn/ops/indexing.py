@@ -129,8 +129,8 @@ def setitem(x: Value, key: Any, value: Any) -> None:
         raise _index_error(x, plain, error) from None
     except ValueError:
         raise ValueError(
-            "[setitem] The value does not fit the place. Expected one that broadcasts to it, received "
-            f"value.shape={source.shape} for x.shape={x.data.shape}, key={key!r:.80}."
+            "[setitem] The value does not fit the place. Expected one that broadcasts to it, "
+            f"received value.shape={source.shape} for x.shape={x.data.shape}, key={key!r:.80}."
         ) from None
 
 
@@ -148,8 +148,8 @@ def _positions(op: str, indices: Any) -> Any:
 
 
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
-    """The elements at these positions of an axis (of x flattened, if None). Negative positions count
-    from the end. Shape: that of x, with the axis replaced by the axes of indices.
+    """The elements at these positions of an axis (of x flattened, if None). Negative positions
+    count from the end. Shape: that of x, with the axis replaced by the axes of indices.
 
     >>> tg.ops.take([[1, 2], [3, 4]], [1, 0, 1], axis=0)
     Tensor([[3., 4.],
@@ -169,8 +169,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
-    """y[i, j, ...] = x[i, indices[i, j, ...], ...], the position along ``axis`` replaced; `gather` of
-    PyTorch. The other axes of x and indices broadcast.
+    """y[i, j, ...] = x[i, indices[i, j, ...], ...], the position along ``axis`` replaced; `gather`
+    of PyTorch. The other axes of x and indices broadcast.
 
     >>> tg.ops.take_along_axis([[1, 2], [3, 4]], np.array([[1], [0]]), axis=1)
     Tensor([[2.],
@@ -187,12 +187,14 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
             "[take_along_axis] Expected as many axes in both, received "
             f"x.shape={x.shape}, indices.shape={positions.shape}."
         )
-    shape = np.broadcast_shapes(
-        x.shape[:at] + (1,) + x.shape[at + 1 :], positions.shape[:at] + (1,) + positions.shape[at + 1 :]
-    )
-    whole = shape[:at] + (x.shape[at],) + shape[at + 1 :]
+
+    def with_length(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
+        return (*shape[:at], n, *shape[at + 1 :])
+
+    shape = np.broadcast_shapes(with_length(x.shape, 1), with_length(positions.shape, 1))
+    whole = with_length(shape, x.shape[at])
     x = x if x.shape == whole else broadcast_to(x, shape=whole)
-    positions = np.broadcast_to(positions, shape[:at] + (positions.shape[at],) + shape[at + 1 :])
+    positions = np.broadcast_to(positions, with_length(shape, positions.shape[at]))
     key = [
         np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))])
         for i, n in enumerate(shape)
@@ -258,4 +260,3 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     (Tensor([1, 2], dtype=int64),)
     """
     return tuple([wrap(i) for i in np.nonzero(asarray(x).data)])
-

@@ -182,7 +182,9 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
                 x = take_along(x, np.pad(np.arange(x.shape[axis]), pair, mode), axis)
         return x
     if np.ndim(constant_values) != 0:
-        raise ValueError(f"[pad] Expected one number, received constant_values={constant_values!r}.")
+        raise ValueError(
+            f"[pad] Expected one number, received constant_values={constant_values!r}."
+        )
     shape = tuple([lo + n + hi for (lo, hi), n in zip(pairs, x.shape, strict=True)])
     key = tuple([slice(lo, lo + n) for (lo, _), n in zip(pairs, x.shape, strict=True)])
     return place(x, shape=shape, key=(*key, ...), value=float(constant_values))

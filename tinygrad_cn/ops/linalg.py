@@ -2,9 +2,9 @@
 
 Inputs are matrices (..., N, N) or (..., M, N); leading axes are a batch. The rules are written with
 ``^T`` for the transpose of the last two axes; they follow M. Giles, "Collected matrix derivative
-results for forward and reverse mode algorithmic differentiation" (2008), for the eigenvectors and the
-SVD with the usual F_ij = 1 / (s_j - s_i). Those hold where the values differ: with equal ones the
-vectors, and so their gradients, are not unique. A matrix that is singular raises LinAlgError.
+results for forward and reverse mode algorithmic differentiation" (2008), for the eigenvectors and
+the SVD with the usual F_ij = 1 / (s_j - s_i). Those hold where the values differ: with equal ones
+the vectors, and so their gradients, are not unique. A matrix that is singular raises LinAlgError.
 """
 
 from __future__ import annotations
@@ -21,10 +21,18 @@ from .comparison import equal
 from .creation import asarray, eye
 from .elementwise import abs, reciprocal, square, where
 from .joining import concat, stack
-from .matmul import matmul, matrix_product, outer, tensordot
+from .matmul import matrix_product
 from .reduction import max, min, sqrt_flat, sum
 from .shape import (
-    _axes, diagonal, expand_dims, matrix_transpose, moveaxis, place_diagonal, reshape, squeeze, tril,
+    _axes,
+    diagonal,
+    expand_dims,
+    matrix_transpose,
+    moveaxis,
+    place_diagonal,
+    reshape,
+    squeeze,
+    tril,
 )  # fmt: skip
 
 
@@ -94,8 +102,8 @@ class SlogDet(Op):
 
 
 class Cholesky(Op):
-    """y lower triangular with y y^T = x;  gx = the symmetric part of y^-T P(y^T g) y^-1, where P keeps
-    the lower triangle and half of the diagonal. Only the lower triangle of x is read.
+    """y lower triangular with y y^T = x;  gx = the symmetric part of y^-T P(y^T g) y^-1, where P
+    keeps the lower triangle and half of the diagonal. Only the lower triangle of x is read.
 
     >>> tg.ops.linalg.cholesky([[4, 0], [0, 9]])
     Tensor([[2., 0.],
@@ -265,8 +273,8 @@ def qr(x: Any, mode: str = "reduced") -> tuple[Any, Any]:
 
 
 def eigh(x: Any) -> tuple[Any, Any]:
-    """Eigenvalues (ascending) and eigenvectors (in columns) of a symmetric matrix, of which the lower
-    triangle is read. The gradient of the vectors needs eigenvalues that differ.
+    """Eigenvalues (ascending) and eigenvectors (in columns) of a symmetric matrix, of which the
+    lower triangle is read. The gradient of the vectors needs eigenvalues that differ.
 
     >>> tg.ops.linalg.eigh([[2, 0], [0, 1]])[0]
     Tensor([1., 2.])
@@ -381,7 +389,8 @@ def norm(x: Any, ord: Any = None, axis: Any = None, keepdims: bool = False) -> A
     Args:
         ord: None is 2 (of a matrix, "fro"); for vectors any number, inf, -inf or 0 (the count of
             elements that are not 0); for matrices "fro", "nuc", 1, -1, 2, -2, inf, -inf.
-        axis: an int for vectors, a pair for matrices; None means all of x (flattened if ord is None).
+        axis: an int for vectors, a pair for matrices; None means all of x (flattened if ord is
+        None).
 
     The gradient of a norm of 0 is 0.
 

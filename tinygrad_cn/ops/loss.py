@@ -1,7 +1,7 @@
 """Cross-entropies, with the names and formulas of keras.ops. Targets never broadcast in silence.
 
-From logits they are computed on logarithms throughout: nothing overflows, and no digit is lost for a
-class whose probability is nearly 0 or 1.
+From logits they are computed on logarithms throughout: nothing overflows, and no digit is lost for
+a class whose probability is nearly 0 or 1.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
+from .activation import sigmoid
 from .creation import asarray
 from .elementwise import clip, log
-from .activation import sigmoid
 from .indexing import one_hot, take_along_axis
 from .reduction import sum
 from .shape import _axis, expand_dims, moveaxis, squeeze
@@ -114,8 +114,8 @@ def sparse_categorical_crossentropy(
 def categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
-    """-sum target ln p along the axis, p the probabilities: softmax(output) if ``from_logits``, else
-    output / sum, clipped to [1e-7, 1 - 1e-7]. The shapes of target and output agree.
+    """-sum target ln p along the axis, p the probabilities: softmax(output) if ``from_logits``,
+    else output / sum, clipped to [1e-7, 1 - 1e-7]. The shapes of target and output agree.
 
     >>> tg.ops.categorical_crossentropy([[0, 1]], [[0.5, 0.5]]).round(3)
     Tensor([0.693])

@@ -102,8 +102,11 @@ def linear(x: Any, w: Any, b: Any = None, activation: str | None = None) -> Any:
     """
     x, w = asarray(x), asarray(w)
     b = None if b is None else asarray(b)
-    if x.ndim < 1 or w.ndim != 2 or x.shape[-1] != w.shape[0] or not (
-        b is None or b.shape == w.shape[1:]
+    if (
+        x.ndim < 1
+        or w.ndim != 2
+        or x.shape[-1] != w.shape[0]
+        or not (b is None or b.shape == w.shape[1:])
     ):
         raise ValueError(
             "[linear] Shapes do not fit. Expected x (..., D), w (D, O), b (O,), received "

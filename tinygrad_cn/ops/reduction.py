@@ -120,8 +120,8 @@ class CumSum(Op):
 
 
 class CumProd(Op):
-    """y[i] = x[0] ... x[i] along the axis; its gradient is that of log2(n) products of x with itself
-    shifted, so that zeros are no harm."""
+    """y[i] = x[0] ... x[i] along the axis; its gradient is that of log2(n) products of x with
+    itself shifted, so that zeros are no harm."""
 
     def forward(x, *, axis):
         return kernels.cumprod(x, axis)
@@ -238,7 +238,8 @@ def cumprod(x: Any, axis: int | None = None) -> Any:
 
 
 class ArgMax(Op):
-    """y = the position of the largest x along the axis (in x flattened, if None); the first at ties.
+    """y = the position of the largest x along the axis (in x flattened, if None); the first at
+    ties.
 
     >>> tg.ops.argmax([1, 7, 7])
     Tensor(1, dtype=int64)
@@ -249,7 +250,8 @@ class ArgMax(Op):
 
 
 class ArgMin(Op):
-    """y = the position of the smallest x along the axis (in x flattened, if None); the first at ties.
+    """y = the position of the smallest x along the axis (in x flattened, if None); the first at
+    ties.
 
     >>> tg.ops.argmin([3, 1, 1])
     Tensor(1, dtype=int64)

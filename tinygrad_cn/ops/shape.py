@@ -1,5 +1,5 @@
-"""Shape: the same values, arranged otherwise. A rearrangement that NumPy can express by strides is a
-view: it copies nothing, and shares memory with its input. Copies go through ``kernels.copy``.
+"""Shape: the same values, arranged otherwise. A rearrangement that NumPy can express by strides is
+a view: it copies nothing, and shares memory with its input. Copies go through ``kernels.copy``.
 
 The views are closed under differentiation: reshape undoes reshape, a permutation its inverse,
 broadcasting is undone by summing, and a slice by placing it into zeros (``getitem`` and ``place``).
@@ -35,8 +35,8 @@ class Reshape(Op):
             y = x.reshape(shape)
         except ValueError:
             raise ValueError(
-                f"[reshape] {x.size} elements do not fill the shape. Expected lengths whose product "
-                f"is {x.size} (one may be -1), received x.shape={x.shape}, shape={shape}."
+                f"[reshape] {x.size} elements do not fill the shape. Expected lengths whose "
+                f"product is {x.size} (one may be -1), received x.shape={x.shape}, shape={shape}."
             ) from None
         if x.flags.c_contiguous or np.may_share_memory(x, y) or not y.size:
             return y
@@ -70,8 +70,8 @@ class BroadcastTo(Op):
             return np.broadcast_to(x, shape)
         except ValueError:
             raise ValueError(
-                "[broadcast_to] the shape is no broadcast of x. Expected lengths that end in those of "
-                f"x, where x has not 1, received x.shape={np.shape(x)}, shape={shape}."
+                "[broadcast_to] the shape is no broadcast of x. Expected lengths that end in "
+                f"those of x, where x has not 1, received x.shape={np.shape(x)}, shape={shape}."
             ) from None
 
     def vjp(g):
@@ -99,7 +99,8 @@ class Copy(Op):
 
 
 class GetItem(Op):
-    """y = x[key], a view, for a key of integers, slices, None and ...;  gx = zeros with g at key."""
+    """y = x[key], a view, for a key of integers, slices, None and ...;  gx = zeros with g at
+    key."""
 
     def forward(x, *, key):
         return x[key]

@@ -1,5 +1,5 @@
-"""Order: sorting, the largest few, the middle one. A sort is a permutation, found without gradient and
-then applied by `take_along_axis`, which has one."""
+"""Order: sorting, the largest few, the middle one. A sort is a permutation, found without gradient
+and then applied by `take_along_axis`, which has one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from .shape import _all_as_one, _axis, basic_getitem, flatten
 
 
 class ArgSort(Op):
-    """y = the positions that put x in order along the axis; equal elements keep theirs, NaN is last."""
+    """y = the positions that put x in order along the axis; equal elements keep theirs, NaN is
+    last."""
 
     def forward(x, *, axis, descending):
         if not descending:
@@ -41,7 +42,8 @@ def argsort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
 
 
 def sort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
-    """x in order along an axis (flattened, if None); the gradient goes where each element came from.
+    """x in order along an axis (flattened, if None); the gradient goes where each element came
+    from.
 
     >>> tg.ops.sort([3, 1, 2])
     Tensor([1., 2., 3.])

@@ -146,7 +146,8 @@ class Atanh(Op):
 
 
 class Erf(Op):
-    """y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x;  gx = g 2 / sqrt(pi) e^(-x^2)."""
+    """y = 2 / sqrt(pi) times the integral of e^(-t^2) from 0 to x;  gx = g 2 / sqrt(pi)
+    e^(-x^2)."""
 
     def forward(x):
         return kernels.erf(x)
