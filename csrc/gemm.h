@@ -17,7 +17,7 @@
 
 #include <stddef.h>
 
-#define TG_GEMM_MAX_ROWS 12 /* of a register tile, in any ISA */
+#define TG_GEMM_MAX_ROWS 10 /* of a register tile, in any ISA */
 
 typedef struct {
     ptrdiff_t m, n, k;

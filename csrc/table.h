@@ -60,6 +60,7 @@
 #define TG_TABLE_MATMUL(K, A, N, T)                                                                \
     N(gemm_panel)                                                                                  \
     K(gemm_block, (const tg_gemm_block *block))                                                    \
+    K(gemm_rows, (const tg_gemm_block *block))                                                     \
     K(gemm_pack_a, (ptrdiff_t m, ptrdiff_t k, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,        \
                     T *out))                                                                       \
     K(gemm_pack_b, (ptrdiff_t k, ptrdiff_t n, const T *b, ptrdiff_t b_row, ptrdiff_t b_col,        \

@@ -1,8 +1,9 @@
 /* matmul.c - matrix products: which path, which blocks, which tasks.
  *
- * Four paths, chosen by shape:
+ * Five paths, chosen by shape:
  *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of contiguous
  *           rows, since a vector along so few columns would be mostly empty;
+ *   rows    up to 4 rows against a large B: its rows are streamed past sums in the cache;
  *   direct  A and B are read where they lie: products of few rows, and small ones, where packing
  *           would cost more than it saves;
  *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
@@ -11,7 +12,7 @@
  * Sums are cut every tg_gemm_depth(k) terms, in every path but `dot`: the partial sums are rounded
  * into C once, which also keeps the rounding error of long sums small.
  *
- * Work is cut into at most 16 (large: 32) tasks, powers of two so that 2, 4 or 8 threads get equal
+ * Work is cut into at most 16 tasks, powers of two so that 2, 4 or 8 threads get equal
  * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
  *
  * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the axes
@@ -25,11 +26,14 @@
 #include "../threads.h"
 #include "../tg.h"
 
-enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_DIRECT, PATH_PACKED, PATH_LOCAL };
+enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_ROWS, PATH_DIRECT, PATH_PACKED, PATH_LOCAL };
 
 #define FMAS_PER_TASK 65536.0
 #define DOT_COLUMNS 4            /* at most, for the dot path */
-#define PACKED_BYTES (32u << 20) /* of B at once: half of a large third-level cache */
+#define STREAMED_ROWS 4          /* at most, for the rows path */
+#define PACKED_BYTES (32 << 20)  /* of B at once */
+#define PACKED_ROWS 120          /* of A at once, at most */
+#define PACKED_ROWS_BYTES (4 << 20)
 
 typedef struct {
     const tg_gemm_problem *p;
@@ -115,6 +119,51 @@ void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptr
     }
 }
 
+/* What `compute` needs to know of the matrices at hand. */
+typedef struct {
+    const gemm_plan *plan;
+    const char *a, *b, *packed_b; /* the matrices, and B in panels or NULL */
+    char *packed_a, *c;           /* room for rows of A in tiles, or NULL */
+} matrices;
+
+/* Rows [i0, i1) and columns [j0, j1): all depth blocks in turn, so that this piece of C stays in the
+ * cache while they are added to it. */
+static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = x->plan->p;
+    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t size = size_of(p->dtype), padded = (x->plan->n_cols + nr - 1) / nr * nr;
+    tg_gemm_block block = {.m = i1 - i0, .n = j1 - j0, .a_row = p->a_row, .a_col = p->a_col,
+                           .c = x->c + (i0 * p->c_row + j0) * size, .c_row = p->c_row,
+                           .a_packed = x->packed_a != NULL};
+    ptrdiff_t p0 = 0;
+    do { /* once even when k is 0: the result is then bias alone */
+        block.k = min_of(depth, p->k - p0);
+        block.a = block.a_packed ? x->packed_a + block.m * p0 * size
+                                 : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
+        if (x->packed_b) {
+            block.b = x->packed_b + (p0 * padded + (j0 - x->plan->first_col) * block.k) * size;
+            block.b_row = nr;
+            block.b_panel = block.k * nr;
+        } else {
+            block.b = at(p->dtype, x->b, p0 * p->b_row + j0);
+            block.b_row = p->b_row;
+            block.b_panel = nr;
+        }
+        block.accumulate = p0 > 0;
+        if (p0 + block.k == p->k) {
+            block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
+            block.relu = p->act == TG_ACT_RELU;
+        }
+        if (x->plan->path == PATH_ROWS)
+            (p->dtype == TG_F32 ? tg_active->gemm_rows_f32 : tg_active->gemm_rows_f64)(&block);
+        else
+            tg_gemm_run(p->dtype, &block);
+        p0 += block.k;
+    } while (p0 < p->k);
+    tg_gemm_activate(p->dtype, p->act, block.m, block.n, block.c, p->c_row, NULL);
+}
+
 /* Rows [i0, i1) and columns [j0, j1) of the matrix product whose A, B, C begin at a, b, c. */
 static int compute(const gemm_plan *plan, const char *a, const char *b, char *c, ptrdiff_t i0,
                    ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
@@ -122,8 +171,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
     const ptrdiff_t size = size_of(p->dtype), padded = (plan->n_cols + nr - 1) / nr * nr;
-    const char *packed = plan->packed;
-    char *own_a = NULL;
+    matrices x = {.plan = plan, .a = a, .b = b, .c = c, .packed_b = plan->packed};
     if (plan->path == PATH_LOCAL) {
         char *own_b = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->k * padded * size));
         if (!own_b)
@@ -133,43 +181,28 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
             tg_gemm_pack_b(p->dtype, k, p->n, at(p->dtype, b, p0 * p->b_row), p->b_row, p->b_col,
                            own_b + p0 * padded * size, k * nr);
         }
-        packed = own_b;
+        x.packed_b = own_b;
     }
-    if (plan->pack_a) {
-        own_a = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(((i1 - i0) * depth + 64) * size));
-        if (!own_a)
-            return TG_NO_MEMORY;
+    if (!plan->pack_a) {
+        compute_piece(&x, i0, i1, j0, j1);
+        return TG_OK;
     }
-    tg_gemm_block block = {.m = i1 - i0, .n = j1 - j0, .a_row = p->a_row, .a_col = p->a_col,
-                           .c = c + (i0 * p->c_row + j0) * size, .c_row = p->c_row,
-                           .a_packed = plan->pack_a};
-    ptrdiff_t p0 = 0;
-    do { /* once even when k is 0: the result is then bias alone */
-        block.k = min_of(depth, p->k - p0);
-        block.a = at(p->dtype, a, i0 * p->a_row + p0 * p->a_col);
-        if (own_a) {
-            pack_a(p->dtype, block.m, block.k, block.a, p->a_row, p->a_col, own_a);
-            block.a = own_a;
-        }
-        if (packed) {
-            ptrdiff_t local = j0 - plan->first_col;
-            block.b = packed + (p0 * padded + local * block.k) * size;
-            block.b_row = nr;
-            block.b_panel = block.k * nr;
-        } else {
-            block.b = at(p->dtype, b, p0 * p->b_row + j0);
-            block.b_row = p->b_row;
-            block.b_panel = nr;
-        }
-        block.accumulate = p0 > 0;
-        if (p0 + block.k == p->k) {
-            block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
-            block.relu = p->act == TG_ACT_RELU;
-        }
-        tg_gemm_run(p->dtype, &block);
-        p0 += block.k;
-    } while (p0 < p->k);
-    tg_gemm_activate(p->dtype, p->act, block.m, block.n, block.c, p->c_row, NULL);
+    /* 120 rows and one depth of A are 150 KB, 8 panels of B as much or twice that, and their piece of
+     * C 60 or 120 KB: together a second-level cache of 512 KB. */
+    const ptrdiff_t most = min_of(PACKED_ROWS_BYTES / (p->k * size) + 1, PACKED_ROWS);
+    const ptrdiff_t n_pieces = (i1 - i0 + most - 1) / most;
+    x.packed_a = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((most * p->k + 64) * size));
+    if (!x.packed_a)
+        return TG_NO_MEMORY;
+    for (ptrdiff_t piece = 0, i = i0, m; piece < n_pieces; piece++, i += m) {
+        m = (i1 - i) / (n_pieces - piece);
+        for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth)
+            pack_a(p->dtype, m, min_of(depth, p->k - p0),
+                   at(p->dtype, a, i * p->a_row + p0 * p->a_col), p->a_row, p->a_col,
+                   x.packed_a + m * p0 * size);
+        for (ptrdiff_t j = j0; j < j1; j += 8 * nr)
+            compute_piece(&x, i, i + m, j, min_of(j + 8 * nr, j1));
+    }
     return TG_OK;
 }
 
@@ -331,8 +364,10 @@ static int choose_path(const tg_gemm_problem *p)
         return PATH_DOT_TRANSPOSED;
     if (p->b_col != 1)
         return PATH_PACKED;
-    /* Few rows use a panel too rarely to pay for packing it; a small B that lies well needs none. */
     double bytes = (double)p->k * (double)p->n * (double)size_of(p->dtype);
+    if (p->m <= STREAMED_ROWS && bytes > 64 * 1024 && p->n >= 128)
+        return PATH_ROWS;
+    /* Few rows use a panel too rarely to pay for packing it; a small B that lies well needs none. */
     ptrdiff_t nr = tg_gemm_panel(p->dtype);
     int lies_badly = p->b_row * size_of(p->dtype) % 1024 == 0 || bytes > 128 * 1024;
     return p->m >= 48 && p->n > nr && lies_badly ? PATH_PACKED : PATH_DIRECT;
@@ -346,13 +381,16 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     plan.path = choose_path(p);
     if (plan.path == PATH_PACKED && n_batch > 1)
         plan.path = PATH_LOCAL;
-    double wanted = all / FMAS_PER_TASK, most = one > 1e9 ? 32 : 16;
+    double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
     /* A path that packs B anew in each part is cut by whole matrices alone. */
     ptrdiff_t parts = n_batch >= n_tasks || plan.path == PATH_LOCAL ? 1 : n_tasks / n_batch;
-    ptrdiff_t least_rows = plan.path == PATH_DOT ? 4 : 12;
-    ptrdiff_t least_cols = plan.path == PATH_DOT_TRANSPOSED ? tg_gemm_panel(p->dtype)
-                                                            : 2 * tg_gemm_panel(p->dtype);
+    ptrdiff_t least_rows = plan.path == PATH_DOT ? 4 : 12; /* of a task */
+    ptrdiff_t least_cols = tg_gemm_panel(p->dtype) * (plan.path == PATH_DOT_TRANSPOSED ? 1 : 2);
+    if (plan.path == PATH_ROWS) {
+        least_rows = p->m;
+        least_cols = 256;
+    }
     plan.row_parts = power_of_two_below((double)p->m / (double)least_rows);
     plan.row_parts = min_of(plan.row_parts, power_of_two_below((double)parts));
     plan.col_parts = power_of_two_below((double)p->n / (double)least_cols);

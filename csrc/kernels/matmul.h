@@ -2,7 +2,7 @@
  *
  * A register tile holds MR rows by NV vectors of C. For each k it loads NV vectors of B, broadcasts
  * MR elements of A and does MR x NV fma: 6 x 2 fills the 16 registers of AVX2 (12 sums, 2 of B, 1 of
- * A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 12 x 2
+ * A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 10 x 2
  * does the same with 32 registers. Products of a few rows use 4 vectors, so that enough independent
  * sums hide the latency of fma. There is a tile for every row count: rows are shared out evenly
  * (7 = 4 + 3, not 6 + 1). The columns that do not fill a vector are masked.
@@ -23,15 +23,14 @@
     X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
 #else /* 32 */
-#define TG_TILE_ROWS 12
+#define TG_TILE_ROWS 10 /* 12 would fit, but not their 12 pointers into the general registers */
 #define TG_TILE_WIDE_ROWS 6
 #define TG_EACH_WIDE_ROWS(X, ...)                                                                  \
     X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)                                          \
     X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_ROWS(X, ...)                                                                       \
     TG_EACH_WIDE_ROWS(X, __VA_ARGS__)                                                              \
-    X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__)                                          \
-    X(10, __VA_ARGS__) X(11, __VA_ARGS__) X(12, __VA_ARGS__)
+    X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__)
 #endif
 
 #if defined(__clang__)
@@ -59,6 +58,13 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, con
     {
         row[i] = table ? a + a_rows[i] : i ? row[i - 1] + g->a_row : a;
         TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(zero)();
+    }
+    /* C is met again after the loop; ask for it now. */
+    TG_UNROLL for (int i = 0; i < mr; i++)
+    {
+        const V_T *out = c + (table ? c_rows[i] : i * g->c_row);
+        TG_PREFETCH(out);
+        TG_PREFETCH(out + nv * V_LANES - 1);
     }
     for (ptrdiff_t p = 0, at = 0; p < k; p++) {
         VT v[4];
@@ -171,6 +177,72 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
                             table ? g->a_rows + i : NULL, b,
                             table ? c + j : c + j + i * g->c_row, table ? g->c_rows + i : NULL,
                             bias ? bias + j : NULL, tail);
+        }
+    }
+}
+
+/* y (n) += sum over q < count of a[q * a_step] times row q of B, for up to 4 rows of A and y at once:
+ * `rows` x `count` multipliers wait in registers while the rows of B stream by. */
+TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, ptrdiff_t n, const V_T *a,
+                                  ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b, ptrdiff_t b_row,
+                                  V_T *y, ptrdiff_t y_row)
+{
+    VT x[4][8];
+    TG_UNROLL for (int i = 0; i < rows; i++)
+    {
+        TG_UNROLL for (int q = 0; q < count; q++) x[i][q] = V(set1)(a[i * a_row + q * a_col]);
+    }
+    for (ptrdiff_t j = 0; j < n; j += V_LANES) { /* y has whole vectors, B need not */
+        const int whole = n - j >= V_LANES;
+        VT sum[4];
+        TG_UNROLL for (int i = 0; i < rows; i++) sum[i] = V(load)(y + i * y_row + j);
+        TG_UNROLL for (int q = 0; q < count; q++)
+        {
+            const V_T *from = b + q * b_row + j;
+            VT v = whole ? V(load)(from) : V(load_tail)(from, n - j);
+            TG_UNROLL for (int i = 0; i < rows; i++) sum[i] = V(fma)(x[i][q], v, sum[i]);
+        }
+        TG_UNROLL for (int i = 0; i < rows; i++) V(store)(y + i * y_row + j, sum[i]);
+    }
+}
+
+/* A block of up to 4 rows against a large B that is not packed: tiles would read it in short pieces,
+ * a page apart; here whole rows of B stream by, and the sums stay in the first-level cache. */
+TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
+{
+    enum { WIDTH = 512 };
+    V_T sum[4 * WIDTH];
+    for (ptrdiff_t j = 0; j < g->n; j += WIDTH) {
+        const ptrdiff_t n = g->n - j < WIDTH ? g->n - j : WIDTH;
+        const V_T *a = g->a, *b = (const V_T *)g->b + j;
+        ptrdiff_t p = 0;
+        for (ptrdiff_t i = 0; i < 4 * WIDTH; i += V_LANES) V(store)(sum + i, V(zero)());
+#define TG_STREAM(rows, count)                                                                     \
+    for (; p + (count) <= g->k; p += (count))                                                          \
+        TG_FN(gemm_stream)(rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, \
+                           g->b_row, sum, WIDTH);
+        if (g->m == 1) {
+            TG_STREAM(1, 8)
+            TG_STREAM(1, 1)
+        } else if (g->m == 2) {
+            TG_STREAM(2, TG_TILE_ROWS >= 10 ? 8 : 4)
+            TG_STREAM(2, 1)
+        } else if (g->m == 3) {
+            TG_STREAM(3, TG_TILE_ROWS >= 10 ? 6 : 3)
+            TG_STREAM(3, 1)
+        } else {
+            TG_STREAM(4, TG_TILE_ROWS >= 10 ? 6 : 2)
+            TG_STREAM(4, 1)
+        }
+#undef TG_STREAM
+        for (ptrdiff_t i = 0; i < g->m; i++) {
+            V_T *c = (V_T *)g->c + i * g->c_row + j;
+            const V_T *bias = g->bias ? (const V_T *)g->bias + j : NULL, *from = sum + i * WIDTH;
+            for (ptrdiff_t q = 0; q < n; q++) {
+                V_T y = g->accumulate ? c[q] + from[q] : from[q];
+                y = bias ? y + bias[q] : y;
+                c[q] = g->relu && y < 0 ? 0 : y;
+            }
         }
     }
 }
