@@ -311,19 +311,22 @@ static void nothing(void *context, ptrdiff_t task)
     (void)task;
 }
 
-/* Nanoseconds of a region with n threads: the least of some, measured when first needed. */
+/* Nanoseconds of a region with n threads: the least of some, measured when first needed. When other
+ * programs hold the cores at that moment it takes milliseconds, which says nothing about later: the
+ * measuring ends soon and counts as no more than what a large idle machine needs. */
 static double region_cost(int n)
 {
     static atomic_int measured_for;
     static _Atomic double cost;
+    const double most = 20e-6, patience = 1e-3;
     if (atomic_load(&measured_for) != n) {
-        double least = 1;
-        for (int i = 0; i < 20; i++) {
-            double start = omp_get_wtime();
+        double least = most, began = omp_get_wtime(), start = began;
+        for (int i = 0; i < 20 && start - began < patience; i++) {
             run_parallel(n, n, nothing, NULL);
-            double seconds = omp_get_wtime() - start;
-            if (i > 0 && seconds < least) /* the first region starts the threads */
-                least = seconds;
+            double now = omp_get_wtime();
+            if (i > 0 && now - start < least) /* the first region starts the threads */
+                least = now - start;
+            start = now;
         }
         atomic_store(&cost, least * 1e9);
         atomic_store(&measured_for, n);
