@@ -86,7 +86,8 @@ class Model(Trainer, Saveable, Layer):
 
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is None:
-            return super().compute_output_spec(*args, **kwargs)
+            stated = type(self).compute_output_shape is not Model.compute_output_shape
+            return super().compute_output_spec(*args, **kwargs) if stated else self._probe(args, kwargs)
         return self._graph.run(args[0], lambda layer, *a, **k: layer.compute_output_spec(*a, **k))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -169,6 +170,8 @@ class Model(Trainer, Saveable, Layer):
                 self._drawn(name).inputs if name == "input_shape" else self._drawn(name).outputs
             )
             return tree.map_structure(lambda x: x.shape, symbolic)
+        if name in ("inputs", "outputs", "input", "output"):  # the property found no graph
+            self._drawn(name)
         raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
 
     def summary(

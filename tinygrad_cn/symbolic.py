@@ -58,6 +58,12 @@ class SymbolicTensor(Placeholder):
         """The number of axes."""
         return len(self.shape)
 
+    @property
+    def data(self) -> SymbolicTensor:
+        """Itself: what functions of ops want to know of the data before they compute (shape, number
+        of axes, dtype), it can tell."""
+        return self
+
     def apply(self, op: Op, args: tuple, settings: dict[str, Any]) -> Any:
         """Note the call of an op as if it were a layer."""
         return SymbolicTensor.record_op(op, args, settings)

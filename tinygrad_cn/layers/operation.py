@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cn import registry
 from tinygrad_cn.op import Op
 from tinygrad_cn.symbolic import SymbolicTensor
@@ -30,7 +32,7 @@ class Operation(Layer):
     def __init__(self, op: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
         self.op = _find(op) if isinstance(op, str) else op
-        self.settings = {k: _tuples(v) for k, v in (settings or {}).items()}
+        self.settings = {name: _read(value) for name, value in (settings or {}).items()}
 
     def call(self, *args):
         settings = self.settings
@@ -45,9 +47,13 @@ class Operation(Layer):
         return self._probe(args, kwargs)
 
     def get_config(self) -> dict[str, Any]:
-        config = {"name": self.name, "op": self.op.name, "settings": dict(self.settings)}
-        registry.serialize_keras_object(config["settings"])
-        return config
+        settings = {name: _write(value) for name, value in self.settings.items()}
+        return {"name": self.name, "op": self.op.name, "settings": settings}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> Any:
+        """The operation of a config."""
+        return cls(**config)
 
 
 def _find(name: str) -> Op:
@@ -65,8 +71,28 @@ def _all_ops(kind: type) -> list[type]:
     return [*below, *[deeper for one in below for deeper in _all_ops(one)]]
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if isinstance(value, list) else value
+def _write(value: Any) -> Any:
+    """A setting as JSON can hold it; what indices and dtypes are made of gets a key that says so."""
+    if isinstance(value, tuple):
+        return [_write(item) for item in value]
+    if isinstance(value, slice):
+        return {"slice": [value.start, value.stop, value.step]}
+    if value is Ellipsis:
+        return {"ellipsis": True}
+    if isinstance(value, np.dtype):
+        return {"dtype": value.str}
+    return registry.serialize_keras_object(value)
+
+
+def _read(value: Any) -> Any:
+    """What :func:`_write` wrote (settings of ops are never lists, but tuples)."""
+    if isinstance(value, list):
+        return tuple([_read(item) for item in value])
+    if not isinstance(value, dict):
+        return value
+    if "slice" in value:
+        return slice(*value["slice"])
+    return Ellipsis if "ellipsis" in value else np.dtype(value["dtype"])
 
 
 def record(op: Op, args: tuple, settings: dict[str, Any]) -> Any:
