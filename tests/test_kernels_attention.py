@@ -168,5 +168,5 @@ def test_gradients_of_both_orders():
             def f(q, k, v, mask=mask, causal=causal):
                 return tg.ops.attention(q, k, v, mask, causal)
 
-            tg.testing.check_grads(f, (q, k, v), order=2)
-    tg.testing.check_grads(tg.ops.attention, (q, k, v, added), order=2)
+            tg.testing.check_grads(f, q, k, v, order=2)
+    tg.testing.check_grads(tg.ops.attention, q, k, v, added, order=2)

@@ -189,8 +189,8 @@ def test_gradients_of_both_orders(cell, masked):
     def f(*args):
         return sum(tg.ops.sum(y * y) for y in getattr(tg.ops, cell)(*args, mask=mask))
 
-    tg.testing.check_grads(f, args, order=2)
-    tg.testing.check_grads(lambda x, w, r: getattr(tg.ops, cell)(x, w, r)[0], args[:3], order=2)
+    tg.testing.check_grads(f, *args, order=2)
+    tg.testing.check_grads(lambda x, w, r: getattr(tg.ops, cell)(x, w, r)[0], *args[:3], order=2)
 
 
 def test_gru_with_the_reset_gate_before_the_product():

@@ -57,14 +57,18 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
         const V_T *z = (const V_T *)p->z + t * step;
+        const ptrdiff_t next = t + 1 < p->n_steps ? step : 0;
         V_T *old = (V_T *)p->states + t * step, *new = old + step;
         TG_FN(recurrent_product)(p->n_rows, u, u, old + p->first * u, u, p->weights, NULL,
                                  new + p->first * u, u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             V_T *h = new + r * u;
-            if (TG_LIVE(t, r))
-                TG_EACH_UNIT TG_STORE(h, V(tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
-            else
+            TG_EACH_UNIT
+            {
+                TG_NEXT(z + r * u);
+                TG_STORE(h, V(tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
+            }
+            if (!TG_LIVE(t, r))
                 memcpy(h, old + r * u, (size_t)u * sizeof(V_T));
         }
     }
@@ -176,6 +180,7 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
     const V_T *b = p->work;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
         const V_T *z = (const V_T *)p->z + 3 * t * step;
+        const ptrdiff_t next = t + 1 < p->n_steps ? 3 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step, *h = (V_T *)p->states + t * step;
         TG_FN(recurrent_product)(p->n_rows, 3 * u, u, h + p->first * u, u, p->weights, p->bias,
                                  p->work, 3 * u, 0);
@@ -185,6 +190,9 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
             int live = TG_LIVE(t, r);
             TG_EACH_UNIT
             {
+                TG_NEXT(zr);
+                TG_NEXT(zr + u);
+                TG_NEXT(zr + 2 * u);
                 VT update = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
                 VT reset = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
                 VT bh = TG_LOAD(br + 2 * u), old = TG_LOAD(hr);
