@@ -44,7 +44,9 @@ def detect_anomaly() -> Iterator[None]:
     """
     before = mode.get().observer
 
-    def check(op: Any, args: tuple, settings: dict[str, Any], out: Any, node: Node | None) -> None:
+    def check(
+        op: Any, args: tuple[Any, ...], settings: dict[str, Any], out: Any, node: Node | None
+    ) -> None:
         for y in out if isinstance(out, tuple) else (out,):
             if not _finite(y.data) and all(map(_finite, map(_array, args))):
                 raise _error(op, args, y.data)
@@ -55,7 +57,7 @@ def detect_anomaly() -> Iterator[None]:
         yield
 
 
-def _error(op: Any, args: tuple, y: np.ndarray) -> AnomalyError:
+def _error(op: Any, args: tuple[Any, ...], y: np.ndarray) -> AnomalyError:
     """The report: what the op was, what it was given, where in the user's code."""
     index = tuple(int(i[0]) for i in np.nonzero(np.atleast_1d(~np.isfinite(y))))[: y.ndim]
     frame, rule, user = sys._getframe(2), None, None

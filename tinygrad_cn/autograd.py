@@ -107,7 +107,7 @@ def _order(roots: list[Node], wanted: set[Node] | None) -> dict[Node, None]:
     return dict.fromkeys(reversed(postorder))
 
 
-def _pull_back_reference(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence:
+def _pull_back_reference(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[Any]:
     """The gradients of a fused op's inputs, by differentiating its reference."""
     op, linked = node.op, mode.get().recording
     assert op is not None and op.reference is not None and node.saved is not None
@@ -191,7 +191,7 @@ def grad(
     return result if many else result[0]
 
 
-def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable:
+def value_and_grad(f: Callable[..., Any], argnums: int | Sequence[int] = 0) -> Callable[..., Any]:
     """A function that returns ``f``'s value and its gradient with respect to argument ``argnums``.
     In a function that is itself differentiated, both are recorded.
 
@@ -199,7 +199,7 @@ def value_and_grad(f: Callable, argnums: int | Sequence[int] = 0) -> Callable:
     (Tensor(8.), Tensor(12.))
     """
 
-    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple:
+    def value_and_gradient(*args: Any, **kwargs: Any) -> tuple[Any, ...]:
         numbers = [argnums] if isinstance(argnums, int) else list(argnums)
         linked = any(differentiated(args[i]) for i in numbers)
         xs = list(args)

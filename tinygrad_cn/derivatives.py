@@ -21,7 +21,7 @@ from .mode import mode, set_mode
 from .op import Op, Value, wrap
 
 
-def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., tuple]]:
+def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., tuple[Any, ...]]]:
     """``f(*xs)``, and the function that takes the gradient g of the result to g^T J: one gradient
     per input. It may be called again and again.
 
@@ -34,7 +34,7 @@ def vjp(f: Callable[..., Any], *xs: Any) -> tuple[Any, Callable[..., tuple]]:
     with set_mode(recording=True):
         y = f(*inputs)
 
-    def pull(g: Any, create_graph: bool = False) -> tuple:
+    def pull(g: Any, create_graph: bool = False) -> tuple[Any, ...]:
         create = create_graph or linked or _linked(*_tuple(g))
         found = grad(y, inputs, g, create, allow_unused=True, retain_graph=True)
         return tuple([_zeros(x) if gx is None else gx for x, gx in zip(inputs, found, strict=True)])
@@ -138,10 +138,10 @@ def _gradient_of(f: Callable[..., Any], what: str) -> Callable[..., Any]:
 class Checkpoint(Op):
     """y = function(xs), of which nothing is kept but the inputs; its rule computes it again."""
 
-    def forward(*xs, function, count, state, value):
+    def forward(*xs: Any, function: Any, count: int, state: Any, value: Any) -> Any:
         return value
 
-    def vjp(g, xs, needs, function, count, state):
+    def vjp(g: Any, xs: Any, needs: Any, function: Any, count: int, state: Any) -> Any:
         linked = mode.get().recording
         wanted = [x if need else None for x, need in zip(xs, needs, strict=True)]
         inputs = [_alias(x) for x in wanted[:count]]
@@ -226,7 +226,7 @@ def _alias(x: Any) -> Any:
     return None if x is None else independent(x)
 
 
-def _tuple(xs: Any) -> tuple:
+def _tuple(xs: Any) -> tuple[Any, ...]:
     return tuple(xs) if isinstance(xs, (tuple, list)) else (xs,)
 
 

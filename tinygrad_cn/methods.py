@@ -89,7 +89,7 @@ class Methods(Value):
         return ops.negative(self)
 
     def __pos__(self) -> Tensor:
-        return self
+        return ops.positive(self)
 
     def __abs__(self) -> Tensor:
         return ops.abs(self)

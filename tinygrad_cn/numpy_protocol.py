@@ -49,7 +49,7 @@ REDUCTIONS: dict[Any, Callable[..., Any]] = {
 ACCUMULATIONS: dict[Any, Callable[..., Any]] = {np.add: ops.cumsum, np.multiply: ops.cumprod}
 
 
-def ufunc(function: Any, method: str, inputs: tuple, kwargs: dict[str, Any]) -> Any:
+def ufunc(function: Any, method: str, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What ``Tensor.__array_ufunc__`` returns: the same computed by ``ops``."""
     dtype = kwargs.pop("dtype", None)
     out = kwargs.pop("out", None)
@@ -73,7 +73,7 @@ def ufunc(function: Any, method: str, inputs: tuple, kwargs: dict[str, Any]) -> 
     return result if out is None else _store(result, out)
 
 
-def _store(result: Any, out: tuple) -> Any:
+def _store(result: Any, out: tuple[Any, ...]) -> Any:
     """Write into ``out=``: into a Tensor with its checks, into an array only what has no
     gradient."""
     (target,) = out
@@ -89,7 +89,7 @@ def _store(result: Any, out: tuple) -> Any:
     return target
 
 
-def function(func: Any, args: tuple, kwargs: dict[str, Any]) -> Any:
+def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """What ``Tensor.__array_function__`` returns: the same computed by ``ops``."""
     ours = FUNCTIONS.get(func)
     if ours is None:

@@ -66,7 +66,7 @@ def check_grads(
     floats = [i for i, x in enumerate(arrays) if x.dtype.kind == "f"]
     points = [arrays[i].astype(np.float64) for i in floats]
 
-    def of_floats(*values: Any) -> tuple:
+    def of_floats(*values: Any) -> tuple[Any, ...]:
         whole: list[Any] = [*arrays]
         for i, value in zip(floats, values, strict=True):
             whole[i] = value
@@ -78,7 +78,7 @@ def check_grads(
 
 
 def _check(
-    f: Callable[..., tuple],
+    f: Callable[..., tuple[Any, ...]],
     points: list[np.ndarray],
     orders: int,
     order: int,
@@ -91,12 +91,12 @@ def _check(
     outputs = f(*inputs)
     weights = [rng.standard_normal(y.shape) for y in outputs]
 
-    def slopes(*tensors: Any) -> tuple:
+    def slopes(*tensors: Any) -> tuple[Any, ...]:
         """The gradients of the weighted sum of the outputs."""
         xs, vs = tensors[: len(points)], tensors[len(points) :]
         pairs = [(y, v) for y, v in zip(f(*xs), vs, strict=True) if y.node is not None]
-        ys, vs = [y for y, _ in pairs], [v for _, v in pairs]
-        found = grad(ys, xs, vs, create_graph=True, allow_unused=True)
+        ys, seeds = [y for y, _ in pairs], [v for _, v in pairs]
+        found = grad(ys, xs, seeds, create_graph=True, allow_unused=True)
         zeros = [wrap(np.zeros(x.shape)) for x in xs]
         return tuple([z if g is None else g for g, z in zip(found, zeros, strict=True)])
 

@@ -189,7 +189,7 @@ def conv_transpose(
         raise ValueError(f"[{op}] Expected 'valid' or 'same', received padding={padding!r}.")
     strides = _per_axis(op, "strides", strides, n)
     dilation = _per_axis(op, "dilation_rate", dilation_rate, n)
-    extra = (None, None)
+    extra: Any = (None, None)
     if output_padding is not None:
         extra = _per_axis(op, "output_padding", output_padding, n, least=0, filler=None)
     image, pads = [], []
@@ -285,7 +285,7 @@ def _per_axis(
 
 def _padding(
     op: str, padding: Any, x_shape: Any, w_shape: Any, strides: Any, dilation: Any, n: int
-) -> tuple:
+) -> tuple[Any, ...]:
     """The pixels to add before and after each axis of (H, W)."""
     extents = [(k - 1) * d + 1 for k, d in zip(w_shape[:2], dilation, strict=True)]
     if padding == "valid":
@@ -301,7 +301,7 @@ def _padding(
     raise ValueError(f"[{op}] Expected one of {known} or pairs, received padding={padding!r}.")
 
 
-def same_padding(image: Any, extents: Any, strides: Any) -> tuple:
+def same_padding(image: Any, extents: Any, strides: Any) -> tuple[Any, ...]:
     """What "same" adds: as much as gives ceil(length / stride) outputs, the odd pixel at the
     end."""
     totals = [

@@ -70,7 +70,7 @@ def arange(start: Any, stop: Any = None, step: Any = 1, dtype: Any = None) -> An
     start, stop = (0, start) if stop is None else (start, stop)
     if dtype is None and any(isinstance(x, (float, np.floating)) for x in (start, stop, step)):
         dtype = FLOAT
-    return wrap(np.arange(start, stop, step, dtype))
+    return wrap(np.arange(start, stop, step, dtype=dtype))
 
 
 def linspace(

@@ -73,7 +73,7 @@ def getitem(x: Any, key: Any) -> Any:
         raise _index_error(x, key, error) from None
 
 
-def _advanced(x: Any, key: tuple) -> Any:
+def _advanced(x: Any, key: tuple[Any, ...]) -> Any:
     """x[key] where key holds an array, a list or a mask."""
     plain = tuple([_index(k) for k in key])
     first = plain[0]
@@ -102,7 +102,7 @@ def _index(k: Any) -> Any:
     return array
 
 
-def _index_error(x: Any, key: tuple, error: IndexError) -> IndexError:
+def _index_error(x: Any, key: tuple[Any, ...], error: IndexError) -> IndexError:
     parts = [f"{k.dtype} array {k.shape}" if isinstance(k, np.ndarray) else f"{k}" for k in key]
     return IndexError(f"[getitem] {error}. Received x.shape={x.shape}, key=({', '.join(parts)}).")
 

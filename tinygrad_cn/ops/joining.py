@@ -179,7 +179,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     if mode != "constant":  # the padding repeats elements of x: find which, axis by axis
         for axis, pair in enumerate(pairs):
             if any(pair):
-                x = take_along(x, np.pad(np.arange(x.shape[axis]), pair, mode), axis)
+                places: Any = np.pad  # mode may be any text: NumPy names those it knows
+                x = take_along(x, places(np.arange(x.shape[axis]), pair, mode), axis)
         return x
     if np.ndim(constant_values) != 0:
         raise ValueError(

@@ -306,7 +306,7 @@ def _all_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     return tuple(range(ndim)) if axis is None else _axes("reduce", axis, ndim)
 
 
-def _keep(y: Value, x_shape: tuple, axis: Any, keepdims: bool) -> Any:
+def _keep(y: Value, x_shape: tuple[Any, ...], axis: Any, keepdims: bool) -> Any:
     """y with the reduced axes put back as axes of length 1, if they were dropped."""
     if keepdims:
         return y
