@@ -246,7 +246,7 @@ class Op:
                 kept = needs
             elif kind == "y":
                 kept = _wrap_outputs(kept, linked) if self.many else wrap(kept, linked)
-            elif kind == "input" and isinstance(kept, np.ndarray):
+            elif kind in ("input", "extra") and isinstance(kept, np.ndarray):
                 kept = wrap(kept)
             values.append(kept)
         result = self.vjp(g, *values)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import warnings
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +19,7 @@ from . import metrics as metrics_module
 from .compiling import CompiledLoss, CompiledMetrics, check_names, number
 from .layers.layer import get_mask
 from .op import Value, wrap
+from .plan import Jit
 
 
 class Compiled:
@@ -62,7 +64,9 @@ class Stepper:
     stop_training = False
     history: Any = None
     _compiled: Compiled | None = None
+    _plans: dict[str, Jit] = {}  # noqa: RUF012 - replaced, never changed: kind of step -> its plan
     name: str
+    built: bool
     losses: list[Any]
     trainable_weights: list[Any]
     _dtype: Any
@@ -118,6 +122,7 @@ class Stepper:
             "auto_scale_loss": bool(auto_scale_loss),
         }  # fmt: skip
         self._compiled = Compiled(optimizers.get(optimizer), told)
+        self._plans = {}
         self.stop_training = False
 
     @property
@@ -206,6 +211,7 @@ class Stepper:
     def _variables(self, compiled: Compiled) -> list[Any]:
         if compiled.variables is None:
             compiled.variables = self.trainable_weights
+            self._plans = {}
             compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
         return compiled.variables
 
@@ -292,19 +298,57 @@ class Stepper:
             )
         return given
 
+    def learn(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
+        """One update of the weights. Returns loss, losses of the outputs, outputs, and their masks."""
+        loss, terms, y_pred, grads = self.forward_backward(x, y, sample_weight)
+        compiled = self._needs_compile("fit")
+        if grads:
+            compiled.optimizer.apply(grads, compiled.variables)
+        return loss, terms, y_pred, [get_mask(output) for output in tree.flatten(y_pred)]
+
+    def look(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
+        """The same without an update, as in inference."""
+        y_pred = self(x, training=False)
+        loss, terms = self._loss_of(x, y, y_pred, sample_weight, False)
+        return loss, terms, y_pred, [get_mask(output) for output in tree.flatten(y_pred)]
+
+    def infer(self, x: Any) -> Any:
+        """The outputs in inference."""
+        return self(x, training=False)
+
+    def _run(self, kind: str, *batch: Any) -> Any:
+        """``learn``, ``look`` or ``infer`` on a batch: captured once, then replayed, if that may be."""
+        compiled, how = self._compiled, "auto"
+        ready = self.built
+        if compiled is not None:
+            how = not compiled.settings["run_eagerly"] and compiled.settings["jit_compile"]
+            ready = ready and (kind != "learn" or compiled.optimizer.built)
+        if not ready or not how:
+            return getattr(self, kind)(*batch)
+        if kind not in self._plans:
+            model = weakref.ref(self)  # a plan must not keep its model alive
+
+            def step(*batch: Any) -> Any:
+                return getattr(model(), kind)(*batch)
+
+            step.__name__ = f"{self.name}.{kind}"
+            self._plans = {**self._plans, kind: Jit(step, fallback=how == "auto")}
+        return self._plans[kind](*batch)
+
     def _train_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """One step of the default kind."""
         compiled = self._needs_compile("fit")
-        loss, terms, y_pred, grads = self.forward_backward(x, y, sample_weight)
+        loss, terms, y_pred, masks = self._run("learn", x, y, sample_weight)
         value = float(loss.data)
         if not math.isfinite(value) and not compiled.nan_told:
             compiled.nan_told = True
             warnings.warn(self._why_not_finite(value, x, y, y_pred), stacklevel=4)
-        if grads:
-            compiled.optimizer.apply(grads, compiled.variables)
-        self._track([value, *[float(term.data) for term in terms]], x, y, y_pred, sample_weight)
+        losses = [value, *[float(term.data) for term in terms]]
+        self._track(losses, x, y, y_pred, sample_weight, masks)
 
-    def _track(self, losses: list[float], x: Any, y: Any, y_pred: Any, sample_weight: Any) -> None:
+    def _track(
+        self, losses: list[float], x: Any, y: Any, y_pred: Any, sample_weight: Any, masks: list
+    ) -> None:
         """Tell loss trackers and metrics of a batch."""
         compiled = self._compiled
         assert compiled is not None
@@ -316,7 +360,6 @@ class Stepper:
         found = compiled.metrics
         if found is not None and (found.entries or not found.resolved):
             outputs = [wrap(v.data) for v in tree.flatten(y_pred)]
-            masks = [get_mask(output) for output in tree.flatten(y_pred)]
             targets = self._targets(y, found.names, outputs)
             found.update(targets, outputs, self._weights(sample_weight, found.names), masks)
 
@@ -354,10 +397,9 @@ class Stepper:
         return self(x, training=False)
 
     def _test_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
-        y_pred = self(x, training=False)
-        loss, terms = self._loss_of(x, y, y_pred, sample_weight, False)
+        loss, terms, y_pred, masks = self._run("look", x, y, sample_weight)
         losses = [float(loss.data), *[float(term.data) for term in terms]]
-        self._track(losses, x, y, y_pred, sample_weight)
+        self._track(losses, x, y, y_pred, sample_weight, masks)
 
     def _step(self, kind: str, batch: tuple) -> dict[str, Any] | None:
         """Run a step: the default one, or the user's, whose logs it returns."""

@@ -19,7 +19,7 @@ from tinygrad_cn.op import Value
 from tinygrad_cn.tensor import Variable
 
 _NOT_LOOKED_INTO = frozenset(
-    "_arguments _calls _losses _lossy _frozen _graph _compiled _memo history".split()
+    "_arguments _calls _losses _lossy _frozen _graph _compiled _plans _memo history".split()
 )
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import kernels, random, registry
+from tinygrad_cn import kernels, ops, random, registry
 from tinygrad_cn.op import Op
 
 from .convolution import check_format
@@ -24,7 +24,7 @@ class DropoutOp(Op):
         return kernels.dropout(x, rate, state)
 
     def vjp(g, mask, rate):
-        return g * (mask.astype(g.dtype) * (1 / (1 - rate) if rate < 1 else 0.0)), None
+        return ops.where(mask, g * (1 / (1 - rate) if rate < 1 else 0.0), 0), None
 
 
 dropout = DropoutOp()

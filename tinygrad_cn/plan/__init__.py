@@ -2,6 +2,6 @@
 
 from .capture import CaptureError
 from .explain import explain_plan
-from .jit import jit
+from .jit import Jit, jit
 
-__all__ = ["CaptureError", "explain_plan", "jit"]
+__all__ = ["CaptureError", "Jit", "explain_plan", "jit"]

@@ -22,6 +22,8 @@ from .program import WRITES, Buffers, Call, Program, root
 class CaptureError(RuntimeError):
     """What a function does cannot be captured; the message says what, and where."""
 
+    result: Any = None  # what the function returned, if it ran to its end
+
 
 class Capture:
     """The record of one run of a function."""
@@ -58,7 +60,7 @@ class Capture:
     def record(self, call: bytes, arrays: tuple) -> None:
         """A kernel is about to run."""
         kernel = kernels.core.driver_of(call)
-        n_outputs, _ = WRITES.get(kernel, (1, ()))
+        n_outputs, _ = WRITES[kernel]
         self.kernel = kernel
         self._note_computed([array for array in arrays[:n_outputs] if array is not None])
         self._calls.append([call, arrays, None, ""])
@@ -129,7 +131,7 @@ class Capture:
                 continue
             told = kernels.core.describe_call(record)
             kernel = told["driver"]
-            n_outputs, updates = WRITES.get(kernel, (1, ()))
+            n_outputs, updates = WRITES[kernel]
             views = [
                 None if array is None else buffers.described(array, one)
                 for array, one in zip(arrays, told["arrays"], strict=True)

@@ -19,7 +19,7 @@ from tinygrad_cn import kernels
 from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value, wrap
 
-from .capture import Capture, release
+from .capture import Capture, CaptureError, release
 from .check import run_checked
 from .compiled import CompiledStep, Result
 from tinygrad_cn.tree import map_structure
@@ -41,16 +41,18 @@ class Argument:
 class Jit:
     """A function that is captured, and replayed; made by :func:`jit`."""
 
-    def __init__(self, function: Callable) -> None:
+    def __init__(self, function: Callable, fallback: bool = False) -> None:
         functools.update_wrapper(self, function)
         self.function = function
+        self.fallback = fallback  # run eagerly, after a warning, what cannot be captured
+        self.gave_up = False
         self.steps: OrderedDict[Any, Any] = OrderedDict()  # signature -> Recorded or CompiledStep
         self.last: CompiledStep | None = None
         self._dropped = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = mode.get()
-        if now.capture is not None or kernels.core is None or CHOICE == "off":
+        if now.capture is not None or kernels.core is None or CHOICE == "off" or self.gave_up:
             return self.function(*args, **kwargs)  # part of a larger step; or nothing to replay
         arrays: list[np.ndarray] = []
         fixed: list[Any] = []
@@ -64,12 +66,23 @@ class Jit:
             if CHOICE == "check":
                 return run_checked(step, self.function, *self._filled(structure, arrays))
             return step.run(arrays)
-        result, recorded = self._record(structure, arrays, compile_with=step)
+        try:
+            result, recorded = self._record(structure, arrays, step)
+        except CaptureError as error:
+            if not self.fallback:
+                raise
+            self._give_up(error)
+            return self.function(*args, **kwargs) if error.result is None else error.result
         self._keep(key, recorded)
         return result
 
-    def _record(self, structure: Any, arrays: list, compile_with: Any) -> tuple[Any, Any]:
-        """Run the function and watch. ``compile_with`` is what the first such run left, if any."""
+    def _give_up(self, error: CaptureError) -> None:
+        self.gave_up = True
+        self.steps.clear()
+        warnings.warn(f"{error} The step runs eagerly from here on.", stacklevel=5)
+
+    def _record(self, structure: Any, arrays: list, first: Any) -> tuple[Any, Any]:
+        """Run the function and watch. ``first`` is what the first such run left, if there was one."""
         capture = Capture()
         args, kwargs, mine = self._filled(structure, arrays)
         returned = capture.run(self.function, args, kwargs, mine)
@@ -78,9 +91,13 @@ class Jit:
         program = capture.program(found)
         copies = [wrap(array.copy()) for array in found]
         answer = map_structure(lambda x: copies[x.index] if type(x) is Result else x, result)
-        if compile_with is None:
+        if first is None:
             return answer, (program, capture)
-        verify(compile_with[0], program)
+        try:
+            verify(first[0], program)
+        except CaptureError as error:
+            error.result = answer  # the function did run, and must not run again
+            raise
         del args, kwargs, returned, found, mine
         capture.forget()
         release(program)
@@ -109,10 +126,10 @@ class Jit:
                 )
 
     def __getstate__(self) -> dict:
-        return {"function": self.function}
+        return {"function": self.function, "fallback": self.fallback}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["function"])  # type: ignore[misc]
+        self.__init__(state["function"], state["fallback"])  # type: ignore[misc]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: the instance is an argument that is told apart by identity."""

@@ -12,14 +12,30 @@ from typing import Any
 
 import numpy as np
 
-# How many arrays at the front of a kernel's call it writes, and which of these it reads as well.
+# Per driver of csrc/tg.h: how many arrays at the front of its call it writes, and which of these it
+# reads as well. A driver that is missing here cannot be captured.
+_ONE = "unary binary compare where fused copy reduce arg_reduce softmax softmax_grad take scatter_add "
+_ONE += "cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad max_pool2d_gather "
+_ONE += "max_pool2d_grad average_pool2d average_pool2d_grad simple_rnn"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
+    **{name: (1, ()) for name in _ONE.split()},
     "cross_entropy": (2, ()),
-    "random": (2, (1,)),
+    "max_pool2d": (2, ()),
+    "random": (2, (1,)),  # the state of the generator moves on
     "dropout": (3, (2,)),
     "sgd": (2, (0, 1)),
     "adam": (4, (0, 1, 2, 3)),
-    "max_pool2d": (2, ()),
+    "layer_norm": (3, ()),
+    "layer_norm_grad": (3, ()),
+    "batch_norm": (3, ()),
+    "batch_norm_grad": (3, ()),
+    "attention": (2, ()),
+    "attention_grad": (3, ()),
+    "simple_rnn_grad": (3, ()),
+    "lstm": (3, ()),
+    "lstm_grad": (4, ()),
+    "gru": (2, ()),
+    "gru_grad": (5, ()),
 }
 
 
