@@ -114,8 +114,6 @@ void tg_init(void)
     tg_alloc_init();
 }
 
-#define TG_WEAK(name) extern int tg_##name(const tg_call *) __attribute__((weak));
-TG_DRIVERS(TG_WEAK) /* while drivers are being written */
 #define TG_ENTRY(name) [TG_DRIVER_##name] = tg_##name,
 static int (*const drivers[TG_N_DRIVERS])(const tg_call *) = {TG_DRIVERS(TG_ENTRY)};
 #undef TG_ENTRY
