@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_cases import CASES, LayerCase, make
 
 import tinygrad_cn as tg
-from tests.layer_cases import CASES, LayerCase, make
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from layer_cases import CASES, LayerCase, make
 
 import tinygrad_cn as tg
-from tests.layer_cases import CASES, LayerCase, make
 from tinygrad_cn import layers
 
 RANDOM = ("Dropout", "Noise")

@@ -17,8 +17,9 @@ _BY_SHAPE = {"accuracy", "acc", "crossentropy", "ce"}  # what they stand for dep
 def check_names(loss: Any, given_metrics: Any) -> None:
     """Look all names up, so that a wrong one is reported by ``compile`` and not by ``fit``."""
     for name in tree.flatten(loss):
-        if isinstance(name, str) and name not in _BY_SHAPE - {"accuracy", "acc"}:
-            losses.get(name)
+        if isinstance(name, str):
+            if name not in ("crossentropy", "ce"):
+                losses.get(name)
         elif name is not None and not callable(name):
             raise ValueError(f"[compile] Expected a loss, received {name!r}.")
     for name in tree.flatten(given_metrics):

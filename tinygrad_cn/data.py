@@ -82,6 +82,8 @@ class ArrayBatches:
             if self.weight is not None:
                 raise ValueError(f"[{who}] Expected class_weight or sample_weight, received both.")
             self.weight = weights_of_classes(self.y, class_weight, who)
+        if self.x is None:
+            raise ValueError(f"[{who}] Expected data in x, received None.")
         self.n = check_lengths(who, self.x, self.y, self.weight)
         self.batch_size = check_batch_size(32 if batch_size is None else batch_size, who)
         self.shuffle = shuffle
