@@ -24,7 +24,8 @@ mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=Mode())
 @contextmanager
 def set_mode(**changes: Any) -> Iterator[None]:
     """Run a block with some fields of :class:`Mode` changed."""
-    token = mode.set(mode.get()._replace(**changes))
+    now = mode.get()
+    token = mode.set(Mode(*[changes.get(name, getattr(now, name)) for name in Mode._fields]))
     try:
         yield
     finally:

@@ -35,6 +35,7 @@ class Compiled:
         self.variables: list[Any] | None = None  # what the optimizer changes; None: look again
         self.regularized: list[Any] = []
         self.nan_told = False
+        self.planned: list[int] = []  # the variables that the captured steps change
 
     def resolve(self, names: list[str]) -> CompiledLoss:
         """Make loss and metrics for outputs of these names."""
@@ -211,7 +212,9 @@ class Stepper:
     def _variables(self, compiled: Compiled) -> list[Any]:
         if compiled.variables is None:
             compiled.variables = self.trainable_weights
-            self._plans = {}
+            now = [id(v) for v in compiled.variables]
+            if now != compiled.planned:  # something was frozen, or set free
+                compiled.planned, self._plans = now, {}
             compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]
         return compiled.variables
 
@@ -323,6 +326,7 @@ class Stepper:
         if compiled is not None:
             how = not compiled.settings["run_eagerly"] and compiled.settings["jit_compile"]
             ready = ready and (kind != "learn" or compiled.optimizer.built)
+            self._variables(compiled)
         if not ready or not how:
             return getattr(self, kind)(*batch)
         if kind not in self._plans:
