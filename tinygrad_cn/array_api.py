@@ -13,7 +13,7 @@ import numpy as np
 
 from .op import Value, wrap
 from .ops import *  # noqa: F403 # the namespace is theirs
-from .ops import bitwise_invert, linalg, shape  # noqa: F401
+from .ops import bitwise_invert, linalg  # noqa: F401
 
 newaxis = None
 bool = np.dtype(np.bool_)

@@ -102,6 +102,36 @@ from .elementwise import (
     trunc,
     where,
 )  # fmt: skip
+from .extras import (
+    allclose,
+    average,
+    cbrt,
+    convert_to_numpy,
+    deg2rad,
+    diff,
+    erfc,
+    exp2,
+    fliplr,
+    flipud,
+    hstack,
+    hypot,
+    identity,
+    inner,
+    logdet,
+    moments,
+    nan_to_num,
+    ndim,
+    normalize,
+    ptp,
+    rad2deg,
+    rot90,
+    shape,
+    size,
+    stop_gradient,
+    tri,
+    vdot,
+    vstack,
+)  # fmt: skip
 from .indexing import (
     gather,
     getitem,
@@ -199,3 +229,9 @@ from .trigonometry import (
     tan,
     tanh,
 )  # fmt: skip
+
+# NumPy's names beside the array API's
+arccos, arccosh, arcsin, arcsinh, arctan, arctan2, arctanh = (
+    acos, acosh, asin, asinh, atan, atan2, atanh,
+)  # fmt: skip
+array = convert_to_tensor = asarray

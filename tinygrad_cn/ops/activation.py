@@ -255,7 +255,7 @@ def mish(x: Any) -> Any:
 
 
 def hard_sigmoid(x: Any) -> Any:
-    """y = min(max(x / 6 + 1/2, 0), 1);  slope 0 at the corners.
+    """y = min(max(x / 6 + 1/2, 0), 1); the slope at the corners is 0.
 
     >>> tg.ops.hard_sigmoid([-3, 0, 3])
     Tensor([0. , 0.5, 1. ])

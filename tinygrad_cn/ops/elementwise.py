@@ -190,7 +190,7 @@ class Clip(Op):
 
 
 class FloorDivide(Op):
-    """y = floor(a / b), rounded down as in Python; its slope is 0."""
+    """y = floor(a / b), rounded down as in Python;  ga = 0,  gb = 0."""
 
     def forward(a, b):
         with np.errstate(all="ignore"):

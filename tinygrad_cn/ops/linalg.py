@@ -160,7 +160,9 @@ class Eigh(Op):
 
 
 class SVD(Op):
-    """u (M, K), s (K,) descending, vh (K, N), K = min(M, N), with u diag(s) vh = x."""
+    """u (M, K), s (K,) descending, vh (K, N), K = min(M, N), with u diag(s) vh = x;
+    gx = u (A diag(s) + diag(s) B + diag(gs)) vh and what leaves the columns of u and v, where
+    A = F o skew(u^T gu), B = F o skew(v^T gv), F_ij = 1 / (s_j^2 - s_i^2)."""
 
     many = True
 

@@ -120,7 +120,7 @@ class CumSum(Op):
 
 
 class CumProd(Op):
-    """y[i] = x[0] ... x[i] along the axis; its gradient is that of log2(n) products of x with
+    """y[i] = x[0] ... x[i] along the axis;  the gradient is that of log2(n) products of x with
     itself shifted, so that zeros are no harm."""
 
     def forward(x, *, axis):
