@@ -59,9 +59,7 @@ def main(tiny=False, folder="."):
             print(f"Epoch {epoch:4}  loss {losses[-1]:.4f}  held out {held_out[-1]:.4f}")
     accuracy = float(np.mean((model(x_test).numpy() > 0) == y_test))
     best = int(np.argmin(held_out))
-    print(
-        f"Accuracy on held-out patients: {accuracy:.3f}; the held-out loss was least at epoch {best}"
-    )
+    print(f"Accuracy on held-out patients: {accuracy:.3f}; held-out loss least at epoch {best}")
 
     path = Path(folder) / "explicit_loop.png"
     plt = plots.pyplot()

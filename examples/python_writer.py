@@ -17,10 +17,11 @@ import tinygrad_cn as keras
 from tinygrad_cn import plots
 
 MODULES = (
-    "argparse ast bisect calendar cmd code collections/__init__ configparser contextlib copy csv "
-    "dataclasses datetime difflib enum fileinput fnmatch fractions functools getopt glob gzip "
-    "heapq inspect io json/decoder json/encoder logging/__init__ numbers operator os pathlib pprint "
-    "queue random shlex shutil statistics string tempfile textwrap threading tokenize traceback types"
+    "argparse ast bisect calendar cmd code collections/__init__ configparser contextlib copy "
+    "csv dataclasses datetime difflib enum fileinput fnmatch fractions functools getopt glob "
+    "gzip heapq inspect io json/decoder json/encoder logging/__init__ numbers operator os "
+    "pathlib pprint queue random shlex shutil statistics string tempfile textwrap threading "
+    "tokenize traceback types"
 ).split()
 STEPS = 64
 

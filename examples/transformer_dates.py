@@ -114,7 +114,7 @@ def main(tiny=False, folder="."):
     model = Transformer(len(reader.letters), len(writer.letters))
     model.compile(
         optimizer=keras.optimizers.Adam(
-            keras.schedules.CosineDecay(1e-4, 1500, warmup_target=3e-3, warmup_steps=200)
+            keras.schedules.CosineDecay(1e-4, 1000, warmup_target=3e-3, warmup_steps=200)
         ),
         loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
         metrics=["accuracy"],
@@ -124,7 +124,7 @@ def main(tiny=False, folder="."):
         (read[train], written[train]),
         target[train],
         batch_size=64,
-        epochs=1 if tiny else 9,
+        epochs=1 if tiny else 6,
         validation_data=((read[test], written[test]), target[test]),
         verbose=2,
     )

@@ -55,7 +55,7 @@ def unknown(kind: str, name: Any, known: Any) -> str:
     """The message for a name that is not known, with the known names nearest to it."""
     known = sorted(map(str, known))
     folded: dict[str, str] = {}
-    for candidate in known:
+    for candidate in sorted(known, key=lambda known: known.islower() != str(name).islower()):
         folded.setdefault(candidate.lower(), candidate)
     near = difflib.get_close_matches(str(name).lower(), folded, n=4, cutoff=0.5)
     hint = f"Did you mean {' or '.join(repr(folded[n]) for n in near)}? " if near else ""
@@ -146,8 +146,8 @@ def serialize_keras_object(thing: Any) -> Any:
     kind = _kind_of(named)
     if kind is None and named not in _registered_names:
         raise ValueError(
-            f"[serialize] {named!r} has no name that a file could hold. Expected a class or function "
-            "of this package, or one registered with saving.register_keras_serializable()."
+            f"[serialize] {named!r} has no name that a file could hold. Expected a class or "
+            "function of this package, or one registered with saving.register_keras_serializable()."
         )
     module = f"tinygrad_cn.{kind}" if kind else None
     entry = {"module": module, "class_name": named.__name__, "registered_name": None}

@@ -125,7 +125,7 @@ class Optimizer:
             self._variables = [v for v in self._variables if v is not self._learning_rate]
             self._learning_rate = value
         elif isinstance(self._learning_rate, Variable):
-            self._learning_rate.assign(_rate(type(self).__name__, value))
+            self._learning_rate.assign(np.array(_rate(type(self).__name__, value)))
         else:
             raise TypeError(
                 f"[{type(self).__name__}] The learning rate follows {self._learning_rate!r} and "

@@ -1,0 +1,105 @@
+"""Metrics: state over batches, names, shapes, and the rules behind "accuracy"."""
+
+import numpy as np
+import pytest
+
+import tinygrad_cn as tg
+from tinygrad_cn import metrics
+
+
+def test_a_metric_adds_up_batches_and_forgets():
+    m = metrics.MeanSquaredError()
+    m.update_state([[0.0]], [[1.0]])
+    m.update_state([[0.0], [0.0]], [[2.0], [3.0]])
+    assert m.result().item() == pytest.approx(14 / 3)
+    m.reset_state()
+    assert m.result().item() == 0
+    assert m([0.0], [2.0]).item() == 4
+
+
+def test_many_batches_lose_no_digits():
+    m = metrics.Mean()
+    for _ in range(10000):
+        m.update_state(np.full(100, 0.1, "float32"))
+    assert m.result().item() == pytest.approx(np.float32(0.1), abs=1e-8)
+
+
+def test_names():
+    assert isinstance(metrics.get("auc"), metrics.AUC)
+    assert isinstance(metrics.get("F1Score"), metrics.F1Score)
+    assert isinstance(metrics.get("MSE"), metrics.MeanSquaredError)
+    with pytest.raises(ValueError, match="Did you mean 'precision'"):
+        metrics.get("precison")
+
+
+@pytest.mark.parametrize(
+    ("t", "p", "kind"),
+    [
+        ((8,), (8, 1), metrics.BinaryAccuracy),
+        ((8, 1), (8, 1), metrics.BinaryAccuracy),
+        ((8,), (8, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 1), (8, 3), metrics.SparseCategoricalAccuracy),
+        ((8, 3), (8, 3), metrics.CategoricalAccuracy),
+        ((8, 5), (8, 5, 3), metrics.SparseCategoricalAccuracy),
+    ],
+)
+def test_accuracy_by_shape(t, p, kind):
+    assert metrics.accuracy_for(t, p) is kind
+
+
+def test_shapes_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match=r"y_true.shape=\(2,\)"):
+        metrics.MeanSquaredError()(np.zeros(2), np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="Expected probabilities"):
+        metrics.AUC()([0.0, 1.0], [3.0, -2.0])
+
+
+def test_top_k_counts_ties_in():
+    values = metrics.sparse_top_k_categorical_accuracy([0, 2], [[0.5, 0.5, 0.0]] * 2, k=1)
+    assert values.numpy().tolist() == [1, 0]
+
+
+@pytest.mark.parametrize(
+    "metric",
+    [
+        metrics.AUC(curve="PR", num_thresholds=20),
+        metrics.Precision(thresholds=[0.2, 0.7], class_id=1),
+        metrics.F1Score(average="macro", threshold=0.4),
+        metrics.R2Score(num_regressors=2),
+        metrics.MeanIoU(num_classes=3),
+        metrics.OneHotMeanIoU(num_classes=3),
+        metrics.SensitivityAtSpecificity(0.4),
+        metrics.TopKCategoricalAccuracy(k=2),
+        metrics.BinaryCrossentropy(from_logits=True),
+    ],
+    ids=lambda m: m.name,
+)
+def test_config_round_trip(metric):
+    again = metrics.deserialize(metrics.serialize(metric))
+    assert type(again) is type(metric)
+    assert again.get_config() == metric.get_config()
+
+
+def test_a_metric_of_the_users_own():
+    class Largest(metrics.Metric):
+        def __init__(self):
+            super().__init__(name="largest")
+            self.top = self.add_weight(name="top")
+
+        def update_state(self, y_true, y_pred, sample_weight=None):
+            self.top.assign(max(float(self.top), float(np.max(y_pred))))
+
+        def result(self):
+            return self.top
+
+    m = Largest()
+    m.update_state(None, np.array([1.0, 5.0]))
+    m.update_state(None, np.array([3.0]))
+    assert float(m.result()) == 5
+    m.reset_state()
+    assert float(m.result()) == 0
+
+
+def test_metrics_record_no_graph():
+    p = tg.Tensor(np.ones((3, 1), "float32"), requires_grad=True)
+    assert not metrics.MeanSquaredError()(np.zeros((3, 1)), p).requires_grad
