@@ -240,14 +240,39 @@ static void repeat(const norm *n, void *row, ptrdiff_t columns)
         memcpy(at(n, row, i), row, (size_t)(columns * size_of(n->dtype)));
 }
 
-/* The place and the weight (rows) of sum number i of a column; 0 when there is no such sum. */
-static double entry(const norm *n, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t i, ptrdiff_t *place)
+/* Sum number i of every column: its place in n->sums, how far behind it the second row is, and its
+ * weight, the rows it stands for. 0 when there are no more: those of the tasks, then of the rest. */
+static double entry(const norm *n, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t i, ptrdiff_t *place,
+                    ptrdiff_t *second)
 {
     const ptrdiff_t joined = n->width / columns, task = i / joined;
+    *second = task < n->n_tasks ? n->width : columns;
     *place = 2 * task * n->width + (task < n->n_tasks ? i % joined * columns : 0);
     if (task < n->n_tasks)
         return (double)rows_of(n, task);
     return task == n->n_tasks && i % joined == 0 ? (double)(rows % joined) : 0;
+}
+
+/* sum += weight values, and sum += values + weight (means - mean)^2, for n columns in double. */
+static void add_weighted(int dtype, ptrdiff_t n, double *sum, const void *values, double weight)
+{
+    for (ptrdiff_t c = 0; c < n && dtype == TG_F32; c++)
+        sum[c] += weight * (double)((const float *)values)[c];
+    for (ptrdiff_t c = 0; c < n && dtype == TG_F64; c++)
+        sum[c] += weight * ((const double *)values)[c];
+}
+
+static void add_spread(int dtype, ptrdiff_t n, double *sum, const void *values, const void *means,
+                       const double *mean, double weight)
+{
+    for (ptrdiff_t c = 0; c < n && dtype == TG_F32; c++) {
+        double delta = (double)((const float *)means)[c] - mean[c];
+        sum[c] += (double)((const float *)values)[c] + weight * delta * delta;
+    }
+    for (ptrdiff_t c = 0; c < n && dtype == TG_F64; c++) {
+        double delta = ((const double *)means)[c] - mean[c];
+        sum[c] += ((const double *)values)[c] + weight * delta * delta;
+    }
 }
 
 static int begin(norm *n, const tg_array *x, double epsilon)
@@ -258,7 +283,8 @@ static int begin(norm *n, const tg_array *x, double epsilon)
     n->epsilon = epsilon;
     n->x = x->data;
     cut(n, x->shape[0] / joined, MAX_CHUNKS, LEAST_ROWS);
-    n->sums = tg_alloc((size_t)((2 * (n->n_tasks + 1) + 4) * n->width * size_of(n->dtype)));
+    n->sums = tg_alloc((size_t)((2 * (n->n_tasks + 1) + 4) * n->width * size_of(n->dtype) +
+                                2 * columns * (ptrdiff_t)sizeof(double)));
     return n->sums ? TG_OK : TG_NO_MEMORY;
 }
 
@@ -277,20 +303,18 @@ int tg_batch_norm(const tg_call *call)
     pass(&n, rows, columns, moments_task, 0.2);
     char *mean = at(&n, n.sums, 2 * (n.n_tasks + 1) * n.width), *scale = at(&n, mean, n.width);
     char *shift = at(&n, scale, n.width);
+    double *mu = (double *)at(&n, mean, 4 * n.width), *m2 = mu + columns, weight;
+    ptrdiff_t place, second;
+    memset(mu, 0, (size_t)(2 * columns) * sizeof *mu);
+    for (ptrdiff_t i = 0; (weight = entry(&n, rows, columns, i, &place, &second)) > 0; i++)
+        add_weighted(n.dtype, columns, mu, at(&n, n.sums, place), weight / (double)rows);
+    for (ptrdiff_t i = 0; (weight = entry(&n, rows, columns, i, &place, &second)) > 0; i++)
+        add_spread(n.dtype, columns, m2, at(&n, n.sums, place + second), at(&n, n.sums, place), mu,
+                   weight);
     for (ptrdiff_t c = 0; c < columns; c++) {
-        double mu = 0, m2 = 0, weight;
-        ptrdiff_t place;
-        for (ptrdiff_t i = 0; (weight = entry(&n, rows, columns, i, &place)) > 0; i++)
-            mu += weight * get(n.dtype, n.sums, place + c);
-        mu /= (double)rows;
-        for (ptrdiff_t i = 0; (weight = entry(&n, rows, columns, i, &place)) > 0; i++) {
-            double delta = get(n.dtype, n.sums, place + c) - mu;
-            ptrdiff_t width = place / (2 * n.width) < n.n_tasks ? n.width : columns;
-            m2 += get(n.dtype, n.sums, place + width + c) + weight * delta * delta;
-        }
-        set(n.dtype, a[1].data, c, mu);
-        set(n.dtype, a[2].data, c, m2 / (double)rows);
-        set(n.dtype, mean, c, mu);
+        set(n.dtype, a[1].data, c, mu[c]);
+        set(n.dtype, a[2].data, c, m2[c] / (double)rows);
+        set(n.dtype, mean, c, mu[c]);
         double gamma = a[4].data ? get(n.dtype, a[4].data, c) : 1;
         set(n.dtype, scale, c, gamma / sqrt(get(n.dtype, a[2].data, c) + n.epsilon));
         set(n.dtype, shift, c, a[5].data ? get(n.dtype, a[5].data, c) : 0);
@@ -325,21 +349,21 @@ int tg_batch_norm_grad(const tg_call *call)
     n.y = a[0].data;
     n.g = a[3].data;
     pass(&n, rows, columns, sums_task, 0.3);
+    double *sum_g = (double *)at(&n, mean, 4 * n.width), *sum_gc = sum_g + columns;
+    ptrdiff_t place, second;
+    memset(sum_g, 0, (size_t)(2 * columns) * sizeof *sum_g);
+    for (ptrdiff_t i = 0; entry(&n, rows, columns, i, &place, &second) > 0; i++) {
+        add_weighted(n.dtype, columns, sum_g, at(&n, n.sums, place), 1);
+        add_weighted(n.dtype, columns, sum_gc, at(&n, n.sums, place + second), 1);
+    }
     for (ptrdiff_t c = 0; c < columns; c++) {
-        double sum_g = 0, sum_gc = 0;
-        ptrdiff_t place;
-        for (ptrdiff_t i = 0; entry(&n, rows, columns, i, &place) > 0; i++) {
-            ptrdiff_t width = place / (2 * n.width) < n.n_tasks ? n.width : columns;
-            sum_g += get(n.dtype, n.sums, place + c);
-            sum_gc += get(n.dtype, n.sums, place + width + c);
-        }
         double rstd = 1 / sqrt(get(n.dtype, a[7].data, c) + n.epsilon);
         double scale = (a[5].data ? get(n.dtype, a[5].data, c) : 1) * rstd;
-        set(n.dtype, a[1].data, c, sum_gc * rstd);
-        set(n.dtype, a[2].data, c, sum_g);
+        set(n.dtype, a[1].data, c, sum_gc[c] * rstd);
+        set(n.dtype, a[2].data, c, sum_g[c]);
         set(n.dtype, ka, c, scale);
-        set(n.dtype, kb, c, -scale * rstd * rstd * sum_gc / (double)rows);
-        set(n.dtype, kc, c, -scale * sum_g / (double)rows);
+        set(n.dtype, kb, c, -scale * rstd * rstd * sum_gc[c] / (double)rows);
+        set(n.dtype, kc, c, -scale * sum_g[c] / (double)rows);
     }
     repeat(&n, ka, columns);
     repeat(&n, kb, columns);

@@ -3,8 +3,8 @@
  * Layer and RMS norm work on rows of D contiguous elements. A row is read from memory once and from
  * L1 after that: its mean, then the squared distances from the mean (two passes: E[x^2] - mean^2
  * would cancel), then the result. RMS norm is the same with the mean taken to be 0; `centred` is a
- * constant where the function is inlined. The gradients of gamma and beta are sums over rows: rows
- * are taken by fours, so that the sums are read and written once for four rows.
+ * constant where the function is inlined. Rows are taken by fours: then gamma and beta, and in the
+ * gradient their own gradients, which are sums over rows, are read and written once for four rows.
  *
  * Batch norm works on columns of a (rows, C) array. Its statistics go through blocks of rows that
  * stay in L1: each gives its mean and squared distances in two passes, and is merged with what came
@@ -43,31 +43,47 @@ TG_INLINE V_T TG_FN(norm_sum)(ptrdiff_t n, const V_T *x, V_T mean, int power)
     return V(hsum)(V(add)(V(add)(s0, s1), V(add)(s2, s3))) + rest;
 }
 
+/* k rows (1 to 4): gamma and beta are loaded once for all, and the sums of one row overlap those of
+ * the next. */
+TG_INLINE void TG_FN(norm_block)(int k, ptrdiff_t d, V_T *y, V_T *mean, V_T *rstd, const V_T *x,
+                                 const V_T *gamma, const V_T *beta, double epsilon, int centred)
+{
+    V_T mu[4] = {0}, scale[4];
+    VT m[4], s[4];
+    if (centred)
+        for (int r = 0; r < k; r++)
+            mean[r] = mu[r] = TG_FN(norm_sum)(d, x + r * d, 0, 1) / (V_T)d;
+    for (int r = 0; r < k; r++)
+        scale[r] = TG_FN(norm_sum)(d, x + r * d, mu[r], 2) / (V_T)d;
+    for (int r = 0; r < k; r++) {
+        rstd[r] = 1 / (V_T)sqrt((double)(scale[r] + (V_T)epsilon));
+        m[r] = V(set1)(mu[r]);
+        s[r] = V(set1)(rstd[r]);
+    }
+    for (ptrdiff_t i = 0; i < d; i += V_LANES) {
+        ptrdiff_t n = d - i;
+        VT a = gamma ? TG_FN(load_upto)(gamma + i, n) : V(set1)(1);
+        VT b = beta ? TG_FN(load_upto)(beta + i, n) : V(zero)();
+        for (int r = 0; r < k; r++) {
+            VT v = TG_FN(load_upto)(x + r * d + i, n);
+            v = V(mul)(centred ? V(sub)(v, m[r]) : v, s[r]);
+            v = centred ? V(fma)(v, a, b) : V(mul)(v, a);
+            TG_FN(store_upto)(y + r * d + i, v, n);
+        }
+    }
+}
+
 TG_INLINE void TG_FN(norm_rows)(ptrdiff_t n_rows, ptrdiff_t d, V_T *y, V_T *mean, V_T *rstd,
                                 const V_T *x, const V_T *gamma, const V_T *beta, double epsilon,
                                 int centred)
 {
-    for (ptrdiff_t r = 0; r < n_rows; r++, x += d, y += d) {
-        V_T mu = centred ? TG_FN(norm_sum)(d, x, 0, 1) / (V_T)d : 0;
-        V_T var = TG_FN(norm_sum)(d, x, mu, 2) / (V_T)d;
-        V_T scale = 1 / (V_T)sqrt((double)(var + (V_T)epsilon));
-        VT m = V(set1)(mu), s = V(set1)(scale);
-        for (ptrdiff_t i = 0; i < d; i += V_LANES) {
-            ptrdiff_t n = d - i;
-            VT v = TG_FN(load_upto)(x + i, n);
-            v = V(mul)(centred ? V(sub)(v, m) : v, s);
-            if (gamma && beta)
-                v = V(fma)(v, TG_FN(load_upto)(gamma + i, n), TG_FN(load_upto)(beta + i, n));
-            else if (gamma)
-                v = V(mul)(v, TG_FN(load_upto)(gamma + i, n));
-            else if (beta)
-                v = V(add)(v, TG_FN(load_upto)(beta + i, n));
-            TG_FN(store_upto)(y + i, v, n);
-        }
-        if (centred)
-            mean[r] = mu;
-        rstd[r] = scale;
-    }
+    ptrdiff_t r = 0;
+    for (; r + 4 <= n_rows; r += 4)
+        TG_FN(norm_block)(4, d, y + r * d, mean + r, rstd + r, x + r * d, gamma, beta, epsilon,
+                          centred);
+    for (; r < n_rows; r++)
+        TG_FN(norm_block)(1, d, y + r * d, mean + r, rstd + r, x + r * d, gamma, beta, epsilon,
+                          centred);
 }
 
 TG_KERNEL void TG_FN(layer_norm)(ptrdiff_t n_rows, ptrdiff_t d, V_T *y, V_T *mean, V_T *rstd,
@@ -79,7 +95,8 @@ TG_KERNEL void TG_FN(layer_norm)(ptrdiff_t n_rows, ptrdiff_t d, V_T *y, V_T *mea
 TG_KERNEL void TG_FN(rms_norm)(ptrdiff_t n_rows, ptrdiff_t d, V_T *y, V_T *mean, V_T *rrms,
                                const V_T *x, const V_T *gamma, const V_T *beta, double epsilon)
 {
-    TG_FN(norm_rows)(n_rows, d, y, mean, rrms, x, gamma, beta, epsilon, 0);
+    TG_FN(norm_rows)(n_rows, d, y, rrms, rrms, x, gamma, beta, epsilon, 0);
+    (void)mean;
 }
 
 /* With n = (x - mean) rstd and w = g gamma, the means over one row of w and of w n. */
