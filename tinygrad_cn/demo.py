@@ -16,26 +16,24 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-if TYPE_CHECKING:
-    from tinygrad_cn import Sequential
+import tinygrad_cn as tg
+from tinygrad_cn import kernels, plots
 
 GOAL = 0.98  # the accuracy on held-out digits that a full run must reach
-EPOCHS = 12
+EPOCHS = 15
 BATCH = 32
 SIDE = 28
 
 
 def main(folder: str | Path = ".", epochs: int = EPOCHS, seed: int = 0, timing: bool = True) -> int:
     """Train, report and write the results to ``folder``; 0 when the goal was reached."""
-    import tinygrad_cn as tg
-
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    x_train, y_train, x_test, y_test = load_digits()
+    (x_train, y_train), (x_test, y_test) = tg.datasets.digits.load_data(size=SIDE)
     tg.utils.set_random_seed(seed)
     model = build_model()
     model.summary()
@@ -50,7 +48,7 @@ def main(folder: str | Path = ".", epochs: int = EPOCHS, seed: int = 0, timing: 
         validation_split=0.1,
         verbose=1 if sys.stdout.isatty() else 2,
     )
-    print(f"Trained {epochs} epochs in {time.perf_counter() - begin:.1f} s.")
+    print(f"Trained for {time.perf_counter() - begin:.1f} s.")
 
     probability = model.predict(x_test, verbose=0)
     read = probability.argmax(axis=-1)
@@ -73,55 +71,15 @@ def main(folder: str | Path = ".", epochs: int = EPOCHS, seed: int = 0, timing: 
     return 0
 
 
-# --- data -----------------------------------------------------------------------------------------
-
-
-def load_digits() -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """x_train (1437, 28, 28, 1) in [0, 1], y_train (1437,), x_test (360, 28, 28, 1), y_test."""
-    try:
-        from sklearn.datasets import load_digits as load
-        from sklearn.model_selection import train_test_split
-    except ImportError as error:
-        raise ImportError(
-            "[demo] the digits come with scikit-learn. Install it: pip install 'tinygrad_cn[demo]'."
-        ) from error
-    data = load()
-    images = resize(data.images / 16.0, (SIDE, SIDE)).astype(np.float32)[..., np.newaxis]
-    labels = data.target.astype(np.int64)
-    x_train, x_test, y_train, y_test = train_test_split(
-        images, labels, test_size=0.2, stratify=labels, random_state=0
-    )
-    return x_train, y_train, x_test, y_test
-
-
-def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """Images (..., H, W) in another size, linearly interpolated; averaged over when shrinking.
-
-    >>> resize(np.array([[0.0, 1.0]]), (1, 4))
-    array([[0.  , 0.25, 0.75, 1.  ]])
-    """
-    rows, columns = (_hats(n, m) for n, m in zip(images.shape[-2:], size, strict=True))
-    return rows @ images @ columns.T
-
-
-def _hats(n: int, m: int) -> np.ndarray:
-    """(m, n): the weight of each of n old pixels in each of m new ones, a hat around its place."""
-    centre = (np.arange(m)[:, np.newaxis] + 0.5) * n / m - 0.5
-    centre = np.clip(centre, 0, n - 1)
-    weight = np.maximum(0, 1 - np.abs(centre - np.arange(n)) / max(1.0, n / m))
-    return weight / weight.sum(axis=1, keepdims=True)
-
-
 # --- model ----------------------------------------------------------------------------------------
 
 
-def build_model() -> Sequential:
+def build_model() -> tg.Sequential:
     """The CNN of the textbooks: two convolutions with pooling, then two dense layers; compiled."""
-    from tinygrad_cn import Input, Sequential, layers
-
-    model = Sequential(
+    layers = tg.layers
+    model = tg.Sequential(
         [
-            Input(shape=(SIDE, SIDE, 1)),
+            tg.Input(shape=(SIDE, SIDE, 1)),
             layers.Conv2D(32, 3, activation="relu"),
             layers.MaxPooling2D(2),
             layers.Conv2D(64, 3, activation="relu"),
@@ -162,8 +120,6 @@ def compare_kernels(rounds: int = 2) -> str:
     Each side is timed in processes of its own, in turn, so that neither the threads of one nor a
     change of the machine's speed falls on the other alone.
     """
-    from tinygrad_cn import kernels
-
     if kernels.CHOICE != "compiled":
         return f"Time per step of {BATCH} digits: {step_time() * 1e3:.1f} ms (NumPy kernels only)."
     times: dict[str, list[float]] = {"compiled": [], "reference": []}
@@ -193,31 +149,31 @@ def draw(
     path: Path, history: dict[str, Any], x: np.ndarray, y: np.ndarray, probability: np.ndarray
 ) -> None:
     """One PNG: the learning curve, the digits read wrongly or with most doubt, the confusions."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(15, 5), layout="constrained")
-    FigureCanvasAgg(figure)
+    figure = plots.pyplot().figure(figsize=(15, 5.2), layout="constrained")
     curve, grid, matrix = figure.subfigures(1, 3, width_ratios=(5, 4, 5))
     _draw_curve(curve.subplots(), history)
     _draw_doubtful(grid, x, y, probability)
     _draw_confusions(matrix.subplots(), y, probability.argmax(axis=-1))
-    figure.savefig(path, dpi=110)
+    plots.finish(figure, path)
 
 
 def _draw_curve(axes: Any, history: dict[str, Any]) -> None:
     epochs = range(1, len(history["loss"]) + 1)
-    axes.plot(epochs, history["loss"], "o-", color="#1f6fb4", label="loss, training")
-    axes.plot(epochs, history["val_loss"], "o--", color="#7fb6e0", label="loss, validation")
-    axes.set(xlabel="epoch", ylabel="cross-entropy", yscale="log", title="Learning curve")
+    loss, accuracy = plots.label("损失", "loss"), plots.label("准确率", "accuracy")
+    train, check = plots.label("训练", "training"), plots.label("验证", "validation")
+    axes.plot(epochs, history["loss"], "o-", color="#1f6fb4", label=f"{loss}, {train}")
+    axes.plot(epochs, history["val_loss"], "o--", color="#7fb6e0", label=f"{loss}, {check}")
+    axes.set(xlabel=plots.label("轮次", "epoch"), ylabel=loss, yscale="log")
+    axes.set_title(plots.label("学习曲线", "Learning curve"))
     right = axes.twinx()
-    right.plot(epochs, history["accuracy"], "s-", color="#d2691e", label="accuracy, training")
+    right.plot(epochs, history["accuracy"], "s-", color="#d2691e", label=f"{accuracy}, {train}")
     right.plot(
-        epochs, history["val_accuracy"], "s--", color="#eab68a", label="accuracy, validation"
+        epochs, history["val_accuracy"], "s--", color="#eab68a", label=f"{accuracy}, {check}"
     )
-    right.set_ylabel("accuracy")
+    right.set_ylabel(accuracy)
     lines = axes.get_lines() + right.get_lines()
-    axes.legend(lines, [line.get_label() for line in lines], loc="center right", fontsize=9)
+    names = [line.get_label() for line in lines]
+    axes.legend(lines, names, loc="upper center", bbox_to_anchor=(0.5, -0.13), ncols=2, fontsize=9)
     axes.grid(alpha=0.3)
 
 
@@ -225,13 +181,13 @@ def _draw_doubtful(figure: Any, x: np.ndarray, y: np.ndarray, probability: np.nd
     """Twelve digits, those with the least probability for the truth first."""
     of_truth = probability[np.arange(len(y)), y]
     wrong = int((probability.argmax(axis=-1) != y).sum())
-    figure.suptitle(f"{wrong} misread (red), then the most doubtful")
+    figure.suptitle(plots.label(f"认错 {wrong} 个", f"{wrong} misread, then the most doubtful"))
     for axes, i in zip(figure.subplots(3, 4).flat, np.argsort(of_truth), strict=False):
         read = int(probability[i].argmax())
         axes.imshow(x[i, ..., 0], cmap="gray_r", vmin=0, vmax=1)
         axes.set_title(
-            f"{y[i]} read as {read}\n{probability[i, read]:.0%}",
-            fontsize=9,
+            f"{y[i]} → {read}  {probability[i, read]:.0%}",
+            fontsize=10,
             color="black" if read == y[i] else "#c00000",
         )
         axes.set_axis_off()
@@ -245,14 +201,14 @@ def _draw_confusions(axes: Any, y: np.ndarray, read: np.ndarray) -> None:
         shade = "white" if counts[truth, given] > counts.max() / 2 else "black"
         number = counts[truth, given]
         axes.text(given, truth, number, ha="center", va="center", color=shade, fontsize=9)
-    axes.set(xlabel="read as", ylabel="truth", xticks=range(10), yticks=range(10))
-    axes.set_title("Confusion matrix of the held-out digits")
+    axes.set(xlabel=plots.label("识别为", "read as"), ylabel=plots.label("真值", "truth"))
+    axes.set(xticks=range(10), yticks=range(10))
+    axes.set_title(plots.label("混淆矩阵", "Confusion matrix"))
 
 
 def write_samples(folder: Path, x: np.ndarray, y: np.ndarray, count: int = 5) -> list[Path]:
     """A few held-out digits as PNG files, named by what they show."""
-    from matplotlib.image import imsave
-
+    imsave = plots.pyplot().imsave
     paths = []
     for label in range(count):
         image = x[np.flatnonzero(y == label)[0], ..., 0]
@@ -280,6 +236,24 @@ def predict(weights: str | Path, images: list[str]) -> list[tuple[str, int, floa
     return results
 
 
+def resize(images: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+    """Images (..., H, W) in another size, linearly interpolated; averaged over when shrinking.
+
+    >>> resize(np.array([[0.0, 1.0]]), (1, 4))
+    array([[0.  , 0.25, 0.75, 1.  ]])
+    """
+    rows, columns = (_hats(n, m) for n, m in zip(images.shape[-2:], size, strict=True))
+    return rows @ images @ columns.T
+
+
+def _hats(n: int, m: int) -> np.ndarray:
+    """(m, n): the weight of each of n old pixels in each of m new ones, a hat around its place."""
+    centre = (np.arange(m)[:, np.newaxis] + 0.5) * n / m - 0.5
+    centre = np.clip(centre, 0, n - 1)
+    weight = np.maximum(0, 1 - np.abs(centre - np.arange(n)) / max(1.0, n / m))
+    return weight / weight.sum(axis=1, keepdims=True)
+
+
 def read_images(path: str | Path) -> np.ndarray:
     """The images of a PNG (one) or NPY file as (N, 28, 28, 1), ink 1 on a ground of 0.
 
@@ -288,9 +262,7 @@ def read_images(path: str | Path) -> np.ndarray:
     if Path(path).suffix.lower() == ".npy":
         images = np.load(path, allow_pickle=False)
     else:
-        from matplotlib.image import imread
-
-        images = imread(path)
+        images = plots.pyplot().imread(path)
         if images.ndim == 3:
             images = _to_grey(images)
     images = np.asarray(images, dtype=np.float64)
