@@ -105,7 +105,7 @@ def step_time(seconds: float = 1.0) -> float:
     model = build_model()
     for _ in range(3):
         model.train_on_batch(x, y)
-    samples = []
+    samples: list[float] = []
     begin = time.perf_counter()
     while time.perf_counter() - begin < seconds or len(samples) < 5:
         start = time.perf_counter()
