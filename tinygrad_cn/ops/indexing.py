@@ -17,35 +17,48 @@ from tinygrad_cn.op import Op, Value, wrap
 
 from .creation import FLOAT, asarray, filled
 from .joining import _scatter_add, _take
-from .shape import _axis, basic_getitem, broadcast_to, flatten, moveaxis
+from .shape import _axis, basic_getitem, broadcast_to, flatten, moveaxis, reshape
 
 _BASIC = (int, slice, type(None), type(...), np.integer)
 
 
 class GetAt(Op):
-    """y = x[key], a copy, for a key with integer arrays or a mask;  gx = zeros, g added at key."""
+    """y = x[key], a copy, for a key with integer arrays or a mask;  gx = zeros, g added at key.
 
-    def forward(x, *, key):
-        return x[key]
+    The arrays are inputs (x is the first one); in ``key`` stands ARRAY for each.
+    """
 
-    def vjp(g, x_shape, key):
-        return add_at(g, shape=x_shape, key=key)
+    extra = ("places",)
+
+    def forward(*xs, key):
+        return xs[0][_filled_in(key, xs[1:])], xs[1:]
+
+    def vjp(g, xs_shape, places, key):
+        return add_at(g, *places, shape=xs_shape, key=key), *[None] * len(places)
 
 
 class AddAt(Op):
     """y = zeros to which x is added at key (again where key repeats);  gx = g[key]."""
 
-    def forward(x, *, shape, key):
-        y = filled(shape, x.dtype)
-        np.add.at(y, key, x)
-        return y
+    extra = ("places",)
 
-    def vjp(g, key):
-        return get_at(g, key=key)
+    def forward(*xs, shape, key):
+        y = filled(shape, xs[0].dtype)
+        np.add.at(y, _filled_in(key, xs[1:]), xs[0])
+        return y, xs[1:]
+
+    def vjp(g, places, key):
+        return get_at(g, *places, key=key), *[None] * len(places)
 
 
+ARRAY = np.ndarray  # stands in a key for the next array
 get_at = GetAt()
 add_at = AddAt()
+
+
+def _filled_in(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
+    places = iter(arrays)
+    return tuple([next(places) if k is ARRAY else k for k in key])
 
 
 def getitem(x: Any, key: Any) -> Any:
@@ -81,8 +94,10 @@ def _advanced(x: Any, key: tuple[Any, ...]) -> Any:
         if x.ndim == 0:
             raise IndexError(f"[getitem] A tensor without axes takes no index, received {key}.")
         return _take(x, key[0] if isinstance(key[0], Value) else first)
+    pairs = [(k, p) for k, p in zip(key, plain, strict=True) if isinstance(p, np.ndarray)]
+    template = tuple([ARRAY if isinstance(p, np.ndarray) else p for p in plain])
     try:
-        return get_at(x, key=plain)
+        return get_at(x, *[k if isinstance(k, Value) else p for k, p in pairs], key=template)
     except IndexError as error:
         raise _index_error(x, plain, error) from None
 
@@ -168,6 +183,34 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return moveaxis(y, tuple(range(n)), tuple(range(at, at + n)))
 
 
+class TakeAlong(Op):
+    """y[i, j, ...] = x[i, indices[i, j, ...], ...];  gx = zeros to which g is added there."""
+
+    def forward(x, indices, *, axis):
+        return np.take_along_axis(x, indices, axis)
+
+    def vjp(g, x_shape, indices, axis):
+        return _put_along(g, indices, length=x_shape[axis], axis=axis), None
+
+
+class PutAlong(Op):
+    """y = zeros, with x added at indices along the axis;  gx = g there."""
+
+    def forward(x, indices, *, length, axis):
+        y = filled((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
+        at = list(np.ogrid[tuple([slice(n) for n in x.shape])])
+        at[axis] = indices
+        np.add.at(y, tuple(at), x)
+        return y
+
+    def vjp(g, indices, axis):
+        return _take_along(g, indices, axis=axis), None
+
+
+_take_along = TakeAlong()
+_put_along = PutAlong()
+
+
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """y[i, j, ...] = x[i, indices[i, j, ...], ...], the position along ``axis`` replaced; `gather`
     of PyTorch. The other axes of x and indices broadcast.
@@ -191,17 +234,15 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     def with_length(shape: tuple[int, ...], n: int) -> tuple[int, ...]:
         return (*shape[:at], n, *shape[at + 1 :])
 
+    given = positions.shape
     shape = np.broadcast_shapes(with_length(x.shape, 1), with_length(positions.shape, 1))
     whole = with_length(shape, x.shape[at])
     x = x if x.shape == whole else broadcast_to(x, shape=whole)
     positions = np.broadcast_to(positions, with_length(shape, positions.shape[at]))
-    key = [
-        np.arange(n).reshape([-1 if j == i else 1 for j in range(len(shape))])
-        for i, n in enumerate(shape)
-    ]
-    key[at] = positions
+    if isinstance(indices, Value):
+        positions = broadcast_to(reshape(indices, shape=given), shape=positions.shape)
     try:
-        return get_at(x, key=tuple(key))
+        return _take_along(x, positions, axis=at)
     except IndexError as error:
         raise IndexError(f"[take_along_axis] {error}. Received x.shape={x.shape}.") from None
 
@@ -234,7 +275,21 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     """
     positions = _positions("scatter", indices)
     positions = positions.data if isinstance(positions, Value) else positions
-    return add_at(asarray(values), shape=tuple(shape), key=tuple(np.moveaxis(positions, -1, 0)))
+    places = np.moveaxis(positions, -1, 0)
+    return add_at(asarray(values), *places, shape=tuple(shape), key=(ARRAY,) * len(places))
+
+
+class OneHot(Op):
+    """y = 1 at the position that x names along a new axis, else 0."""
+
+    def forward(x, *, num_classes, axis, dtype):
+        labels = np.expand_dims(x, axis)
+        shape = [1] * labels.ndim
+        shape[axis] = num_classes
+        return np.equal(labels, np.arange(num_classes).reshape(shape)).astype(dtype)
+
+
+_one_hot = OneHot()
 
 
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
@@ -245,12 +300,7 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
             [0., 0., 1.]])
     """
     labels = _positions("one_hot", x)
-    labels = labels.data if isinstance(labels, Value) else labels
-    labels = np.expand_dims(labels, axis)
-    shape = [1] * labels.ndim
-    shape[axis] = num_classes
-    hot = kernels.equal(labels, np.arange(num_classes, dtype=labels.dtype).reshape(shape))
-    return wrap(kernels.copy(hot, kernels.empty(hot.shape, np.dtype(dtype or FLOAT))))
+    return _one_hot(labels, num_classes=num_classes, axis=axis, dtype=np.dtype(dtype or FLOAT))
 
 
 def nonzero(x: Any) -> tuple[Any, ...]:

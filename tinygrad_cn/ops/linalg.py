@@ -18,7 +18,7 @@ import numpy as np
 from tinygrad_cn.op import Op
 
 from .comparison import equal
-from .creation import asarray, eye
+from .creation import asarray, eye, ones
 from .elementwise import abs, reciprocal, square, where
 from .joining import concat, stack
 from .matmul import matrix_product
@@ -85,7 +85,33 @@ class Det(Op):
         return np.asarray(_lapack("det", np.linalg.det, x))
 
     def vjp(g, x):
-        return expand_dims(g, (-2, -1)) * _cofactors(x)
+        return expand_dims(g, (-2, -1)) * cofactors(x)
+
+
+class Cofactors(Op):
+    """y = det(x) x^-T, as it is also where x is singular: y_ij = (-1)^(i+j) times the determinant
+    of x without row i and column j."""
+
+    def forward(x):
+        determinant = np.linalg.det(x)
+        scale = np.prod(np.linalg.norm(x, axis=-1), axis=-1)
+        if (np.abs(determinant) > 1e-3 * scale).all():
+            return determinant[..., None, None] * np.swapaxes(np.linalg.inv(x), -1, -2)
+        y = np.empty(x.shape, x.dtype)
+        for i, j in np.ndindex(x.shape[-2:]):
+            minor = np.delete(np.delete(x, i, -2), j, -1)
+            y[..., i, j] = (-1) ** (i + j) * np.linalg.det(minor)
+        return y
+
+    def reference(x):
+        n = x.shape[-1]
+        if n == 1:
+            return ones(x.shape, x.dtype)
+        without = [np.array([k for k in range(n) if k != i]) for i in range(n)]
+        parts = [x[..., without[i], :][..., without[j]] for i in range(n) for j in range(n)]
+        signs = [(-1) ** (i + j) for i in range(n) for j in range(n)]
+        minors = [sign * det(part) for sign, part in zip(signs, parts, strict=True)]
+        return reshape(stack(minors, -1), shape=x.shape)
 
 
 class SlogDet(Op):
@@ -215,30 +241,10 @@ def _differences(w):
     return where(same, 0.0, reciprocal(where(same, 1.0, d)))
 
 
-def _cofactors(x):
-    """det(x) x^-T, by the SVD where that would divide by 0."""
-    d = np.linalg.det(x.data)
-    singular = np.abs(d) <= 1e-6 * np.prod(np.linalg.norm(x.data, axis=-1), axis=-1)
-    if not singular.any():
-        return expand_dims(det(x), (-2, -1)) * matrix_transpose(inv(x))
-    n = x.shape[-1]
-    if n == 1:
-        return x * 0 + 1
-    rows = []
-    for i in range(n):  # minor by minor: exact, and differentiable at any order
-        keep = [k for k in range(n) if k != i]
-        part = x[..., np.array(keep), :]
-        row = [
-            (-1) ** (i + j) * det(part[..., np.array([k for k in range(n) if k != j])])
-            for j in range(n)
-        ]
-        rows.append(stack(row, -1))
-    return stack(rows, -2)
-
-
 inv = Inv()
 _solve = Solve()
 det = Det()
+cofactors = Cofactors()
 _slogdet = SlogDet()
 cholesky = Cholesky()
 _qr = QR()

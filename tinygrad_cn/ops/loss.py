@@ -18,7 +18,7 @@ from .creation import asarray
 from .elementwise import clip, log
 from .indexing import one_hot, take_along_axis
 from .reduction import sum
-from .shape import _axis, expand_dims, moveaxis, squeeze
+from .shape import _axis, astype, expand_dims, moveaxis, squeeze
 from .softmax import log_softmax, softmax
 
 EPSILON = 1e-7  # Keras's backend.epsilon()
@@ -91,7 +91,8 @@ def sparse_categorical_crossentropy(
         target = squeeze(target, at)
         labels = target.data
     if labels.dtype.kind == "f":  # Keras casts: labels read from a file are often floats
-        target = labels = labels.astype(np.int64)
+        target = astype(target, np.int64)
+        labels = target.data
     shape = output.shape[:at] + output.shape[at + 1 :]
     if labels.shape != shape:
         raise ValueError(
@@ -108,7 +109,7 @@ def sparse_categorical_crossentropy(
             f"{labels.min()} to {labels.max()}."
         )
     p = _probabilities(output, -1)
-    return -log(squeeze(take_along_axis(p, labels[..., None], -1), -1))
+    return -log(squeeze(take_along_axis(p, expand_dims(target, -1), -1), -1))
 
 
 def categorical_crossentropy(

@@ -9,7 +9,9 @@ import numpy as np
 
 from tinygrad_cn.op import Op
 
+from .comparison import isnan
 from .creation import asarray
+from .elementwise import where
 from .indexing import take_along_axis
 from .reduction import mean
 from .shape import _all_as_one, _axis, basic_getitem, flatten
@@ -84,7 +86,7 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     n = rows.shape[-1]
     if n == 0:
         return restore(mean(rows, axis=-1))
-    order = np.argsort(rows.data, -1, stable=True)
-    last = np.take_along_axis(rows.data, order[..., -1:], -1)
-    middle = np.where(np.isnan(last), order[..., -1:], order[..., (n - 1) // 2 : n // 2 + 1])
-    return restore(mean(take_along_axis(rows, middle, -1), axis=-1))
+    ordered = sort(rows)
+    middle = basic_getitem(ordered, key=(..., slice((n - 1) // 2, n // 2 + 1)))
+    last = basic_getitem(ordered, key=(..., slice(n - 1, n)))  # NaN, if there is one
+    return restore(mean(where(isnan(last), last, middle), axis=-1))
