@@ -45,7 +45,7 @@ def main(tiny=False, folder="."):
 
     # 训练神经网络
     losses, held_out = [], []
-    for epoch in range(20 if tiny else 200):
+    for epoch in range(20 if tiny else 1000):
         # 前向传播, 计算损失值
         predictions = model(x_train)
         loss = loss_fn(y_train, predictions)
@@ -55,7 +55,7 @@ def main(tiny=False, folder="."):
         losses.append(loss.item())
         with tg.no_grad():
             held_out.append(loss_fn(y_test, model(x_test)).item())
-        if epoch % 20 == 0:
+        if epoch % 100 == 0:
             print(f"Epoch {epoch:4}  loss {losses[-1]:.4f}  held out {held_out[-1]:.4f}")
     accuracy = float(np.mean((model(x_test).numpy() > 0) == y_test))
     best = int(np.argmin(held_out))

@@ -1,5 +1,5 @@
 """An encoder-decoder Transformer that reads dates as people write them and writes them as computers
-do: "三月4日, 2021年", "Mar 4, 2021", "4/3/21" ... become "2021-03-04".
+do: "2021年3月4日", "二〇二一年三月四日", "Mar 4, 2021", "04.03.2021" ... become "2021-03-04".
 
     tinygrad-cn run transformer_dates
 
@@ -156,8 +156,7 @@ def draw(model, history, reader, writer, test, folder):
         _, weights = block.cross_attention(x, encoded, return_attention_scores=True)
     text, day = reader.decode(read)[0], model.translate(read, written[0, 0], 10)
     shades = right.imshow(weights.numpy()[0].mean(axis=0)[:, : len(text)], vmin=0, aspect="auto")
-    chinese = any(ord(c) > 255 for c in text)
-    shown = text if not chinese or plots.label("年", "") != "" else "?" * len(text)
+    shown = "".join(c if ord(c) < 256 else plots.label(c, "?")[0] for c in text)
     right.set_xticks(range(len(text)), list(shown))
     right.set_yticks(range(10), list(writer.decode(day)[0].ljust(10)))
     right.set_xlabel(plots.label("读", "read"))

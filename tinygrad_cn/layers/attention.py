@@ -190,9 +190,8 @@ class MultiHeadAttention(Random):
         return (*query_shape[:-1], self.output_dim or query_shape[-1])
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config["output_shape"] = self.output_dim
-        return config
+        own = self._settings(MultiHeadAttention)
+        return {**super().get_config(), **own, "output_shape": self.output_dim}
 
 
 def _boolean(mask: Any) -> np.ndarray:

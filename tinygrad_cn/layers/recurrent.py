@@ -540,9 +540,7 @@ class Bidirectional(Layer):
         self.backward_layer.reset_states()
 
     def get_config(self) -> dict[str, Any]:
-        config = super().get_config()
-        config["layer"] = registry.serialize_keras_object(self.forward_layer)
-        config["backward_layer"] = registry.serialize_keras_object(self.backward_layer)
+        config = {**super().get_config(), **self._settings(Bidirectional)}
         return {k: v for k, v in config.items() if k != "weights"}
 
 
