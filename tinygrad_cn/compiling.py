@@ -137,17 +137,16 @@ def _call_loss(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> A
     return value if value.ndim == 0 else ops.mean(value)
 
 
-def weight_of_mask(weight: Any, mask: Any) -> Any:
-    """Sample weights times a mask, which is scaled so that a mean over all is one over those that
-    count."""
+def weight_of_mask(weight: Any, mask: Any, scaled: bool = True) -> Any:
+    """Sample weights times a mask; scaled so that a mean over all is one over those that count."""
     if mask is None:
         return weight
-    mask = np.asarray(mask.data if isinstance(mask, Value) else mask, np.float32)
-    mask = mask * (mask.size / max(mask.sum(), 1.0))
+    mask = ops.astype(mask, dtype=np.dtype(np.float32))  # ops, for the step may be captured
+    if scaled:
+        mask = mask * (mask.size / ops.maximum(ops.sum(mask), 1.0))
     if weight is None:
         return mask
-    weight = np.asarray(weight.data if isinstance(weight, Value) else weight)
-    return mask * weight.reshape(weight.shape + (1,) * (mask.ndim - weight.ndim))
+    return mask * ops.reshape(weight, shape=(*weight.shape, *[1] * (mask.ndim - weight.ndim)))
 
 
 class CompiledMetrics:
@@ -190,7 +189,7 @@ class CompiledMetrics:
         if not self.resolved:
             self.resolve(y_true, y_pred)
         for i, _, metric, weighted in self.entries:
-            weight = weight_of_mask(sample_weight[i] if weighted else None, masks[i])
+            weight = weight_of_mask(sample_weight[i] if weighted else None, masks[i], scaled=False)
             metric.update_state(y_true[i], y_pred[i], sample_weight=weight)
 
     def reset(self) -> None:

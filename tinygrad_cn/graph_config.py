@@ -7,6 +7,7 @@ from typing import Any
 
 from . import registry, tree
 from .graph import Graph
+from .layers.operation import Operation
 from .symbolic import SymbolicTensor
 
 
@@ -58,7 +59,10 @@ def graph_from_config(
     outputs: dict[tuple[str, int], list[Any]] = {}  # of each call of each layer
     waiting: list[tuple[str, int, dict]] = []
     for entry in config["layers"]:
-        layer = registry.deserialize_keras_object(entry, custom_objects)
+        if str(entry.get("module")).startswith("keras.src.ops"):  # x + 1, drawn by Keras
+            layer = Operation(entry["class_name"], name=entry["name"])
+        else:
+            layer = registry.deserialize_keras_object(entry, custom_objects)
         name = layer.name
         if name in layers:
             raise ValueError(

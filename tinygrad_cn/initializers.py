@@ -30,6 +30,8 @@ class Initializer:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The initializer of a config."""
+        unset = {k for k in ("input_axes", "output_axes") if config.get(k, 0) is None}  # Keras's
+        config = {k: v for k, v in config.items() if k not in unset}
         return cls(**{k: registry.deserialize_keras_object(v) for k, v in config.items()})
 
     def clone(self) -> Any:

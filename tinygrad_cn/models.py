@@ -14,6 +14,7 @@ from .graph_config import graph_config, graph_from_config
 from .layers.core import InputLayer
 from .layers.layer import Layer, map_shapes, shape_of, unique_name
 from .layers.module import unique
+from .layers.operation import Operation
 from .saving import Saveable
 from .summary import print_summary
 from .symbolic import SymbolicTensor, is_symbolic
@@ -102,12 +103,12 @@ class Model(Trainer, Saveable, Layer):
 
     @property
     def layers(self) -> list[Any]:
-        """The layers, those of models inside not taken apart."""
-        return [layer for layer in self._sublayers() if isinstance(layer, Layer)]
+        """The layers; models inside are not taken apart, functions of ops not listed."""
+        return [layer for layer in self.summary_layers() if not isinstance(layer, Operation)]
 
     def summary_layers(self) -> list[Any]:
-        """The layers that ``summary`` lists."""
-        return self.layers
+        """What ``summary`` lists: the layers, and the ops between them."""
+        return [layer for layer in self._sublayers() if isinstance(layer, Layer)]
 
     def get_layer(self, name: str | None = None, index: int | None = None) -> Any:
         """The layer of a name or a position."""
@@ -341,6 +342,9 @@ class Sequential(Model):
 
     def _sublayers(self) -> list[Any]:
         return unique([*self._layers, *super(Model, self)._sublayers()])
+
+    def summary_layers(self) -> list[Any]:
+        return self.layers
 
     @property
     def layers(self) -> list[Any]:

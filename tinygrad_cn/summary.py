@@ -95,7 +95,7 @@ def shape_in_words(structure: Any) -> str:
 def rows_of(model: Any, columns: dict[str, bool], depth: int, nested: bool) -> list[list[str]]:
     """The rows of a model's layers, and of the layers of models inside it."""
     rows = []
-    for layer in model.layers if depth else model.summary_layers():
+    for layer in model.summary_layers():
         name = f"{'  ' * depth}{'└ ' if depth else ''}{layer.name} ({type(layer).__name__})"
         unbuilt = not layer.built and not layer.weights
         count = "0 (unbuilt)" if unbuilt else f"{sum([v.size for v in layer.weights]):,}"

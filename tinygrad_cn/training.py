@@ -253,19 +253,21 @@ class Trainer(Stepper):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on these samples; metrics go on from earlier calls (``reset_metrics``)."""
+        """One step on these samples; returns their loss and metrics, as ``evaluate`` does."""
         compiled = self._needs_compile("train_on_batch")
         compiled.variables = None
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
+        self.reset_metrics()
         logs = self._step("train", batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of these samples; metrics go on from earlier calls."""
+        """Loss and metrics of these samples."""
         self._needs_compile("test_on_batch")
         batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
+        self.reset_metrics()
         with set_mode(recording=False):
             logs = self._step("test", batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
