@@ -168,7 +168,8 @@ class Op:
                     parents.append(a.node)
                     recorded = recorded or a.node is not None
                 else:
-                    arrays.append(as_array(a))
+                    alone = len(args) == 1 and isinstance(a, (int, float))
+                    arrays.append(to_array(a) if alone else as_array(a))
                     parents.append(None)
         except PlaceholderMet as met:
             return met.placeholder.apply(self, args, settings)

@@ -165,8 +165,9 @@ class Minimum(Op):
 
 def _share(g, first, tie, needs):
     """g where ``first``, half of it at a tie, else 0; and the rest of it."""
-    weight = where(tie, 0.5, where(first, 1.0, 0.0))
-    return g * weight if needs[0] else None, g * (1 - weight) if needs[1] else None
+    half = where(tie, 0.5 * g, 0.0)
+    ga = where(first, g, half) if needs[0] else None
+    return ga, where(first, 0.0, where(tie, half, g)) if needs[1] else None
 
 
 class Clip(Op):
@@ -219,6 +220,8 @@ class Where(Op):
     """y = a where the condition holds, else b;  ga = g there, else 0,  gb = g elsewhere, else 0."""
 
     def forward(condition, a, b):
+        if isinstance(a, float) and isinstance(b, (float, int)):
+            a = np.float32(a)  # Python numbers become float32 where no array says otherwise
         return kernels.where(condition, a, b)
 
     def vjp(g, condition, needs):

@@ -15,7 +15,7 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value, wrap
 
-from .creation import FLOAT, asarray, filled
+from .creation import FLOAT, asarray
 from .joining import _scatter_add, _take
 from .shape import _axis, basic_getitem, broadcast_to, flatten, moveaxis, reshape
 
@@ -43,7 +43,7 @@ class AddAt(Op):
     extra = ("places",)
 
     def forward(*xs, shape, key):
-        y = filled(shape, xs[0].dtype)
+        y = np.zeros(shape, xs[0].dtype)
         np.add.at(y, _filled_in(key, xs[1:]), xs[0])
         return y, xs[1:]
 
@@ -197,7 +197,7 @@ class PutAlong(Op):
     """y = zeros, with x added at indices along the axis;  gx = g there."""
 
     def forward(x, indices, *, length, axis):
-        y = filled((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
+        y = np.zeros((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
         at = list(np.ogrid[tuple([slice(n) for n in x.shape])])
         at[axis] = indices
         np.add.at(y, tuple(at), x)
