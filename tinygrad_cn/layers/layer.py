@@ -27,6 +27,7 @@ from .module import Module, standard_dtype
 
 _names_given: dict[str, int] = {}
 _adding: ContextVar[list[Any]] = ContextVar("layers that called add_loss in the outermost call")
+_UNSET = {"zero_output_for_mask": False}  # in Keras's configs: an argument that has no effect
 _BASE = ("activity_regularizer", "trainable", "dtype", "autocast", "name")
 
 
@@ -417,7 +418,11 @@ class Layer(Module):
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The layer of a config."""
         parameters = inspect.signature(cls.__init__).parameters.values()
-        settings = {k: registry.deserialize_keras_object(v) for k, v in config.items()}
+        settings = {
+            k: registry.deserialize_keras_object(v)
+            for k, v in config.items()
+            if not (k in _UNSET and v == _UNSET[k])
+        }
         late: dict[str, Any] = {}
         if not any([p.kind == p.VAR_KEYWORD for p in parameters]):
             own = {p.name for p in parameters}
