@@ -13,6 +13,10 @@ from cpython.object cimport PyObject
 from cpython.ref cimport Py_INCREF, Py_XDECREF
 from cpython.tuple cimport PyTuple_GET_ITEM, PyTuple_GET_SIZE
 from libc.string cimport memset
+
+cdef extern from "Python.h":
+    Py_ssize_t PY_SSIZE_T_MAX
+
 cimport numpy as cnp
 
 import numpy as np
@@ -62,8 +66,11 @@ cdef cnp.ndarray allocate(int ndim, const cnp.npy_intp *shape, int typenum):
     cdef size_t n_bytes = item_size(typenum)
     cdef Block block
     cdef cnp.ndarray y
-    cdef int i
+    cdef int i, j
     for i in range(ndim):
+        if shape[i] > 0 and n_bytes > <size_t>PY_SSIZE_T_MAX // <size_t>shape[i]:
+            raise MemoryError("[allocate] no memory for an array. Received "
+                              f"shape={tuple([shape[j] for j in range(ndim)])}.")
         n_bytes *= <size_t>shape[i]
     if n_bytes < POOL_FROM_BYTES:
         return cnp.PyArray_EMPTY(ndim, <cnp.npy_intp *>shape, typenum, 0)

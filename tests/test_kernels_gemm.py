@@ -1,0 +1,171 @@
+"""Matrix products: every path and edge against the reference, in both precisions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tinygrad_cn import kernels
+from tinygrad_cn.kernels import reference
+
+pytestmark = pytest.mark.skipif(
+    not kernels.can_capture, reason="compares the compiled kernels with the reference"
+)
+
+DTYPES = [np.float32, np.float64]
+LAYOUTS = ["rows", "columns", "window", "reversed"]
+
+
+@pytest.fixture(params=kernels.core.isa_found() if kernels.core else [])
+def isa(request):
+    """Each instruction set of this machine in turn."""
+    before = kernels.core.isa_name()
+    kernels.core.isa_select(request.param)
+    yield request.param
+    kernels.core.isa_select(before)
+
+
+def matrix(rng, shape, dtype, layout="rows"):
+    """The same kind of values in memory that is laid out in different ways."""
+    *batch, m, n = shape
+    if layout == "columns":
+        return np.swapaxes(rng.standard_normal((*batch, n, m)).astype(dtype), -1, -2)
+    if layout == "window":
+        return rng.standard_normal((*batch, m, n + 5)).astype(dtype)[..., 3 : 3 + n]
+    if layout == "reversed":
+        return rng.standard_normal((*batch, 2 * m, 3 * n)).astype(dtype)[..., ::2, ::-3]
+    return rng.standard_normal(shape).astype(dtype)
+
+
+def assert_product(y, a, b, bias=None, activation=None):
+    """y against the product in double; the error of a sum grows with its terms' magnitudes."""
+    wide = [None if x is None else x.astype(np.float64) for x in (a, b, bias)]
+    expected = reference.matmul(*wide, activation)
+    scale = np.matmul(np.abs(wide[0]), np.abs(wide[1])) + 1
+    error = np.abs(y - expected) / scale
+    assert y.dtype == a.dtype and y.shape == expected.shape
+    assert error.max(initial=0) <= 8 * np.finfo(a.dtype).eps, (a.shape, b.shape, error.max())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [0, 1, 3, 17, 64, 330])
+def test_every_edge(isa, dtype, k, rng):
+    for m in (1, 2, 3, 4, 5, 6, 7, 9, 10, 11, 25):
+        for n in (1, 3, 4, 5, 8, 9, 15, 16, 17, 31, 33, 70, 130):
+            a, b = matrix(rng, (m, k), dtype), matrix(rng, (k, n), dtype)
+            assert_product(kernels.matmul(a, b), a, b)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [("rows", "rows"), ("rows", "columns"), ("columns", "window"), ("reversed", "reversed")],
+)
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 700, 300), (3, 400, 600), (130, 1000, 1), (2, 900, 3), (60, 40, 7), (129, 650, 140)],
+    ids=str,
+)
+def test_layouts_and_threads(isa, shape, left, right, dtype, rng):
+    m, k, n = shape
+    a, b = matrix(rng, (m, k), dtype, left), matrix(rng, (k, n), dtype, right)
+    bias = rng.standard_normal(n).astype(dtype)
+    y = kernels.matmul(a, b, bias, "relu")
+    assert_product(y, a, b, bias, "relu")
+    threads = kernels.core.num_threads()
+    try:
+        for n_threads in (1, 3):
+            kernels.core.set_num_threads(n_threads)
+            np.testing.assert_array_equal(kernels.matmul(a, b, bias, "relu"), y)
+    finally:
+        kernels.core.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        *[((3, 4), (3, 4)), ((5,), (1,)), ((1,), (5,)), ((2, 3), (3,)), ((), (7,)), ((7,), ())],
+        *[((2, 1, 3), (1, 4, 1)), ((0,), (1,)), ((70,), (70,))],
+    ],
+    ids=str,
+)
+def test_batches(left, right, dtype, rng):
+    for m, k, n in [(1, 5, 3), (4, 40, 2), (20, 30, 40), (64, 32, 64), (0, 3, 2), (3, 0, 2)]:
+        for layout in ("rows", "columns"):
+            a, b = matrix(rng, (*left, m, k), dtype), matrix(rng, (*right, k, n), dtype, layout)
+            assert_product(kernels.matmul(a, b), a, b)
+
+
+def test_large_batch_goes_one_by_one(rng):
+    a, b = matrix(rng, (2, 200, 200), np.float32), matrix(rng, (2, 200, 210), np.float32)
+    assert_product(kernels.matmul(a, b), a, b)
+
+
+@given(
+    st.integers(1, 60), st.integers(0, 400), st.integers(1, 70), st.sampled_from(LAYOUTS),
+    st.sampled_from(LAYOUTS), st.sampled_from([None, "relu", "tanh", "sigmoid", "gelu_tanh"]),
+)  # fmt: skip
+def test_any_shape(m, k, n, left, right, activation):
+    rng = np.random.default_rng(m * 1000 + k)
+    a, b = matrix(rng, (m, k), np.float32, left), matrix(rng, (k, n), np.float32, right)
+    bias = rng.standard_normal(n).astype(np.float32)
+    assert_product(kernels.matmul(a, b, bias, activation), a, b, bias, activation)
+
+
+def test_a_row_does_not_depend_on_its_neighbours(isa, rng):
+    a, b = matrix(rng, (97, 700), np.float32), matrix(rng, (700, 150), np.float32)
+    whole = kernels.matmul(a, b)
+    for rows in (1, 2, 4, 5, 11, 48):
+        np.testing.assert_array_equal(kernels.matmul(a[:rows], b), whole[:rows])
+
+
+@pytest.mark.parametrize("shape", [(5, 9, 20), (1, 64, 300), (50, 400, 1), (90, 400, 90)], ids=str)
+def test_nan_and_inf_pass_through(shape, rng):
+    m, k, n = shape
+    a, b = matrix(rng, (m, k), np.float32), matrix(rng, (k, n), np.float32)
+    a[-1, -1], b[k // 2, 0] = np.nan, np.inf
+    y = kernels.matmul(a, b, None, "relu")
+    assert np.isnan(y[-1]).all()
+    assert set(np.isinf(y[:-1, 0]) | (y[:-1, 0] == 0)) <= {True}
+    assert np.isfinite(y[:-1, 1:]).all()
+
+
+def test_vectors_like_numpy(rng):
+    a, x = matrix(rng, (4, 7), np.float32), matrix(rng, (1, 7), np.float32)[0]
+    stack = matrix(rng, (3, 7, 5), np.float32)
+    for left, right in [(a, x), (x, a.T), (x, x), (x, stack)]:
+        y = kernels.matmul(left, right)
+        np.testing.assert_allclose(y, np.matmul(left, right), rtol=1e-5, atol=1e-5)
+        assert y.shape == np.matmul(left, right).shape
+
+
+def test_other_dtypes_are_numpys():
+    a = np.arange(6).reshape(2, 3)
+    y = kernels.matmul(a, a.T)
+    assert y.dtype == a.dtype
+    np.testing.assert_array_equal(y, a @ a.T)
+    assert kernels.matmul(a.astype(np.float32), np.eye(3)).dtype == np.float64
+
+
+@pytest.mark.parametrize("function", [kernels.matmul, reference.matmul])
+def test_bad_arguments(function):
+    a = np.ones((2, 3), np.float32)
+    for arguments, message in [
+        ((a, a), r"inner sizes differ.*a.shape=\(2, 3\), b.shape=\(2, 3\)"),
+        ((np.float32(1), a), "a scalar has no columns"),
+        ((np.ones((2, 4, 3), "f4"), np.ones((3, 3, 2), "f4")), "batch axes do not broadcast"),
+        ((a, a.T, np.ones(3, "f4")), r"bias must hold .* \(2,\), received bias.shape=\(3,\)"),
+        ((a, a.T, None, "swish"), "unknown activation"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            function(*arguments)
+
+
+@pytest.mark.parametrize("n", [2**31 + 1, 3 * 2**30, 2**40, 2**60])
+def test_results_beyond_memory_are_refused(n):
+    column = np.broadcast_to(np.float32(1), (n, 1))
+    with pytest.raises((MemoryError, ValueError)):
+        kernels.matmul(column, column.T)
