@@ -159,6 +159,38 @@ static void run_arg_rows(void *context, ptrdiff_t task)
     }
 }
 
+/* A long row: the pieces' extremes at once, then a look into the
+ * first piece that has the best of them. */
+static void arg_long_row(reduction *r, ptrdiff_t row)
+{
+    reduction pieces = *r;
+    pieces.outer = 1;
+    pieces.pieces = (r->n + LONG_ROW - 1) / LONG_ROW;
+    pieces.piece_size = LONG_ROW;
+    pieces.y = r->room;
+    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, piece, index, start, left;
+    pieces.x = r->x + row * r->n * item;
+    tg_parallel(pieces.pieces, 0.025 * (double)(r->n * item), run_rows, &pieces);
+    if (r->dtype == TG_F32) {
+        const float *part = (const float *)r->room, *x = (const float *)pieces.x;
+        float best;
+        tg_active->reduce_f32[r->op](0, 1, pieces.pieces, &best, part, 1);
+        tg_active->find_first_f32(pieces.pieces, part, best, &piece);
+        start = piece * LONG_ROW;
+        left = r->n - start < LONG_ROW ? r->n - start : LONG_ROW;
+        tg_active->find_first_f32(left, x + start, best, &index);
+    } else {
+        const double *part = (const double *)r->room, *x = (const double *)pieces.x;
+        double best;
+        tg_active->reduce_f64[r->op](0, 1, pieces.pieces, &best, part, 1);
+        tg_active->find_first_f64(pieces.pieces, part, best, &piece);
+        start = piece * LONG_ROW;
+        left = r->n - start < LONG_ROW ? r->n - start : LONG_ROW;
+        tg_active->find_first_f64(left, x + start, best, &index);
+    }
+    ((int64_t *)r->y)[row] = start + index;
+}
+
 int tg_arg_reduce(const tg_call *call)
 {
     const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
@@ -167,6 +199,14 @@ int tg_arg_reduce(const tg_call *call)
     r.x = x->data;
     r.outer = x->shape[0];
     r.n = x->shape[1];
+    if (r.n > 2 * LONG_ROW) {
+        r.room = tg_scratch(TG_SCRATCH_WORK, (size_t)(r.n / LONG_ROW + 1) * sizeof(double));
+        if (!r.room)
+            return TG_NO_MEMORY;
+        for (ptrdiff_t row = 0; row < r.outer; row++)
+            arg_long_row(&r, row);
+        return TG_OK;
+    }
     r.rows_per_task = PIECE / r.n + 1;
     ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
     tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);

@@ -3,6 +3,7 @@
  * Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Word j of
  * the counter l of a tile is number 16 j + l, so 16 counters run side by side in plain loops over 16
  * lanes, which the compiler turns into vectors of any width, and no number ever moves sideways. The
+ * words are held in 64 bits each: that is the form of the processors' 32 x 32 bit products. The
  * twin kernels/reference/random.py gives the same bits.
  */
 
@@ -10,27 +11,29 @@
 /* 64 words from the counters `counter` ... `counter + 15`. */
 TG_KERNEL void TG_FN(philox)(uint64_t seed, uint64_t counter, uint32_t words[4][16])
 {
-    uint32_t c0[16], c1[16], c2[16] = {0}, c3[16] = {0};
-    uint32_t k0 = (uint32_t)seed, k1 = (uint32_t)(seed >> 32);
+    const uint64_t low = 0xFFFFFFFF;
+    uint64_t c0[16], c1[16], c2[16] = {0}, c3[16] = {0}, k0 = seed & low, k1 = seed >> 32;
     for (int l = 0; l < 16; l++) {
-        c0[l] = (uint32_t)(counter + (uint64_t)l);
-        c1[l] = (uint32_t)((counter + (uint64_t)l) >> 32);
+        c0[l] = (counter + (uint64_t)l) & low;
+        c1[l] = (counter + (uint64_t)l) >> 32;
     }
     for (int round = 0; round < 10; round++) {
         for (int l = 0; l < 16; l++) {
-            uint64_t p0 = (uint64_t)0xD2511F53 * c0[l], p1 = (uint64_t)0xCD9E8D57 * c2[l];
-            c0[l] = (uint32_t)(p1 >> 32) ^ c1[l] ^ k0;
-            c2[l] = (uint32_t)(p0 >> 32) ^ c3[l] ^ k1;
-            c1[l] = (uint32_t)p1;
-            c3[l] = (uint32_t)p0;
+            uint64_t p0 = (c0[l] & low) * 0xD2511F53, p1 = (c2[l] & low) * 0xCD9E8D57;
+            c0[l] = p1 >> 32 ^ c1[l] ^ k0;
+            c2[l] = p0 >> 32 ^ c3[l] ^ k1;
+            c1[l] = p1 & low;
+            c3[l] = p0 & low;
         }
-        k0 += 0x9E3779B9;
-        k1 += 0xBB67AE85;
+        k0 = (k0 + 0x9E3779B9) & low;
+        k1 = (k1 + 0xBB67AE85) & low;
     }
-    memcpy(words[0], c0, sizeof c0);
-    memcpy(words[1], c1, sizeof c1);
-    memcpy(words[2], c2, sizeof c2);
-    memcpy(words[3], c3, sizeof c3);
+    for (int l = 0; l < 16; l++) {
+        words[0][l] = (uint32_t)c0[l];
+        words[1][l] = (uint32_t)c1[l];
+        words[2][l] = (uint32_t)c2[l];
+        words[3][l] = (uint32_t)c3[l];
+    }
 }
 #define TG_PER_TILE 64
 #else

@@ -16,6 +16,8 @@
 #define TG_VIRTUAL 32
 #endif
 #define TG_N_ACC (TG_VIRTUAL / V_LANES)
+#define TG_N_SHORT (V_LANES >= TG_VIRTUAL / 4 ? 1 : TG_VIRTUAL / 4 / V_LANES)
+#define TG_SHORT (8 * TG_VIRTUAL)
 #define TG_BLOCK_ROW 4096
 #define TG_BLOCK_COLUMN 32
 
@@ -74,13 +76,42 @@ TG_INLINE V_T TG_FN(product_of_lanes)(VT x)
 #define TG_SCALAR_MAX(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define TG_SCALAR_MIN(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
 
+/* A short row, n < TG_SHORT: a quarter of the lanes, as most of the time would go into folding them. */
+#define TG_DEFINE_SHORT(name, op, hop, identity)                                                   \
+    TG_INLINE V_T TG_FN(short_##name)(ptrdiff_t n, const V_T *x)                                   \
+    {                                                                                              \
+        VT acc[TG_N_SHORT];                                                                        \
+        for (int j = 0; j < TG_N_SHORT; j++)                                                       \
+            acc[j] = V(set1)(identity);                                                            \
+        ptrdiff_t i = 0;                                                                           \
+        for (; i + TG_N_SHORT * V_LANES <= n; i += TG_N_SHORT * V_LANES)                           \
+            for (int j = 0; j < TG_N_SHORT; j++)                                                   \
+                acc[j] = op(acc[j], V(load)(x + i + j * V_LANES));                                 \
+        for (int j = 0; j < TG_N_SHORT; j++) {                                                     \
+            ptrdiff_t left = n - i - j * V_LANES;                                                  \
+            left = left < 0 ? 0 : left < V_LANES ? left : V_LANES;                                 \
+            VM there = V(lt)(V(iota)(), V(set1)((V_T)left));                                       \
+            VT rest = V(load_tail)(x + (left ? i + j * V_LANES : 0), left);                        \
+            acc[j] = op(acc[j], V(select)(there, rest, V(set1)(identity)));                        \
+        }                                                                                          \
+        for (int half = TG_N_SHORT / 2; half > 0; half /= 2)                                       \
+            for (int j = 0; j < half; j++)                                                         \
+                acc[j] = op(acc[j], acc[j + half]);                                                \
+        return hop(acc[0]);                                                                        \
+    }
+
 /* y[i] = the row i of x, n >= 1: the blocks as a binary counter; the carries build the tree. */
 #define TG_DEFINE_ROWS(name, op, hop, scalar, identity)                                            \
     TG_DEFINE_BLOCK(name, op, hop, identity)                                                       \
+    TG_DEFINE_SHORT(name, op, hop, identity)                                                       \
     TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x,  \
                                              ptrdiff_t x_row)                                      \
     {                                                                                              \
         for (ptrdiff_t row = 0; row < n_rows; row++, x += x_row) {                                 \
+            if (n < TG_SHORT) {                                                                    \
+                y[row] = TG_FN(short_##name)(n, x);                                                \
+                continue;                                                                          \
+            }                                                                                      \
             if (n <= TG_BLOCK_ROW) {                                                               \
                 y[row] = TG_FN(block_##name)(n, x);                                                \
                 continue;                                                                          \
@@ -189,5 +220,8 @@ TG_KERNEL void TG_FN(find_first)(ptrdiff_t n, const V_T *x, V_T value, ptrdiff_t
 #undef TG_SCALAR_MIN
 #undef TG_VIRTUAL
 #undef TG_N_ACC
+#undef TG_DEFINE_SHORT
+#undef TG_N_SHORT
+#undef TG_SHORT
 #undef TG_BLOCK_ROW
 #undef TG_BLOCK_COLUMN

@@ -3,7 +3,38 @@
  * A row stays in L1 between its three passes (largest element, exponentials and their sum, scale). The
  * exponentials are summed in registers over 1024 elements, and those sums in double. A row whose
  * largest element is -inf or inf, or that holds NaN, becomes NaN, as the formula gives.
+ *
+ * Rows of up to 32 elements (classes, more often than not) are taken a vector's worth at a time, a
+ * row per lane: no sums across lanes, no half-empty vectors.
  */
+#define TG_SMALL_ROW 32
+
+/* V_LANES short rows: e[j] = e^(x[j] - m) of the lanes' rows; gives the sums and m. */
+TG_INLINE VT TG_FN(small_rows)(ptrdiff_t n, VT *e, const V_T *x, VT *m)
+{
+    VT sum = V(zero)();
+    *m = V(set1)(-INFINITY);
+    for (ptrdiff_t j = 0; j < n; j++) {
+        e[j] = V(gather)(x + j, n);
+        *m = V(max_nan)(*m, e[j]);
+    }
+    for (ptrdiff_t j = 0; j < n; j++) {
+        e[j] = V(exp_flush)(V(sub)(e[j], *m));
+        sum = V(add)(sum, e[j]);
+    }
+    return sum;
+}
+
+/* y[i, j] = lane i of columns[j] */
+TG_INLINE void TG_FN(scatter_rows)(ptrdiff_t n, V_T *y, const VT *columns)
+{
+    V_T lanes[TG_SMALL_ROW][V_LANES];
+    for (ptrdiff_t j = 0; j < n; j++)
+        V(store)(lanes[j], columns[j]);
+    for (ptrdiff_t i = 0; i < V_LANES; i++)
+        for (ptrdiff_t j = 0; j < n; j++)
+            y[i * n + j] = lanes[j][i];
+}
 
 /* The largest element of a row; NaN if there is one. */
 TG_INLINE V_T TG_FN(row_max)(ptrdiff_t n, const V_T *x)
@@ -50,7 +81,16 @@ TG_INLINE double TG_FN(row_exp)(ptrdiff_t n, V_T *y, const V_T *x, V_T shift)
 
 TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x)
 {
-    for (ptrdiff_t row = 0; row < n_rows; row++, x += n, y += n) {
+    ptrdiff_t row = 0;
+    for (; n <= TG_SMALL_ROW && row + V_LANES <= n_rows; row += V_LANES) {
+        VT e[TG_SMALL_ROW], m, scale = V(div)(V(set1)(1), TG_FN(small_rows)(n, e, x, &m));
+        for (ptrdiff_t j = 0; j < n; j++)
+            e[j] = V(mul)(e[j], scale);
+        TG_FN(scatter_rows)(n, y, e);
+        x += V_LANES * n;
+        y += V_LANES * n;
+    }
+    for (; row < n_rows; row++, x += n, y += n) {
         V_T scale = (V_T)(1 / TG_FN(row_exp)(n, y, x, TG_FN(row_max)(n, x)));
         TG_FN(binary_multiply)(n, y, y, 1, &scale, 0);
     }
@@ -58,7 +98,16 @@ TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *
 
 TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x)
 {
-    for (ptrdiff_t row = 0; row < n_rows; row++, x += n, y += n) {
+    ptrdiff_t row = 0;
+    for (; n <= TG_SMALL_ROW && row + V_LANES <= n_rows; row += V_LANES) {
+        VT e[TG_SMALL_ROW], m, log_sum = V(log)(TG_FN(small_rows)(n, e, x, &m));
+        for (ptrdiff_t j = 0; j < n; j++)
+            e[j] = V(sub)(V(sub)(V(gather)(x + j, n), m), log_sum);
+        TG_FN(scatter_rows)(n, y, e);
+        x += V_LANES * n;
+        y += V_LANES * n;
+    }
+    for (; row < n_rows; row++, x += n, y += n) {
         V_T m = TG_FN(row_max)(n, x);
         V_T log_sum = (V_T)log(TG_FN(row_exp)(n, NULL, x, m));
         VT mv = V(set1)(m), lv = V(set1)(log_sum);
@@ -117,7 +166,13 @@ TG_KERNEL void TG_FN(log_softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, c
 /* The largest element m of each row, and ln sum e^(x - m). */
 TG_KERNEL void TG_FN(row_log_sum)(ptrdiff_t n_rows, ptrdiff_t n, V_T *m, V_T *log_sum, const V_T *x)
 {
-    for (ptrdiff_t row = 0; row < n_rows; row++, x += n) {
+    ptrdiff_t row = 0;
+    for (; n <= TG_SMALL_ROW && row + V_LANES <= n_rows; row += V_LANES, x += V_LANES * n) {
+        VT e[TG_SMALL_ROW], largest;
+        V(store)(log_sum + row, TG_FN(small_rows)(n, e, x, &largest));
+        V(store)(m + row, largest);
+    }
+    for (; row < n_rows; row++, x += n) {
         m[row] = TG_FN(row_max)(n, x);
         log_sum[row] = (V_T)TG_FN(row_exp)(n, NULL, x, m[row]);
     }
@@ -136,3 +191,5 @@ TG_KERNEL void TG_FN(cross_entropy_grad)(ptrdiff_t n, V_T *gx, const V_T *x, V_T
         V(store_tail)(gx + i, V(mul)(e, s), n - i);
     }
 }
+
+#undef TG_SMALL_ROW

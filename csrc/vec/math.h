@@ -2,8 +2,8 @@
  *
  * Method: reduce the argument with a few exact steps, evaluate a minimax polynomial (coefficients.h,
  * fitted by csrc/fit/fit_math.py), put the exponent back. All lanes take the same path; only log's
- * odd arguments and the huge ones of sin, cos, tan branch off. Horner's rule throughout: consecutive
- * vectors are independent, so the processor hides the latency of one behind the next.
+ * odd arguments and the huge ones of sin, cos, tan branch off. Consecutive
+ * vectors are independent: the processor hides the latency of one behind the next.
  *
  * Every function keeps NaN, signed zeros, infinities and denormal arguments as C99 says. The largest
  * errors over all floats, in units in the last place, with FMA (tests/test_math_ulp.py measures them):
@@ -151,57 +151,68 @@ TG_INLINE vf vf_atanh(vf x)
     return vf_copysign(vf_mul(vf_set1(0.5f), y), x);
 }
 
-/* a^b = 2^(b log2 a) in double: 45 bits of the logarithm, of which |b log2 a| < 150 eats 8. The
- * a beyond 2^+-500 stand for inf and 0. */
-TG_INLINE vd vd_pow_wide(vd a, vd b)
+#if TG_VEC_FMA
+
+/* log2 a as the sum of two floats, for positive normal a: with s = (m - 1) / (m + 1), m the mantissa,
+ * ln m = 2 s + s^3 P(s^2). What each step rounds off is found with FMA and added to `low`. */
+TG_INLINE vf vf_log2_twice(vf a, vf shift, vf *low)
 {
-    vd e = vd_exponent(a), m = vd_mantissa(a);
-    vd_mask big = vd_gt(m, vd_set1(1.4142135623730951));
-    m = vd_select(big, vd_mul(m, vd_set1(0.5)), m);
-    e = vd_select(big, vd_add(e, vd_set1(1)), e);
-    vd f = vd_sub(m, vd_set1(1)), s = vd_div(f, vd_add(m, vd_set1(1))), z = vd_mul(s, s);
-    vd l = vd_mul(s, vd_fma(z, vd_poly(z, tg_log2_wide, 5), vd_set1(2)));
-    l = vd_fma(l, vd_set1(1.4426950408889634), e);
-    l = vd_select(vd_lt(a, vd_set1(0x1p-500)), vd_set1(-1e60), l);
-    l = vd_select(vd_gt(a, vd_set1(0x1p500)), vd_set1(1e60), l);
-    vd t = vd_max(vd_set1(-200), vd_min(vd_set1(200), vd_mul(b, l)));
-    vd n = vd_round(t), r = vd_sub(t, n);
-    return vd_mul(vd_fma(r, vd_poly(r, tg_exp2_wide, 7), vd_set1(1)), vd_pow2(n));
+    vf e, f = vf_log_split(a, shift, &e), one = vf_set1(1), m = vf_add(f, one);
+    vf below = vf_add(m, one), rest = vf_sub(m, vf_sub(below, one));
+    vf r = vf_div(one, below), s = vf_mul(f, r);
+    vf s_low = vf_mul(r, vf_fnma(s, rest, vf_fnma(s, below, f)));
+    vf z = vf_mul(s, s), top = vf_add(s, s);
+    vf v = vf_fma(vf_mul(s, z), vf_poly(z, tg_atanh_f32, 4), vf_add(s_low, s_low));
+    vf ln = vf_add(top, v), ln_low = vf_sub(v, vf_sub(ln, top));
+    vf high = vf_set1(1.44269502f), p = vf_mul(ln, high); /* log2(e) = high + 1.925963e-8 */
+    vf p_low = vf_fma(ln, vf_set1(1.92596303e-8f), vf_fms(ln, high, p));
+    p_low = vf_fma(ln_low, high, p_low);
+    vf sum = vf_add(e, p);
+    *low = vf_add(vf_sub(p, vf_sub(sum, e)), p_low);
+    return sum;
 }
+
+/* a^b = 2^(b log2 |a|): the logarithm needs 8 digits more than a float has, as its integer part counts
+ * for nothing in the end. */
+TG_INLINE vf vf_pow(vf a, vf b)
+{
+    vf aa = vf_abs(a), zero = vf_zero(), one = vf_set1(1), inf = vf_set1(INFINITY), low;
+    vf_mask small = vf_lt(aa, vf_set1(FLT_MIN));
+    vf shift = vf_select(small, vf_set1(24), zero);
+    vf l = vf_log2_twice(vf_select(small, vf_mul(aa, vf_set1(0x1p24f)), aa), shift, &low);
+    vf bb = vf_max(vf_set1(-FLT_MAX), vf_min(vf_set1(FLT_MAX), b)), t = vf_mul(bb, l);
+    vf rest = vf_fma(bb, low, vf_fms(bb, l, t)); /* NaN when t is infinite: max drops it */
+    rest = vf_min(vf_max(rest, vf_set1(-1)), one);
+    t = vf_max(vf_set1(-200), vf_min(vf_set1(200), t));
+    vf n = vf_round(t), r = vf_add(vf_sub(t, n), rest);
+    vf y = vf_scale(vf_fma(r, vf_poly(r, tg_exp2_f32, 6), one), n);
+    /* |a| = 0 and inf */
+    vf_mask is_zero = vf_eq(aa, zero), is_inf = vf_eq(aa, inf);
+    y = vf_select(is_inf, vf_select(vf_gt(b, zero), inf, zero), y);
+    y = vf_select(is_zero, vf_select(vf_gt(b, zero), zero, inf), y);
+    /* a < 0: NaN unless b is an integer, negative when b is odd */
+    vf half = vf_mul(b, vf_set1(0.5f));
+    vf_mask whole = vf_eq(vf_round(b), b), even = vf_eq(vf_round(half), half);
+    y = vf_select(vf_mask_and(whole, vf_mask_not(even)), vf_copysign(y, a), y);
+    vf_mask root = vf_mask_and(vf_lt(a, zero), vf_mask_not(vf_mask_or(whole, is_inf)));
+    vf_mask nan = vf_mask_or(root, vf_mask_or(vf_isnan(a), vf_isnan(b)));
+    y = vf_select(nan, vf_set1(NAN), y);
+    return vf_select(vf_mask_or(vf_eq(a, one), vf_eq(b, zero)), one, y);
+}
+
+#else
 
 TG_INLINE vf vf_pow(vf a, vf b)
 {
-    /* With finite stand-ins for 0 and inf, b log2 |a| has the right sign, and 1^inf and 0^0 are 1. */
-    vf aa = vf_abs(a), big = vf_set1(FLT_MAX);
-    vf bb = vf_max(vf_neg(big), vf_min(big, b));
-    float from_a[VF_LANES], from_b[VF_LANES];
-    double wide_a[VF_LANES], wide_b[VF_LANES];
-    vf_store(from_a, aa);
-    vf_store(from_b, bb);
-    for (int i = 0; i < VF_LANES; i++) {
-        wide_a[i] = from_a[i];
-        wide_b[i] = from_b[i];
-    }
-    for (int i = 0; i < VF_LANES; i += VD_LANES) {
-        vd w = vd_max(vd_set1(0x1p-1000), vd_min(vd_set1(0x1p1000), vd_load(wide_a + i)));
-        vd_store(wide_a + i, vd_pow_wide(w, vd_load(wide_b + i)));
-    }
+    float x[VF_LANES], y[VF_LANES];
+    vf_store(x, a);
+    vf_store(y, b);
     for (int i = 0; i < VF_LANES; i++)
-        from_a[i] = (float)wide_a[i];
-    vf y = vf_load(from_a);
-    /* a < 0: NaN unless b is an integer, negative when b is odd */
-    vf half = vf_mul(b, vf_set1(0.5f));
-    vf_mask whole = vf_eq(vf_round(b), b);
-    vf_mask even = vf_eq(vf_round(half), half);
-    vf nan = vf_set1(NAN);
-    y = vf_select(vf_mask_and(whole, vf_mask_not(even)), vf_copysign(y, a), y);
-    vf_mask infinite = vf_eq(aa, vf_set1(INFINITY));
-    vf_mask root = vf_mask_and(vf_lt(a, vf_zero()), vf_mask_not(vf_mask_or(whole, infinite)));
-    y = vf_select(root, nan, y);
-    vf_mask unity = vf_mask_or(vf_eq(a, vf_set1(1)), vf_eq(b, vf_zero()));
-    y = vf_select(vf_mask_or(vf_isnan(a), vf_isnan(b)), nan, y);
-    return vf_select(unity, vf_set1(1), y);
+        x[i] = powf(x[i], y[i]);
+    return vf_load(x);
 }
+
+#endif
 
 /* --- double ----------------------------------------------------------------------------------- */
 

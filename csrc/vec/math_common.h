@@ -36,13 +36,23 @@
 
 #define TG_SET(x) V(set1)(V_C(x))
 
-/* c[0] + c[1] x + ... + c[n-1] x^(n-1) */
+/* c[0] + c[1] x + ... + c[n-1] x^(n-1) by Horner's rule. For double, whose chains are longer than what
+ * the processor looks ahead, as even part + x times odd part: half the length. */
 TG_INLINE VT V(poly)(VT x, const V_T *c, int n)
 {
-    VT y = V(set1)(c[n - 1]);
-    for (int i = n - 2; i >= 0; i--)
-        y = V(fma)(y, x, V(set1)(c[i]));
-    return y;
+    if (V_BITS == 32 || n < 6) {
+        VT y = V(set1)(c[n - 1]);
+        for (int i = n - 2; i >= 0; i--)
+            y = V(fma)(y, x, V(set1)(c[i]));
+        return y;
+    }
+    int last_even = (n - 1) & ~1, last_odd = (n & ~1) - 1;
+    VT z = V(mul)(x, x), even = V(set1)(c[last_even]), odd = V(set1)(c[last_odd]);
+    for (int i = last_even - 2; i >= 0; i -= 2)
+        even = V(fma)(even, z, V(set1)(c[i]));
+    for (int i = last_odd - 2; i >= 1; i -= 2)
+        odd = V(fma)(odd, z, V(set1)(c[i]));
+    return V(fma)(odd, x, even);
 }
 
 /* A libm function, lane by lane. */

@@ -1,0 +1,173 @@
+"""Compiled elementwise kernels against their NumPy twins: shapes, strides, dtypes, ISAs, threads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tinygrad_cn import kernels
+from tinygrad_cn.kernels import core
+from tinygrad_cn.kernels import reference as ref
+
+UNARY = """negative abs sign exp expm1 log log1p log2 log10 sqrt rsqrt square reciprocal sin cos tan
+asin acos atan sinh cosh tanh asinh acosh atanh erf floor ceil round trunc relu sigmoid softplus silu
+gelu gelu_tanh""".split()
+BINARY = """add subtract multiply divide pow maximum minimum atan2 logaddexp relu_grad tanh_grad
+sigmoid_grad silu_grad gelu_grad gelu_tanh_grad""".split()
+COMPARE = "equal not_equal less less_equal greater greater_equal".split()
+FLOATS = [np.float32, np.float64]
+SHAPES = [
+    ((37, 19), (19,)), ((37, 1), (1, 19)), ((4, 5, 6), (5, 1)), ((3, 1, 5, 1), (1, 4, 1, 6)),
+    ((300, 10), (10,)), ((2, 3, 7), (2, 1, 7)), ((1000,), ()), ((0, 3), (3,)), ((2, 1000), (1000,)),
+    ((40, 3, 3, 5), (5,)), ((4, 3000), (4, 1)), ((9, 8, 7, 6), (8, 1, 6)), ((2, 3, 1, 5), (3, 4, 5)),
+    ((), ()), ((17, 40, 3), (17, 1, 3)), ((30, 1), (30, 700)), ((1,), (5, 1)),
+]  # fmt: skip
+
+isas = core.isa_found() if core is not None else ("reference",)
+
+
+@pytest.fixture(params=isas)
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction set of this machine in turn."""
+    if core is None:
+        yield request.param
+        return
+    before = core.isa_name()
+    core.isa_select(request.param)
+    yield request.param
+    core.isa_select(before)
+
+
+def tolerance(dtype: type) -> float:
+    return 3e-6 if dtype == np.float32 else 1e-13
+
+
+def assert_same(y: np.ndarray, expected: np.ndarray, limit: float) -> None:
+    assert isinstance(y, np.ndarray)
+    assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_allclose(y, expected, rtol=limit, atol=limit)
+
+
+def layouts(dtype: type, rng: np.random.Generator) -> Iterator[np.ndarray]:
+    a = rng.normal(size=(37, 19)).astype(dtype)
+    yield a
+    yield a.T
+    yield a[::-1, ::2]
+    yield a[:0]
+    yield np.array(0.3, dtype)
+    yield np.asfortranarray(rng.normal(size=(5, 6, 7)).astype(dtype))
+    yield a.astype(a.dtype.newbyteorder(">"))
+    yield np.broadcast_to(a[0], (4, 19))
+    yield np.broadcast_to(a[:, :1], (37, 19))
+    yield rng.normal(size=50_000).astype(dtype)[::3]
+    frozen = a.copy()
+    frozen.flags.writeable = False
+    yield frozen
+    raw = np.zeros(8 * 9 + 1, np.uint8)
+    unaligned = raw[1:].view(dtype)[:9]
+    unaligned[:] = 0.7
+    yield unaligned
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", UNARY)
+def test_unary(name: str, dtype: type, isa: str, rng: np.random.Generator) -> None:
+    for x in layouts(dtype, rng):
+        assert_same(getattr(kernels, name)(x), getattr(ref, name)(x), tolerance(dtype))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("name", BINARY)
+def test_binary(name: str, dtype: type, isa: str, rng: np.random.Generator) -> None:
+    for shape_a, shape_b in SHAPES:
+        a, b = rng.normal(size=shape_a).astype(dtype), rng.normal(size=shape_b).astype(dtype)
+        if name == "pow":
+            a, b = np.abs(a), np.abs(b)
+        for u, v in ((a, b), (b, a), (np.asfortranarray(a), b), (a[::-1] if a.ndim else a, b)):
+            y, expected = getattr(kernels, name)(u, v), getattr(ref, name)(u, v)
+            assert_same(y, expected, tolerance(dtype))
+
+
+@pytest.mark.parametrize("name", COMPARE)
+def test_compare(name: str, isa: str, rng: np.random.Generator) -> None:
+    for dtype in FLOATS:
+        for shape_a, shape_b in SHAPES:
+            a = rng.integers(-2, 3, shape_a).astype(dtype)
+            b = rng.integers(-2, 3, shape_b).astype(dtype)
+            if a.size:
+                a.reshape(-1)[0] = np.nan
+            y, expected = getattr(kernels, name)(a, b), getattr(ref, name)(a, b)
+            assert y.dtype == bool
+            np.testing.assert_array_equal(y, expected)
+
+
+def test_where_and_copy(isa: str, rng: np.random.Generator) -> None:
+    for dtype in FLOATS:
+        a = rng.normal(size=(37, 19)).astype(dtype)
+        for shape in ((37, 19), (19,), (37, 1), ()):
+            condition = rng.random(shape) < 0.5
+            np.testing.assert_array_equal(
+                kernels.where(condition, a, a[0]), np.where(condition, a, a[0])
+            )
+            assert kernels.where(condition, 2.0, a).dtype == dtype
+        turned = [a, a.T, a[::-1, ::-1], rng.normal(size=(5, 130, 140)).transpose(0, 2, 1)]
+        turned += [rng.normal(size=(70, 65, 3)).astype(dtype).T, a.astype(np.int64).T, a[:0], a[0, 0]]
+        for x in turned:
+            y = kernels.copy(x)
+            assert y.flags.c_contiguous
+            assert y.dtype == np.asarray(x).dtype
+            np.testing.assert_array_equal(y, x)
+
+
+def test_scalars_do_not_promote_and_arrays_do() -> None:
+    x = np.ones(3, np.float32)
+    assert kernels.add(x, 1.0).dtype == np.float32
+    assert kernels.add(2, x).dtype == np.float32
+    assert kernels.add(True, x).dtype == np.float32
+    assert kernels.add(x, np.float64(1)).dtype == np.float64
+    assert kernels.add(x, np.ones(3)).dtype == np.float64
+    assert kernels.multiply(np.arange(3), 2).dtype == np.arange(3).dtype
+    assert kernels.exp(np.arange(3)).dtype == np.float64
+    assert kernels.divide(np.arange(3), 2).dtype == np.float64
+    assert kernels.add(x.astype(np.float16), 1.0).dtype == np.float16
+
+
+def test_out_may_be_an_input_or_overlap_it(rng: np.random.Generator) -> None:
+    a = rng.normal(size=5000).astype(np.float32)
+    x = a.copy()
+    assert kernels.exp(x, out=x) is x
+    np.testing.assert_array_equal(x, kernels.exp(a))
+    x = a.copy()
+    kernels.add(x[1:], x[:-1], out=x[1:])
+    np.testing.assert_array_equal(x[1:], a[1:] + a[:-1])
+    x = a.copy()
+    kernels.negative(x[::-1], out=x)
+    np.testing.assert_array_equal(x, -a[::-1])
+    y = np.zeros((5000, 2), np.float32)
+    kernels.add(a, 1.0, out=y[:, 1])
+    np.testing.assert_array_equal(y[:, 1], a + 1)
+    assert not y[:, 0].any()
+
+
+def test_shapes_that_do_not_broadcast_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(3,\)"):
+        kernels.add(np.ones(3), np.ones(4))
+    with pytest.raises(ValueError):
+        kernels.add(np.ones(3), np.ones(3), out=np.ones(4))
+
+
+def test_same_bits_for_any_number_of_threads(rng: np.random.Generator) -> None:
+    if core is None:
+        pytest.skip("the NumPy kernels run on one thread")
+    a, b = (rng.normal(size=(700, 300)).astype(np.float32) for _ in range(2))
+    before, results = core.num_threads(), []
+    try:
+        for n in (1, 2, 3, 5, 8):
+            core.set_num_threads(n)
+            parts = [kernels.gelu(a), kernels.add(a, b[0]), kernels.pow(np.abs(a), b), kernels.copy(a.T)]
+            results.append(b"".join(y.tobytes() for y in parts))
+    finally:
+        core.set_num_threads(before)
+    assert len(set(results)) == 1
