@@ -174,7 +174,7 @@ def test_mask_passes_only_where_it_is_understood(case: LayerCase) -> None:
     ],
 )
 def test_bad_arguments_are_refused(make_layer: Any, words: str) -> None:
-    with pytest.raises(ValueError, match="Expected|Unknown") as caught:
+    with pytest.raises(ValueError, match=r"Expected|Unknown") as caught:
         make_layer()
     assert words in str(caught.value)
 
@@ -224,9 +224,7 @@ class Scale(layers.Layer):
         self.start = start
 
     def build(self, input_shape):
-        self.w = self.add_weight(
-            (input_shape[-1],), tg.initializers.Constant(self.start), name="w"
-        )
+        self.w = self.add_weight((input_shape[-1],), tg.initializers.Constant(self.start), name="w")
         self.seen = self.add_weight((), "zeros", trainable=False, name="seen")
 
     def call(self, inputs, training=False):

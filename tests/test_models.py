@@ -238,7 +238,7 @@ def test_subclass() -> None:
     y = model(X)
     assert y.shape == (6, 2)
     assert model.input_shape == (4,)
-    assert [w.path for w in model.weights][0] == f"{model.name}/{model.dense1.name}/kernel"
+    assert model.weights[0].path == f"{model.name}/{model.dense1.name}/kernel"
     assert [layer.name for layer in model.layers] == [model.dense1.name, model.dense2.name]
     assert model.count_params() == 37
 

@@ -61,7 +61,9 @@ def test_same_seed_same_bits() -> None:
     ends = []
     for _ in range(2):
         tg.utils.set_random_seed(7)
-        model = tg.Sequential([tg.Input((4,)), layers.Dense(8), layers.Dropout(0.5), layers.Dense(1)])
+        model = tg.Sequential(
+            [tg.Input((4,)), layers.Dense(8), layers.Dropout(0.5), layers.Dense(1)]
+        )
         model.compile("adam", "mse")
         fit(model, X, Y, epochs=2)
         ends.append(model.get_weights())
@@ -254,7 +256,7 @@ def test_masked_steps_do_not_count() -> None:
 def test_names_in_logs(metrics: Any, names: list[str]) -> None:
     one_hot = tg.utils.to_categorical(LABELS)
     sparse = not any("accuracy" == m or "acc" == m for m in metrics if isinstance(m, str))
-    y = LABELS if sparse and "sparse" in names[0] or names == ["me"] else one_hot
+    y = LABELS if (sparse and "sparse" in names[0]) or names == ["me"] else one_hot
     loss = "categorical_crossentropy" if y is one_hot else "sparse_categorical_crossentropy"
     history = fit(classifier(loss=loss, metrics=metrics), X, y, validation_split=0.1)
     assert list(history) == ["loss", *names, "val_loss", *[f"val_{n}" for n in names]]
@@ -307,7 +309,9 @@ class Spy(tg.callbacks.Callback):
 
 def test_callbacks_hear_of_all_and_may_stop() -> None:
     spy = Spy()
-    linear().fit(X, Y, batch_size=35, epochs=9, validation_data=(X[:9], Y[:9]), callbacks=[spy], verbose=0)
+    linear().fit(
+        X, Y, batch_size=35, epochs=9, validation_data=(X[:9], Y[:9]), callbacks=[spy], verbose=0
+    )
     once = ["batch 0 True", "batch 1 True", "test 0"]
     assert spy.seen == ["begin", *once, "epoch 0 True", *once, "epoch 1 True"]
 

@@ -98,9 +98,11 @@ class CompiledLoss:
             if one is not None and len(self.names) > 1
         ]
 
-    def __call__(self, y_true: list, y_pred: list, sample_weight: list, masks: list) -> list[Any]:
+    def __call__(
+        self, y_true: list[Any], y_pred: list[Any], sample_weight: list[Any], masks: list[Any]
+    ) -> list[Any]:
         """The loss of each output that has one (unweighted by ``loss_weights``)."""
-        found = []
+        found: list[Any] = []
         for i, given in enumerate(self.given):
             if given is None:
                 found.append(None)
@@ -164,7 +166,7 @@ class CompiledMetrics:
         self.entries: list[tuple[int, str, Any, bool]] = []  # output, name, metric, weighted
         self.resolved = not any(map(_listed, [*self.given, *self.weighted]))
 
-    def resolve(self, y_true: list, y_pred: list) -> None:
+    def resolve(self, y_true: list[Any], y_pred: list[Any]) -> None:
         """Make the metric objects; some depend on the shapes."""
         used: set[str] = set()
         for i, name in enumerate(self.names):
@@ -184,7 +186,9 @@ class CompiledMetrics:
                     self.entries.append((i, key, metric, weighted))
         self.resolved = True
 
-    def update(self, y_true: list, y_pred: list, sample_weight: list, masks: list) -> None:
+    def update(
+        self, y_true: list[Any], y_pred: list[Any], sample_weight: list[Any], masks: list[Any]
+    ) -> None:
         """Take in a batch."""
         if not self.resolved:
             self.resolve(y_true, y_pred)
@@ -213,19 +217,19 @@ def resolve_metric(given: Any, true_shape: Any, pred_shape: Any) -> tuple[Any, s
     """A Metric object and its name in the logs."""
     if isinstance(given, str):
         if given in ("accuracy", "acc"):
-            return metrics.accuracy_for(true_shape, pred_shape)(), given
+            return metrics.get(metrics.accuracy_for(true_shape, pred_shape)), given
         if given in ("crossentropy", "ce"):
-            return metrics.crossentropy_for(true_shape, pred_shape)(), given
+            return metrics.get(metrics.crossentropy_for(true_shape, pred_shape)), given
         return metrics.get(given), given
     if isinstance(given, type) and issubclass(given, metrics.Metric):
         given = given()
     if isinstance(given, metrics.Metric):
         return given, given.name
-    name = getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__)
+    name = str(getattr(given, "name", None) or getattr(given, "__name__", type(given).__name__))
     return metrics.MeanMetricWrapper(_as_function(given), name=name), name
 
 
-def _as_function(given: Any) -> Callable:
+def _as_function(given: Any) -> Callable[..., Any]:
     """A loss object gives one number per batch: what Keras takes the mean of."""
     if not isinstance(given, losses.Loss):
         return given

@@ -123,7 +123,7 @@ class IterableBatches:
         self.class_weight, self.shuffle = class_weight, shuffle
         self.indexed = hasattr(source, "__getitem__") and hasattr(source, "__len__")
         self.once = not self.indexed and iter(source) is source
-        self._current: Iterator | None = None
+        self._current: Iterator[Any] | None = None
 
     def __len__(self) -> int:
         """How many batches an epoch has; 0 if that is not known."""
@@ -131,7 +131,7 @@ class IterableBatches:
             return self.steps
         return len(self.source) if hasattr(self.source, "__len__") else 0
 
-    def _start(self) -> Iterator:
+    def _start(self) -> Iterator[Any]:
         if not self.indexed:
             return iter(self.source)
         if hasattr(self.source, "on_epoch_begin"):

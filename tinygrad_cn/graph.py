@@ -98,7 +98,7 @@ class Graph:
 
     # --- running ----------------------------------------------------------------------------------
 
-    def run(self, inputs: Any, call_layer: Callable | None = None) -> Any:
+    def run(self, inputs: Any, call_layer: Callable[..., Any] | None = None) -> Any:
         """The outputs for real inputs (arranged as the symbolic ones).
 
         Args:

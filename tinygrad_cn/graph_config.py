@@ -57,7 +57,7 @@ def graph_from_config(
     """The symbolic inputs and outputs that a :func:`graph_config` (or Keras's) describes."""
     layers: dict[str, Any] = {}
     outputs: dict[tuple[str, int], list[Any]] = {}  # of each call of each layer
-    waiting: list[tuple[str, int, dict]] = []
+    waiting: list[tuple[str, int, dict[str, Any]]] = []
     for entry in config["layers"]:
         if str(entry.get("module")).startswith("keras.src.ops"):  # x + 1, drawn by Keras
             layer = Operation(entry["class_name"], name=entry["name"])

@@ -74,7 +74,7 @@ class Model(Trainer, Saveable, Layer):
             outputs = self._probe((given,), {})
             self._output_shape = tree.map_structure(lambda y: y.shape, outputs)
 
-    def _build(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """A subclass is built by its first call; only one that has its own build() hears of shapes."""
         if type(self).build is not Model.build:
             super()._build(args, kwargs)
@@ -88,7 +88,11 @@ class Model(Trainer, Saveable, Layer):
     def compute_output_spec(self, *args: Any, **kwargs: Any) -> Any:
         if self._graph is None:
             stated = type(self).compute_output_shape is not Model.compute_output_shape
-            return super().compute_output_spec(*args, **kwargs) if stated else self._probe(args, kwargs)
+            return (
+                super().compute_output_spec(*args, **kwargs)
+                if stated
+                else self._probe(args, kwargs)
+            )
         return self._graph.run(args[0], lambda layer, *a, **k: layer.compute_output_spec(*a, **k))
 
     def compute_output_shape(self, input_shape: Any) -> Any:
@@ -328,7 +332,7 @@ class Sequential(Model):
 
     _first_dtype: Any = None
 
-    def _build(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         kind = args[0].dtype if hasattr(args[0], "dtype") else None
         self._first_dtype = kind
         super()._build(args, kwargs)
@@ -376,7 +380,7 @@ class Sequential(Model):
         return model
 
 
-def _input_shape_of(layer: Any) -> tuple | None:
+def _input_shape_of(layer: Any) -> tuple[Any, ...] | None:
     """The shape that a first layer's argument input_shape or input_dim, or a model's own input, tells."""
     if layer._input_shape_given is not None:
         return (None, *layer._input_shape_given)

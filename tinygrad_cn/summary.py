@@ -43,7 +43,10 @@ def wrap_text(text: str, columns: int) -> list[str]:
 
 
 def table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], columns: Sequence[int], box: dict
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    columns: Sequence[int],
+    box: dict[str, Any],
 ) -> str:
     """A table; the number columns ("Param #") are set to the right."""
     right = [name.endswith("#") for name in header]
@@ -128,7 +131,7 @@ def print_summary(
     model: Any,
     line_length: int | None,
     positions: Any,
-    print_fn: Callable | None,
+    print_fn: Callable[..., Any] | None,
     expand_nested: bool,
     show_trainable: bool,
     layer_range: Any,
@@ -190,7 +193,7 @@ def _is_chain(graph: Any) -> bool:
     return len(used) == len(set(used)) == len(graph.calls)
 
 
-def _in_range(model: Any, rows: list, layer_range: Any) -> list:
+def _in_range(model: Any, rows: list[Any], layer_range: Any) -> list[Any]:
     """The rows from the first to the last layer named."""
     if layer_range is None:
         return rows

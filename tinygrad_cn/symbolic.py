@@ -23,7 +23,7 @@ _counter = itertools.count()
 class Call:
     """A layer's call on symbolic tensors."""
 
-    def __init__(self, layer: Any, args: tuple, kwargs: dict[str, Any]) -> None:
+    def __init__(self, layer: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         self.layer, self.args, self.kwargs = layer, args, kwargs
         self.inputs = [x for x in tree.flatten([args, kwargs]) if isinstance(x, SymbolicTensor)]
         self.outputs: Any = None  # a structure of symbolic tensors
@@ -42,7 +42,9 @@ class SymbolicTensor(Placeholder):
         call: the call that it comes from.
     """
 
-    record_op: ClassVar[Callable]  # layers/operation.py sets it: an op called on symbolic tensors
+    record_op: ClassVar[
+        Callable[..., Any]
+    ]  # layers/operation.py sets it: an op called on symbolic tensors
     __array_priority__ = 100.0  # NumPy arrays leave the operators to us
 
     def __init__(
@@ -64,7 +66,7 @@ class SymbolicTensor(Placeholder):
         of axes, dtype), it can tell."""
         return self
 
-    def apply(self, op: Op, args: tuple, settings: dict[str, Any]) -> Any:
+    def apply(self, op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Note the call of an op as if it were a layer."""
         return SymbolicTensor.record_op(op, args, settings)
 

@@ -121,7 +121,9 @@ class Trainer(Stepper):
         told.on_train_end(logs)
         return self.history
 
-    def _train_epoch(self, batches: Any, told: Any, bar: Progress, interrupt: Deferred) -> dict:
+    def _train_epoch(
+        self, batches: Any, told: Any, bar: Progress, interrupt: Deferred
+    ) -> dict[str, Any]:
         wants = told.listens("train_batch_end") or told.listens("train_batch_begin")
         own: dict[str, Any] | None = None
         for step, batch in enumerate(batches):
@@ -180,7 +182,9 @@ class Trainer(Stepper):
         bar.finish(logs)
         return logs if return_dict else _as_list(logs)
 
-    def _evaluate(self, batches: Any, told: Any, bar: Progress, interrupt: Deferred) -> dict:
+    def _evaluate(
+        self, batches: Any, told: Any, bar: Progress, interrupt: Deferred
+    ) -> dict[str, Any]:
         self.reset_metrics()
         told.on_test_begin()
         wants = told.listens("test_batch_end") or told.listens("test_batch_begin")
@@ -278,17 +282,19 @@ class Trainer(Stepper):
             batch = (data.arrays(x, self._dtype, "x", "predict_on_batch"),)
             return tree.map_structure(_array, self._predict(batch))
 
-    def _predict(self, batch: tuple) -> Any:
+    def _predict(self, batch: tuple[Any, ...]) -> Any:
         if type(self).predict_step is not Stepper.predict_step:  # the user's own
             return self.predict_step(batch[:1])
         return self._run("infer", batch[0])
 
-    def _one_batch(self, who: str, x: Any, y: Any, sample_weight: Any, class_weight: Any) -> tuple:
+    def _one_batch(
+        self, who: str, x: Any, y: Any, sample_weight: Any, class_weight: Any
+    ) -> tuple[Any, ...]:
         whole = data.ArrayBatches(x, y, sample_weight, 1, False, class_weight, self._dtype, who)
         return _all_of(whole)
 
 
-def _all_of(batches: Any) -> tuple:
+def _all_of(batches: Any) -> tuple[Any, ...]:
     return batches.x, batches.y, batches.weight
 
 

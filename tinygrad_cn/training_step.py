@@ -72,7 +72,7 @@ class Stepper:
     trainable_weights: list[Any]
     _dtype: Any
     _lossy: list[Any]
-    __call__: Callable
+    __call__: Callable[..., Any]
 
     # --- compile ----------------------------------------------------------------------------------
 
@@ -194,7 +194,9 @@ class Stepper:
 
     # --- a step -----------------------------------------------------------------------------------
 
-    def forward_backward(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
+    def forward_backward(
+        self, x: Any, y: Any, sample_weight: Any
+    ) -> tuple[Any, list[Any], Any, list[Any]]:
         """A batch's loss, the losses of its outputs, the outputs, and the gradients of the trainable
         variables: a function of tensors."""
         compiled = self._needs_compile("fit")
@@ -301,7 +303,7 @@ class Stepper:
             )
         return given
 
-    def learn(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
+    def learn(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any, list[Any]]:
         """One update of the weights. Returns loss, losses of the outputs, outputs, and their masks."""
         loss, terms, y_pred, grads = self.forward_backward(x, y, sample_weight)
         compiled = self._needs_compile("fit")
@@ -309,7 +311,7 @@ class Stepper:
             compiled.optimizer.apply(grads, compiled.variables)
         return loss, terms, y_pred, [get_mask(output) for output in tree.flatten(y_pred)]
 
-    def look(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list, Any, list]:
+    def look(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any, list[Any]]:
         """The same without an update, as in inference."""
         y_pred = self(x, training=False)
         loss, terms = self._loss_of(x, y, y_pred, sample_weight, False)
@@ -321,7 +323,8 @@ class Stepper:
 
     def _run(self, kind: str, *batch: Any) -> Any:
         """``learn``, ``look`` or ``infer`` on a batch: captured once, then replayed, if that may be."""
-        compiled, how = self._compiled, "auto"
+        compiled = self._compiled
+        how: Any = "auto"
         ready = self.built
         if compiled is not None:
             how = not compiled.settings["run_eagerly"] and compiled.settings["jit_compile"]
@@ -351,7 +354,7 @@ class Stepper:
         self._track(losses, x, y, y_pred, sample_weight, masks)
 
     def _track(
-        self, losses: list[float], x: Any, y: Any, y_pred: Any, sample_weight: Any, masks: list
+        self, losses: list[float], x: Any, y: Any, y_pred: Any, sample_weight: Any, masks: list[Any]
     ) -> None:
         """Tell loss trackers and metrics of a batch."""
         compiled = self._compiled
@@ -405,7 +408,7 @@ class Stepper:
         losses = [float(loss.data), *[float(term.data) for term in terms]]
         self._track(losses, x, y, y_pred, sample_weight, masks)
 
-    def _step(self, kind: str, batch: tuple) -> dict[str, Any] | None:
+    def _step(self, kind: str, batch: tuple[Any, ...]) -> dict[str, Any] | None:
         """Run a step: the default one, or the user's, whose logs it returns."""
         own = type(self).__dict__.get(f"{kind}_step") or getattr(type(self), f"{kind}_step")
         if own is not getattr(Stepper, f"{kind}_step"):

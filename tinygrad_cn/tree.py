@@ -23,7 +23,7 @@ def flatten(structure: Any) -> list[Any]:
     return [leaf for item in structure for leaf in flatten(item)]
 
 
-def map_structure(function: Callable, structure: Any) -> Any:
+def map_structure(function: Callable[..., Any], structure: Any) -> Any:
     """The same structure with ``function(leaf)`` in place of each leaf."""
     if isinstance(structure, dict):
         return {key: map_structure(function, item) for key, item in structure.items()}

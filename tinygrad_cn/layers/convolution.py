@@ -117,7 +117,7 @@ class BaseConv(Layer):
         self.input_spec = InputSpec(ndim=self.rank + 2, axes={axis: n})
         return n
 
-    def add_bias(self, n: int) -> None:
+    def add_bias(self, n: int | None) -> None:
         """Make the weight ``bias``, if there is one."""
         self.bias = None
         if self.use_bias:
@@ -145,7 +145,7 @@ class BaseConv(Layer):
         assert self.filters is not None
         return self.filters
 
-    def output_lengths(self, spatial: Any) -> tuple:
+    def output_lengths(self, spatial: Any) -> tuple[Any, ...]:
         """The lengths of the spatial axes of the output."""
         padding = "same" if self.padding == "causal" else self.padding
         axes = zip(spatial, self.kernel_size, self.strides, self.dilation_rate, strict=True)

@@ -48,7 +48,7 @@ class InputSpec:
         """The arguments that make the same InputSpec."""
         return dict(vars(self))
 
-    def problem(self, shape: tuple, dtype: Any) -> str | None:
+    def problem(self, shape: tuple[Any, ...], dtype: Any) -> str | None:
         """What is wrong with an input of this shape, as "expected ..."; None if nothing is."""
         if self.dtype is not None and str(dtype) != str(self.dtype):
             return f"dtype {self.dtype}"
@@ -67,7 +67,7 @@ class InputSpec:
                     return f"shape {self.shape}"
         return None
 
-    def _squeezes(self, shape: tuple) -> bool:
+    def _squeezes(self, shape: tuple[Any, ...]) -> bool:
         assert self.ndim is not None
         if not self.allow_last_axis_squeeze:
             return False

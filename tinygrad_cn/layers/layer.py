@@ -91,8 +91,9 @@ class Layer(Module):
     supports_masking = False
     input_spec: Any = None
     float_inputs: ClassVar[bool] = False  # integer inputs become floats too
+    __signature__: ClassVar[inspect.Signature]
     _not_in_config: ClassVar[frozenset[str]] = frozenset()  # arguments that get_config leaves out
-    _arguments: tuple[tuple, dict[str, Any]]
+    _arguments: tuple[tuple[Any, ...], dict[str, Any]]
     _call_names: ClassVar[tuple[str, ...]] = ("inputs",)
     _build_names: ClassVar[tuple[str, ...]] = ("input_shape",)
     _takes: ClassVar[frozenset[str]] = frozenset()  # of call's arguments: training and masks
@@ -116,8 +117,7 @@ class Layer(Module):
         kind = type(self).__name__
         input_dim, input_shape = kwargs.pop("input_dim", None), kwargs.pop("input_shape", None)
         if kwargs:
-            known = {*inspect.signature(type(self).__init__).parameters, *_BASE}
-            known -= {"self", "kwargs", "args"}
+            known = {*inspect.signature(type(self)).parameters, *_BASE} - {"kwargs", "args"}
             raise ValueError(registry.unknown(f"{kind} argument", next(iter(kwargs)), known))
         if name is not None and (not isinstance(name, str) or not name or "/" in name):
             raise ValueError(f"[{kind}] Expected a name without '/', received name={name!r}.")
@@ -138,6 +138,8 @@ class Layer(Module):
 
     def __init_subclass__(cls) -> None:
         super().__init_subclass__()
+        if "__init__" in vars(cls):  # for help() and get_config: __new__ hides it
+            cls.__signature__ = _signature(cls)
         if "call" in vars(cls):
             parameters = dict(inspect.signature(cls.call).parameters)
             names = [n for n, p in parameters.items() if p.kind != p.VAR_KEYWORD][1:]
@@ -245,7 +247,7 @@ class Layer(Module):
     def _makes_masks(self) -> bool:
         return type(self).compute_mask is not Layer.compute_mask
 
-    def _fill_masks(self, args: tuple, kwargs: dict[str, Any], mask: Any) -> None:
+    def _fill_masks(self, args: tuple[Any, ...], kwargs: dict[str, Any], mask: Any) -> None:
         """Give ``call`` the masks that its inputs carry, where it takes them and was given none."""
         takes, names = self._takes, self._call_names
         if mask is not None and "mask" in takes and kwargs.get("mask") is None:
@@ -256,7 +258,7 @@ class Layer(Module):
             if wanted in takes and kwargs.get(wanted) is None and get_mask(x) is not None:
                 kwargs[wanted] = get_mask(x)
 
-    def _build(self, args: tuple, kwargs: dict[str, Any]) -> None:
+    def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         """Call ``build`` with the shapes of the arguments."""
         given = {**dict(zip(self._call_names, args, strict=False)), **kwargs}
         if len(self._build_names) == 1:
@@ -270,7 +272,7 @@ class Layer(Module):
 
     # --- calling on symbolic tensors --------------------------------------------------------------
 
-    def _call_symbolic(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _call_symbolic(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """Compute shapes only; note the call for the functional model."""
         scope = self._scope()
         with set_mode(scope=scope):
@@ -306,7 +308,7 @@ class Layer(Module):
     def _output_dtype(self, dtype: np.dtype) -> np.dtype:
         return self._dtype if self.float_inputs or dtype.kind == "f" else dtype
 
-    def _probe(self, args: tuple, kwargs: dict[str, Any]) -> Any:
+    def _probe(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         """The outputs, found by running ``call`` on zeros of two batch sizes."""
         outputs = []
         for probe in PROBES:
@@ -394,14 +396,14 @@ class Layer(Module):
         owner = kinds[overriding[-1] + 1] if overriding else kinds[0]
         return {**config, **self._settings(owner)}
 
-    def _settings(self, owner: type) -> dict[str, Any]:
+    def _settings(self, owner: Any) -> dict[str, Any]:
         """The arguments of ``owner.__init__``: in layers of this package the attributes of the same
         names, in others what was given."""
         if owner is Layer:
             return {}
-        parameters = dict(inspect.signature(owner.__init__).parameters)
-        parameters.pop("self", None)
-        args, kwargs = self._arguments if type(self).__init__ is owner.__init__ else ((), {})
+        parameters = dict(inspect.signature(owner).parameters)
+        same = type(self).__signature__ is owner.__signature__  # no __init__ between them
+        args, kwargs = self._arguments if same else ((), {})
         given = {**dict(zip(parameters, args, strict=False)), **kwargs}
         if owner.__module__.startswith(__package__.split(".")[0] + "."):
             given.update({n: getattr(self, n) for n in parameters if hasattr(self, n)})
@@ -417,7 +419,7 @@ class Layer(Module):
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The layer of a config."""
-        parameters = inspect.signature(cls.__init__).parameters.values()
+        parameters = inspect.signature(cls).parameters.values()
         settings = {
             k: registry.deserialize_keras_object(v)
             for k, v in config.items()
@@ -447,12 +449,21 @@ class Layer(Module):
             self.built = True
 
 
+def _signature(cls: Any) -> inspect.Signature:
+    """The arguments of ``__init__`` without self."""
+    own = inspect.signature(vars(cls)["__init__"])
+    return own.replace(parameters=[*own.parameters.values()][1:])
+
+
+Layer.__signature__ = _signature(Layer)
+
+
 def shape_of(structure: Any) -> Any:
     """The shapes of the tensors in a structure."""
     return tree.map_structure(lambda x: tuple(x.shape) if hasattr(x, "shape") else None, structure)
 
 
-def map_shapes(function: Callable, shapes: Any) -> Any:
+def map_shapes(function: Callable[..., Any], shapes: Any) -> Any:
     """``function(shape)`` in place of each shape (a tuple or list of numbers and None)."""
     if shapes is None:
         return None
@@ -482,7 +493,7 @@ def _attach(y: Any, mask: Any) -> Any:
     return with_mask(y, mask) if isinstance(y, Value) else y
 
 
-def _noting(build: Callable) -> Callable:
+def _noting(build: Callable[..., Any]) -> Callable[..., Any]:
     """``build`` that remembers its shapes, names its variables, and sets ``built``."""
 
     @wraps(build)
@@ -498,7 +509,7 @@ def _noting(build: Callable) -> Callable:
     return wrapper
 
 
-def _add_note(error: Exception, scope: str, args: tuple) -> None:
+def _add_note(error: Exception, scope: str, args: tuple[Any, ...]) -> None:
     """Say in which layer it happened (the innermost one)."""
     if hasattr(error, "add_note") and not getattr(error, "__notes__", None):
         error.add_note(f"In layer {scope}, called with shapes {shape_of(list(args))}.")

@@ -205,7 +205,10 @@ class Concatenate(Layer):
                 m = ops.asarray(np.ones(x.shape[: 2 if axis < 2 else ndim], bool))
             wide = ops.reshape(m, shape=(*m.shape, *[1] * (ndim - m.ndim)))
             full.append(ops.broadcast_to(wide, shape=x.shape))
-        return ops.concat(full, axis=axis)[(..., *[0] * (ndim - 2))] if axis < 2 else None
+        if axis >= 2:
+            return None
+        first = (slice(None), slice(None), *[0] * (ndim - 2))
+        return ops.concat(full, axis=axis)[first]
 
     def compute_output_shape(self, input_shape):
         shapes = [tuple(s) for s in input_shape]

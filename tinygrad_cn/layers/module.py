@@ -54,7 +54,7 @@ def _within(value: Any, kind: type[T]) -> Iterator[T]:
             yield from _within(item, kind)
 
 
-def unique(things: Any) -> list:
+def unique(things: Any) -> list[Any]:
     """The same things, each once; what matters is which object it is."""
     return list({id(thing): thing for thing in things}.values())
 

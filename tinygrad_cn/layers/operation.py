@@ -67,7 +67,7 @@ def _find(name: str) -> Op:
 
 
 def _all_ops(kind: type) -> list[type]:
-    below = kind.__subclasses__()
+    below: list[type] = kind.__subclasses__()
     return [*below, *[deeper for one in below for deeper in _all_ops(one)]]
 
 
@@ -95,7 +95,7 @@ def _read(value: Any) -> Any:
     return Ellipsis if "ellipsis" in value else np.dtype(value["dtype"])
 
 
-def record(op: Op, args: tuple, settings: dict[str, Any]) -> Any:
+def record(op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Call an op on symbolic tensors."""
     name = unique_name(registry.snake_case(op.name))
     return Operation(op, settings, name=name)(*args)

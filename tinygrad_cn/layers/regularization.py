@@ -20,10 +20,10 @@ class DropoutOp(Op):
 
     extra = ("mask",)
 
-    def forward(x, state, *, rate):
+    def forward(x: Any, state: Any, *, rate: float) -> Any:
         return kernels.dropout(x, rate, state)
 
-    def vjp(g, mask, rate):
+    def vjp(g: Any, mask: Any, rate: float) -> Any:
         return ops.where(mask, g * (1 / (1 - rate) if rate < 1 else 0.0), 0), None
 
 
@@ -93,7 +93,7 @@ class Dropout(Random):
             return dropout(inputs, self.state, rate=self.rate)
         return inputs * dropout(np.ones(shape, inputs.dtype), self.state, rate=self.rate)
 
-    def mask_shape(self, shape: tuple) -> tuple | None:
+    def mask_shape(self, shape: tuple[Any, ...]) -> tuple[Any, ...] | None:
         """The shape of the mask; None if it is that of the input."""
         if self.noise_shape is None:
             return None

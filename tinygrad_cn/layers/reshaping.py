@@ -69,7 +69,7 @@ class Reshape(Layer):
     def call(self, inputs):
         return ops.reshape(inputs, shape=(inputs.shape[0], *self._resolved(inputs.shape[1:])))
 
-    def _resolved(self, rest: tuple) -> tuple:
+    def _resolved(self, rest: tuple[Any, ...]) -> tuple[Any, ...]:
         """The target shape with the number in place of -1; None where it is not known."""
         target, known = self.target_shape, [n for n in self.target_shape if n != -1]
         if None in rest:

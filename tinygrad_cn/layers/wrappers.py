@@ -22,7 +22,7 @@ class Wrapper(Layer):
             raise ValueError(f"[{self.name}] Expected a layer, received {layer!r}.")
         self.layer = layer
 
-    def build(self, input_shape=None):
+    def build(self, input_shape):
         if not self.layer.built:
             self.layer.build(input_shape)
             self.layer.built = True
