@@ -19,7 +19,7 @@
 
 #define TG_Q TG_ATTENTION_QUERIES
 #define TG_K TG_ATTENTION_KEYS
-#define TG_STRIP (2 * V_LANES > 16 ? 2 * V_LANES : 16) /* queries that forward takes at once */
+#define TG_STRIP (2 * V_LANES > 16 ? 2 * V_LANES : 16) /* queries that are taken at once, forward and on the diagonal */
 
 /* Rows of queries into panels: element (i, d) of `rows` goes to row d, column i. */
 TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *rows, ptrdiff_t stride,
@@ -221,48 +221,72 @@ TG_INLINE void TG_FN(attention_score_grad)(ptrdiff_t n_keys, ptrdiff_t n, V_T *t
         }
 }
 
+/* What the gradient keeps of a block of queries: both operands in panels, sums of gq, two tiles. */
+typedef struct {
+    V_T *panels, *gpanels, *gq, *tile, *gtile, *lse, *d;
+} TG_FN(attention_block);
+
+/* Queries i .. i + n of the block that starts at q0 meet keys k0 .. k0 + nk. */
+TG_INLINE void TG_FN(attention_grad_part)(const tg_attention_part *p,
+                                          const TG_FN(attention_block) *w, ptrdiff_t q0,
+                                          ptrdiff_t i, ptrdiff_t n, ptrdiff_t k0, ptrdiff_t nk)
+{
+    const ptrdiff_t depth = p->depth, e = p->value_depth;
+    const V_T *q = (const V_T *)p->q + (q0 + i) * p->q_row;
+    const V_T *g = (const V_T *)p->g + (q0 + i) * p->g_row;
+    const V_T *k = (const V_T *)p->k + k0 * p->k_row, *v = (const V_T *)p->v + k0 * p->v_row;
+    V_T *gk = (V_T *)p->gk + k0 * p->gk_row, *gv = (V_T *)p->gv + k0 * p->gv_row;
+    V_T *tile = w->tile + i, *gtile = w->gtile + i;
+    TG_FN(attention_product)(nk, n, depth, k, p->k_row, w->panels + i * depth, tile, TG_Q);
+    if (p->mask_kind || (p->causal && k0 + nk > q0 + i + 1))
+        TG_FN(attention_mask)(p, q0 + i, n, k0, nk, tile, TG_Q);
+    TG_FN(attention_product)(nk, n, e, v, p->v_row, w->gpanels + i * e, gtile, TG_Q);
+    TG_FN(attention_score_grad)(nk, n, tile, gtile, w->lse + i, w->d + i, (V_T)p->scale);
+    TG_FN(attention_add)(nk, e, n, tile, TG_Q, 1, g, p->g_row, gv, p->gv_row, 1);
+    TG_FN(attention_add)(nk, depth, n, gtile, TG_Q, 1, q, p->q_row, gk, p->gk_row, 1);
+    TG_FN(attention_add)(n, depth, nk, gtile, 1, TG_Q, k, p->k_row, w->gq + i * depth, depth, k0 > 0);
+}
+
 TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
 {
-    const ptrdiff_t wider = p->depth > p->value_depth ? p->depth : p->value_depth;
-    V_T *panels = p->work, *gpanels = panels + TG_Q * wider, *gq = gpanels + TG_Q * wider;
-    V_T *tile = gq + TG_Q * wider, *gtile = tile + TG_Q * TG_K;
-    V_T *lse = gtile + TG_Q * TG_K, *d = lse + TG_Q;
-    const ptrdiff_t depth = p->depth, e = p->value_depth;
+    const ptrdiff_t depth = p->depth, e = p->value_depth, wider = depth > e ? depth : e;
     const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
-    const V_T *q = (const V_T *)p->q + q0 * p->q_row, *g = (const V_T *)p->g + q0 * p->g_row;
-    const V_T *k = p->k, *v = p->v, *y = (const V_T *)p->y + q0 * p->y_row;
-    V_T *gk = p->gk, *gv = p->gv, *gq_out = (V_T *)p->gq + q0 * p->gq_row;
-    TG_FN(attention_pack)(n, depth, q, p->q_row, (V_T)p->scale, panels);
-    TG_FN(attention_pack)(n, e, g, p->g_row, 1, gpanels);
+    const V_T *g = (const V_T *)p->g + q0 * p->g_row, *y = (const V_T *)p->y + q0 * p->y_row;
+    TG_FN(attention_block) w = {.panels = p->work};
+    w.gpanels = w.panels + TG_Q * wider;
+    w.gq = w.gpanels + TG_Q * wider;
+    w.tile = w.gq + TG_Q * wider;
+    w.gtile = w.tile + TG_Q * TG_K;
+    w.lse = w.gtile + TG_Q * TG_K;
+    w.d = w.lse + TG_Q;
+    TG_FN(attention_pack)(n, depth, (const V_T *)p->q + q0 * p->q_row, p->q_row, (V_T)p->scale,
+                          w.panels);
+    TG_FN(attention_pack)(n, e, g, p->g_row, 1, w.gpanels);
     for (ptrdiff_t i = 0; i < TG_Q; i++) {
-        lse[i] = i < n ? ((const V_T *)p->lse)[q0 + i] : 0;
-        lse[i] = lse[i] == (V_T)-INFINITY ? 0 : lse[i];
+        V_T lse = i < n ? ((const V_T *)p->lse)[q0 + i] : 0;
         VT sum = V(zero)();
-        for (ptrdiff_t c = 0; i < n && c < e; c += V_LANES) {
-            ptrdiff_t left = e - c < V_LANES ? e - c : V_LANES;
-            sum = V(fma)(V(load_tail)(g + i * p->g_row + c, left),
-                         V(load_tail)(y + i * p->y_row + c, left), sum);
-        }
-        d[i] = V(hsum)(sum);
+        for (ptrdiff_t c = 0; i < n && c < e; c += V_LANES)
+            sum = V(fma)(TG_FN(load_upto)(g + i * p->g_row + c, e - c),
+                         TG_FN(load_upto)(y + i * p->y_row + c, e - c), sum);
+        w.lse[i] = lse == (V_T)-INFINITY ? 0 : lse;
+        w.d[i] = V(hsum)(sum);
     }
     if (n_keys == 0)
-        memset(gq, 0, (size_t)(n * depth) * sizeof(V_T));
+        memset(w.gq, 0, (size_t)(n * depth) * sizeof(V_T));
     for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K) {
         ptrdiff_t nk = n_keys - k0 < TG_K ? n_keys - k0 : TG_K;
-        const V_T *kb = k + k0 * p->k_row, *vb = v + k0 * p->v_row;
-        TG_FN(attention_product)(nk, n, depth, kb, p->k_row, panels, tile, TG_Q);
-        if (p->mask_kind || (p->causal && k0 + nk > q0 + 1))
-            TG_FN(attention_mask)(p, q0, n, k0, nk, tile, TG_Q);
-        TG_FN(attention_product)(nk, n, e, vb, p->v_row, gpanels, gtile, TG_Q);
-        TG_FN(attention_score_grad)(nk, n, tile, gtile, lse, d, (V_T)p->scale);
-        TG_FN(attention_add)(nk, e, n, tile, TG_Q, 1, g, p->g_row, gv + k0 * p->gv_row,
-                             p->gv_row, 1);
-        TG_FN(attention_add)(nk, depth, n, gtile, TG_Q, 1, q, p->q_row,
-                             gk + k0 * p->gk_row, p->gk_row, 1);
-        TG_FN(attention_add)(n, depth, nk, gtile, 1, TG_Q, kb, p->k_row, gq, depth, k0 > 0);
+        if (!p->causal || k0 + nk <= q0 + 1) {
+            TG_FN(attention_grad_part)(p, &w, q0, 0, n, k0, nk);
+            continue;
+        }
+        for (ptrdiff_t i = 0; i < n; i += TG_STRIP) { /* on the diagonal strips skip what is hidden */
+            ptrdiff_t rows = n - i < TG_STRIP ? n - i : TG_STRIP, seen = q0 + i + rows - k0;
+            if (seen > 0)
+                TG_FN(attention_grad_part)(p, &w, q0, i, rows, k0, seen < nk ? seen : nk);
+        }
     }
     for (ptrdiff_t i = 0; i < n; i++)
-        memcpy(gq_out + i * p->gq_row, gq + i * depth, (size_t)depth * sizeof(V_T));
+        memcpy((V_T *)p->gq + (q0 + i) * p->gq_row, w.gq + i * depth, (size_t)depth * sizeof(V_T));
 }
 
 TG_KERNEL void TG_FN(attention_grad)(const tg_attention_part *p)
