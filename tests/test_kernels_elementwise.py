@@ -113,7 +113,12 @@ def test_where_and_copy(isa: str, rng: np.random.Generator) -> None:
             )
             assert kernels.where(condition, 2.0, a).dtype == dtype
         turned = [a, a.T, a[::-1, ::-1], rng.normal(size=(5, 130, 140)).transpose(0, 2, 1)]
-        turned += [rng.normal(size=(70, 65, 3)).astype(dtype).T, a.astype(np.int64).T, a[:0], a[0, 0]]
+        turned += [
+            rng.normal(size=(70, 65, 3)).astype(dtype).T,
+            a.astype(np.int64).T,
+            a[:0],
+            a[0, 0],
+        ]
         for x in turned:
             y = kernels.copy(x)
             assert y.flags.c_contiguous
@@ -166,7 +171,12 @@ def test_same_bits_for_any_number_of_threads(rng: np.random.Generator) -> None:
     try:
         for n in (1, 2, 3, 5, 8):
             core.set_num_threads(n)
-            parts = [kernels.gelu(a), kernels.add(a, b[0]), kernels.pow(np.abs(a), b), kernels.copy(a.T)]
+            parts = [
+                kernels.gelu(a),
+                kernels.add(a, b[0]),
+                kernels.pow(np.abs(a), b),
+                kernels.copy(a.T),
+            ]
             results.append(b"".join(y.tobytes() for y in parts))
     finally:
         core.set_num_threads(before)

@@ -1,0 +1,157 @@
+"""Gather, random numbers and optimizer steps: compiled against their NumPy twins."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import pytest
+
+from tinygrad_cn import kernels
+from tinygrad_cn.kernels import core
+from tinygrad_cn.kernels import reference as ref
+
+FLOATS = [np.float32, np.float64]
+isas = core.isa_found() if core is not None else ("reference",)
+
+
+@pytest.fixture(params=isas)
+def isa(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Each instruction set of this machine in turn."""
+    if core is None:
+        yield request.param
+        return
+    before = core.isa_name()
+    core.isa_select(request.param)
+    yield request.param
+    core.isa_select(before)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_take_and_scatter_add(dtype: type, isa: str, rng: np.random.Generator) -> None:
+    limit = 1e-4 if dtype == np.float32 else 1e-12
+    for rows, width in ((10, 1), (10, 2), (100, 64), (50, 7), (1000, 33), (3, 200)):
+        for shape in ((rows, width), (rows, width, 2), (rows,)):
+            x = rng.normal(size=shape).astype(dtype)
+            for kind in (np.int64, np.int32, np.int16):
+                at = rng.integers(-rows, rows, (20, 30)).astype(kind)
+                np.testing.assert_array_equal(kernels.take(x, at), x[at])
+                np.testing.assert_array_equal(
+                    kernels.take(x[::-1], at[:, ::2]), x[::-1][at[:, ::2]]
+                )
+                g = rng.normal(size=at.shape + shape[1:]).astype(dtype)
+                y = kernels.scatter_add(g, at, shape)
+                np.testing.assert_allclose(y, ref.scatter_add(g, at, shape), rtol=limit, atol=limit)
+    np.testing.assert_array_equal(kernels.take(np.arange(10), np.array([1, -1])), [1, 9])
+    assert kernels.take(np.ones((3, 2), dtype), np.zeros((0,), np.int64)).shape == (0, 2)
+
+
+def test_indices_out_of_range_are_named() -> None:
+    x = np.ones((4, 3), np.float32)
+    for at in (np.array([0, 4]), np.array([1, -5], np.int32)):
+        with pytest.raises(IndexError, match=r"indices\[1\]"):
+            kernels.take(x, at)
+        with pytest.raises(IndexError, match=r"indices\[1\]"):
+            kernels.scatter_add(x[:2], at, (4, 3))
+    with pytest.raises(IndexError):
+        kernels.take(x, np.array([0.0]))
+    with pytest.raises(ValueError):
+        kernels.scatter_add(x, np.array([0, 1]), (4, 3))
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_random_numbers_have_the_bits_of_the_twin(dtype: type, isa: str) -> None:
+    for shape in ((5,), (64,), (1000,), (3, 333), (40_000,), (0,), ()):
+        for seed, offset in ((7, 0), (-7, 3), (2**62, 2**62 + 5)):
+            mine, theirs = np.array([seed, offset]), np.array([seed, offset])
+            np.testing.assert_array_equal(
+                kernels.uniform(mine, shape, dtype), ref.uniform(theirs, shape, dtype)
+            )
+            limit = 1e-5 if dtype == np.float32 else 1e-13
+            y, expected = kernels.normal(mine, shape, dtype), ref.normal(theirs, shape, dtype)
+            np.testing.assert_allclose(y, expected, rtol=limit, atol=limit)
+            x = np.ones(shape, dtype)
+            for rate in (0.0, 0.3, 1.0):
+                y, mask = kernels.dropout(x, rate, mine)
+                y_ref, mask_ref = ref.dropout(x, rate, theirs)
+                np.testing.assert_array_equal(y, y_ref)
+                np.testing.assert_array_equal(mask, mask_ref)
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_philox_known_answers() -> None:
+    """The first words of the key and counter 0 (from the paper's test vectors)."""
+    y = ref.uniform(np.array([0, 0]), (64,), np.float32).reshape(4, 16)[:, 0]
+    words = np.array([0x6627E8D5, 0xE169C58D, 0xBC57AC4C, 0x9B00DBD8])
+    np.testing.assert_array_equal(y, (words >> 8) * 2.0**-24)
+
+
+def test_random_numbers_look_random() -> None:
+    state = np.array([1, 0])
+    u, z = (
+        kernels.uniform(state, (200_000,), np.float32),
+        kernels.normal(state, (200_000,), np.float32),
+    )
+    assert 0 <= u.min() and u.max() < 1
+    assert abs(u.mean() - 0.5) < 0.003 and abs(u.var() - 1 / 12) < 0.001
+    assert abs(z.mean()) < 0.01 and abs(z.var() - 1) < 0.02 and abs((z**4).mean() - 3) < 0.15
+    assert np.unique(u).size > 198_000
+    with pytest.raises(ValueError):
+        kernels.dropout(u, 1.5, state)
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_optimizers(dtype: type, isa: str, rng: np.random.Generator) -> None:
+    limit = 3e-6 if dtype == np.float32 else 1e-13
+    for n in (1, 7, 100, 40_003):
+        p0, g = rng.normal(size=n).astype(dtype), rng.normal(size=n).astype(dtype)
+        for nesterov in (False, True):
+            for has_velocity in (False, True):
+                runs = []
+                for module in (kernels, ref):
+                    p, v = p0.copy(), np.ones(n, dtype) if has_velocity else None
+                    module.sgd(p, g, v, np.array([0.1, 0.9, 0.01]), nesterov)
+                    runs.append([p] + ([v] if has_velocity else []))
+                for mine, theirs in zip(*runs, strict=True):
+                    np.testing.assert_allclose(mine, theirs, rtol=limit, atol=limit)
+        for amsgrad in (False, True):
+            runs = []
+            for module in (kernels, ref):
+                p, m, v = p0.copy(), np.zeros(n, dtype), np.zeros(n, dtype)
+                vhat = np.zeros(n, dtype) if amsgrad else None
+                for step in (1.0, 2.0, 3.0):
+                    module.adam(p, g, m, v, np.array([0.1, 0.9, 0.999, 1e-7, 0.01, step]), vhat)
+                runs.append([p, m, v] + ([vhat] if amsgrad else []))
+            for mine, theirs in zip(*runs, strict=True):
+                np.testing.assert_allclose(mine, theirs, rtol=limit * 4, atol=limit)
+
+
+def test_optimizers_check_before_they_write() -> None:
+    p = np.ones(3, np.float32)
+    with pytest.raises(ValueError):
+        kernels.sgd(p, np.ones(4, np.float32), None, np.zeros(3))
+    with pytest.raises(TypeError):
+        kernels.sgd(p, np.ones(3), None, np.zeros(3))
+    with pytest.raises(ValueError):
+        kernels.adam(p, p, p, p, np.zeros(5))
+    np.testing.assert_array_equal(p, np.ones(3))
+
+
+def test_same_bits_for_any_number_of_threads(rng: np.random.Generator) -> None:
+    if core is None:
+        pytest.skip("the NumPy kernels run on one thread")
+    g, at = rng.normal(size=(20_000, 40)).astype(np.float32), rng.integers(0, 90, 20_000)
+    before, results = core.num_threads(), set()
+    try:
+        for n in (1, 2, 3, 5, 8):
+            core.set_num_threads(n)
+            state = np.array([3, 0])
+            parts = [kernels.scatter_add(g, at, (90, 40)), kernels.scatter_add(g[:, 0], at, (90,))]
+            parts += [
+                kernels.normal(state, (100_001,), np.float32),
+                *kernels.dropout(g, 0.3, state),
+            ]
+            results.add(b"".join(y.tobytes() for y in parts))
+    finally:
+        core.set_num_threads(before)
+    assert len(results) == 1
