@@ -106,7 +106,10 @@
                   ptrdiff_t y_step, const T *bias, int relu))                                      \
     K(depthwise_weight_grad, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x,              \
                               ptrdiff_t x_step, const ptrdiff_t *x_taps, const T *g,               \
-                              ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))
+                              ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))                   \
+    K(conv_add_shares,                                                                             \
+      (ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c, const T *shares, ptrdiff_t share_step, T *row,  \
+       ptrdiff_t step, ptrdiff_t tap_step))
 
 /* See kernels/pooling.h. */
 #define TG_TABLE_POOLING(K, A, N, T)                                                               \

@@ -417,6 +417,101 @@ int tg_conv2d(const tg_call *call)
     return status;
 }
 
+/* ---- input gradient of few channels -------------------------------------------------------------- */
+
+#define FEW_CHANNELS 4
+
+/* With 1 to 4 channels (pictures) a vector along the channels would be mostly empty. So the roles
+ * change: one product g (pixels, O) times the kernel as (O, taps x C) has all taps' shares side by
+ * side, and each is then added where it belongs, a row of pixels at a time. */
+typedef struct {
+    const problem *p;
+    int dtype;
+    const char *g;
+    char *gx, *packed;
+    ptrdiff_t n, padded, row_tasks; /* columns of the product; tasks of an image */
+    atomic_int status;
+} few;
+
+static void few_task(void *context, ptrdiff_t task)
+{
+    few *f = context;
+    const direction *v = &f->p->v, *h = &f->p->h;
+    const ptrdiff_t size = size_of(f->dtype), nr = tg_gemm_panel(f->dtype), c = f->p->c;
+    const ptrdiff_t image = task / f->row_tasks, part = task % f->row_tasks;
+    const ptrdiff_t r0 = v->image * part / f->row_tasks, r1 = v->image * (part + 1) / f->row_tasks;
+    /* Rows q of g that reach rows r0 .. r1 - 1 of the image: r = q stride - before + tap dilation. */
+    const ptrdiff_t lowest = r0 + v->before - (v->kernel - 1) * v->dilation;
+    const ptrdiff_t q0 = lowest > 0 ? ceil_div(lowest, v->stride) : 0;
+    const ptrdiff_t q1 = min_of((r1 - 1 + v->before) / v->stride + 1, v->out);
+    const ptrdiff_t m = max_of(q1 - q0, 0) * h->out;
+    const ptrdiff_t width = max_of((h->out - 1) * h->stride + (h->kernel - 1) * h->dilation + 1,
+                                   h->before + h->image);
+    char *shares = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(m * f->n * size + 64));
+    char *rows = tg_scratch(TG_SCRATCH_WORK, (size_t)((r1 - r0) * width * c * size));
+    if (!shares || !rows) {
+        atomic_store(&f->status, TG_NO_MEMORY);
+        return;
+    }
+    memset(rows, 0, (size_t)((r1 - r0) * width * c * size));
+    const ptrdiff_t depth = tg_gemm_depth(f->p->o);
+    tg_gemm_block block = {.m = m, .n = f->n, .a_row = f->p->o, .a_col = 1, .b_row = nr,
+                           .c = shares, .c_row = f->n};
+    for (ptrdiff_t k0 = 0; k0 < f->p->o; k0 += block.k) {
+        block.k = min_of(depth, f->p->o - k0);
+        block.a = f->g + ((image * v->out + q0) * h->out * f->p->o + k0) * size;
+        block.b = f->packed + k0 * f->padded * size;
+        block.b_panel = block.k * nr;
+        block.accumulate = k0 > 0;
+        if (m)
+            tg_gemm_run(f->dtype, &block);
+    }
+    for (ptrdiff_t q = q0; q < q1; q++)
+        for (ptrdiff_t t = 0; t < v->kernel; t++) {
+            const ptrdiff_t r = q * v->stride - v->before + t * v->dilation;
+            if (r < r0 || r >= r1)
+                continue;
+            const char *from = shares + ((q - q0) * h->out * f->n + t * h->kernel * c) * size;
+            char *to = rows + (r - r0) * width * c * size;
+            if (f->dtype == TG_F32)
+                tg_active->conv_add_shares_f32(h->out, h->kernel, c, (const float *)from, f->n,
+                                               (float *)to, h->stride * c, h->dilation * c);
+            else
+                tg_active->conv_add_shares_f64(h->out, h->kernel, c, (const double *)from, f->n,
+                                               (double *)to, h->stride * c, h->dilation * c);
+        }
+    const ptrdiff_t row_bytes = h->image * c * size;
+    for (ptrdiff_t r = r0; r < r1; r++)
+        memcpy(f->gx + (image * v->image + r) * row_bytes,
+               rows + ((r - r0) * width + h->before) * c * size, (size_t)row_bytes);
+}
+
+static int few_input_grad(const problem *p, int dtype, const char *g, const char *w, char *gx)
+{
+    const ptrdiff_t nr = tg_gemm_panel(dtype), size = size_of(dtype);
+    few f = {.p = p, .dtype = dtype, .g = g, .gx = gx, .n = p->v.kernel * p->h.kernel * p->c};
+    if (p->n * p->v.image * p->h.image * p->c == 0)
+        return TG_OK;
+    f.padded = ceil_div(f.n, nr) * nr;
+    f.packed = tg_alloc((size_t)(f.padded * p->o * size));
+    if (!f.packed)
+        return TG_NO_MEMORY;
+    const ptrdiff_t depth = tg_gemm_depth(p->o);
+    for (ptrdiff_t k0 = 0; k0 < p->o; k0 += depth) {
+        const ptrdiff_t k = min_of(depth, p->o - k0);
+        tg_gemm_pack_b(dtype, k, f.n, w + k0 * size, 1, p->o, f.packed + k0 * f.padded * size,
+                       k * nr);
+    }
+    /* The shares of a task should stay in the second-level cache. */
+    const double bytes = (double)(p->v.out * p->h.out) * (double)(f.n * size);
+    f.row_tasks = min_of(max_of((ptrdiff_t)(bytes / (192 * 1024)), 1),
+                         max_of(p->v.image / (2 * p->v.kernel), 1));
+    const double fmas = (double)(p->n * p->v.out * p->h.out) * (double)(f.n * p->o);
+    tg_parallel(p->n * f.row_tasks, 2 * fmas / FMAS_PER_NS(dtype), few_task, &f);
+    tg_free(f.packed);
+    return atomic_load(&f.status);
+}
+
 int tg_conv2d_input_grad(const tg_call *call)
 {
     const tg_array *gx = &call->arrays[0], *g = &call->arrays[1], *w = &call->arrays[2];
@@ -428,6 +523,8 @@ int tg_conv2d_input_grad(const tg_call *call)
                                    .b_col = p.o, .c_row = p.c};
         return tg_gemm(&product);
     }
+    if (p.groups == 1 && p.c <= FEW_CHANNELS && p.o > 0)
+        return few_input_grad(&p, g->dtype, g->data, w->data, gx->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;

@@ -5,8 +5,8 @@
 
 #ifndef TG_CONVOLUTION_KERNEL_H
 #define TG_CONVOLUTION_KERNEL_H
-#define TG_DEPTHWISE_PIXELS 6
-#define TG_DEPTHWISE_TAPS 6
+#define TG_DEPTHWISE_PIXELS 8 /* that share a load of the weights: 8 sums hide the latency of fma */
+#define TG_DEPTHWISE_TAPS 9   /* that share a load of g: all of a 3 x 3 kernel */
 #endif
 
 TG_INLINE VT TG_FN(conv_load)(const V_T *p, const int whole, ptrdiff_t n)
@@ -41,28 +41,40 @@ TG_INLINE void TG_FN(depthwise_vector)(const int pixels, const int whole, ptrdif
     }
 }
 
+/* A row of n pixels. */
 TG_KERNEL void TG_FN(depthwise)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const V_T *x,
                                 ptrdiff_t x_step, const ptrdiff_t *x_taps, const V_T *w,
                                 const ptrdiff_t *w_taps, V_T *y, ptrdiff_t y_step, const V_T *bias,
                                 int relu)
 {
-    enum { P = TG_DEPTHWISE_PIXELS };
-    for (ptrdiff_t i = 0; i < n; i += P) {
-        const V_T *from = x + i * x_step;
-        V_T *to = y + i * y_step;
-        ptrdiff_t left = n - i < P ? n - i : P;
-        for (ptrdiff_t j = 0; j < c; j += V_LANES) {
-            const V_T *b = bias ? bias + j : NULL;
-            ptrdiff_t width = c - j;
-            if (left == P && width >= V_LANES)
-                TG_FN(depthwise_vector)
-            (P, 1, width, n_taps, from + j, x_step, x_taps, w + j, w_taps, to + j, y_step, b, relu);
-            else if (left == P) TG_FN(depthwise_vector)(P, 0, width, n_taps, from + j, x_step,
-                                                        x_taps, w + j, w_taps, to + j, y_step, b,
-                                                        relu);
-            else for (ptrdiff_t q = 0; q < left; q++) TG_FN(depthwise_vector)(
-                1, 0, width < V_LANES ? width : V_LANES, n_taps, from + q * x_step + j, x_step,
-                x_taps, w + j, w_taps, to + q * y_step + j, y_step, b, relu);
+    const ptrdiff_t groups = (n + TG_DEPTHWISE_PIXELS - 1) / TG_DEPTHWISE_PIXELS;
+    for (ptrdiff_t j = 0; j < c; j += V_LANES) {
+        const V_T *b = bias ? bias + j : NULL;
+        const ptrdiff_t width = c - j;
+        for (ptrdiff_t group = 0, i = 0, pixels; group < groups; group++, i += pixels) {
+            const V_T *from = x + i * x_step + j;
+            V_T *to = y + i * y_step + j;
+            pixels = (n - i) / (groups - group); /* even shares: 8 = 4 + 4, not 6 + 2 */
+#define TG_PIXELS(p)                                                                               \
+    case p:                                                                                        \
+        if (width >= V_LANES)                                                                      \
+            TG_FN(depthwise_vector)(p, 1, width, n_taps, from, x_step, x_taps, w + j, w_taps, to,  \
+                                    y_step, b, relu);                                              \
+        else                                                                                       \
+            TG_FN(depthwise_vector)(p, 0, width, n_taps, from, x_step, x_taps, w + j, w_taps, to,  \
+                                    y_step, b, relu);                                              \
+        break;
+            switch (pixels) {
+                TG_PIXELS(1)
+                TG_PIXELS(2)
+                TG_PIXELS(3)
+                TG_PIXELS(4)
+                TG_PIXELS(5)
+                TG_PIXELS(6)
+                TG_PIXELS(7)
+                TG_PIXELS(8)
+            }
+#undef TG_PIXELS
         }
     }
 }
@@ -101,20 +113,38 @@ TG_KERNEL void TG_FN(depthwise_weight_grad)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t 
                                             const ptrdiff_t *x_taps, const V_T *g,
                                             ptrdiff_t g_step, V_T *gw, const ptrdiff_t *w_taps)
 {
-    enum { P = TG_DEPTHWISE_TAPS };
     for (ptrdiff_t j = 0; j < c; j += V_LANES) {
-        ptrdiff_t width = c - j < V_LANES ? c - j : V_LANES, t = 0;
-        for (; t + P <= n_taps; t += P)
-            if (width == V_LANES)
-                TG_FN(depthwise_taps)
-        (P, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);
-        else TG_FN(depthwise_taps)(P, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j,
-                                   w_taps + t);
-        for (; t + 3 <= n_taps; t += 3)
-            TG_FN(depthwise_taps)
-        (3, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);
-        for (; t < n_taps; t++)
-            TG_FN(depthwise_taps)
-        (1, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);
+        const ptrdiff_t width = c - j < V_LANES ? c - j : V_LANES;
+        ptrdiff_t t = 0;
+#define TG_TAPS(taps)                                                                              \
+    for (; t + taps <= n_taps; t += taps) {                                                        \
+        if (width == V_LANES)                                                                      \
+            TG_FN(depthwise_taps)(taps, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step,     \
+                                  gw + j, w_taps + t);                                             \
+        else                                                                                       \
+            TG_FN(depthwise_taps)(taps, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step,     \
+                                  gw + j, w_taps + t);                                             \
     }
+        TG_TAPS(9)
+        TG_TAPS(5)
+        TG_TAPS(2)
+        TG_TAPS(1)
+#undef TG_TAPS
+    }
+}
+
+/* Add what n pixels of g give to a row of the image: share (t, i) of pixel p goes to element
+ * p * step + t * tap_step + i. Taps outside, so that neighbouring additions do not wait for each
+ * other. */
+TG_KERNEL void TG_FN(conv_add_shares)(ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c,
+                                      const V_T *restrict shares, ptrdiff_t share_step,
+                                      V_T *restrict row, ptrdiff_t step, ptrdiff_t tap_step)
+{
+    for (ptrdiff_t t = 0; t < n_taps; t++)
+        for (ptrdiff_t i = 0; i < c; i++) {
+            const V_T *from = shares + t * c + i;
+            V_T *to = row + t * tap_step + i;
+            for (ptrdiff_t p = 0; p < n; p++)
+                to[p * step] += from[p * share_step];
+        }
 }
