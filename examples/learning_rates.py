@@ -70,14 +70,14 @@ def main(tiny=False, folder="."):
 
 def draw(curves, path):
     plt = plots.pyplot()
-    figure, panels = plt.subplots(1, 3, figsize=(14, 3.8), layout="constrained")
+    figure, panels = plt.subplots(1, 3, figsize=(14, 4.2), layout="constrained")
     titles = plots.label("训练损失", "training loss"), plots.label("测试损失", "held-out loss")
     for i, (panel, title) in enumerate(zip(panels, titles, strict=False)):
         for name, both in curves.items():
             panel.semilogy(range(1, len(both[i]) + 1), both[i], label=name)
         panel.set_title(title)
         panel.set_xlabel(plots.label("轮次", "epoch"))
-    panels[0].legend(fontsize=8)
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     t = np.arange(200)
     for delta in (0.0, 0.1, 1.0, 10.0):
         rate = keras.schedules.InverseSqrtDecay(ETA, delta)

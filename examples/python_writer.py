@@ -86,7 +86,8 @@ def write(model, letters, number, text, length, rng, temperature=0.6):
         logits = model.predict_on_batch(row)[0, len(seen) - 1].astype("float64") / temperature
         p = np.exp(logits - logits.max())
         codes.append(int(rng.choice(len(letters), p=p / p.sum())))
-    return "".join(letters[i] for i in codes)
+    lines = "".join(letters[i] for i in codes).split("\n")
+    return "\n".join(line.rstrip()[:70] for line in lines)
 
 
 def main(tiny=False, folder="."):
@@ -117,7 +118,7 @@ def main(tiny=False, folder="."):
         print(f"after {(i + 1) * (steps // rounds)} steps: {curve[-1]:.3f} bits per character")
     one, three = count_models(train, test)
     print(f"counting single characters: {one:.3f}; characters after two others: {three:.3f}")
-    sample = write(model, letters, number, "def read_", 20 if tiny else 300, rng)
+    sample = write(model, letters, number, "def read_", 20 if tiny else 600, rng)
     print("--- it writes:\n" + sample + "\n---")
     draw(curve, one, three, steps // rounds, Path(folder) / "python_writer.png", sample)
     return {"bits": curve[-1], "single": one, "triple": three}

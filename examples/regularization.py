@@ -20,7 +20,7 @@ import tinygrad_cn as keras
 from tinygrad_cn import plots
 
 NOISE = 50
-STRENGTHS = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3)
+STRENGTHS = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0)
 
 
 def make_data():

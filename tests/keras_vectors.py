@@ -118,9 +118,54 @@ def layers():
     return out
 
 
+def files():
+    """Two models in Keras's own formats, and what they foretell."""
+    r = cases.rng(5)
+    make = keras.layers
+    chain = keras.Sequential(
+        [
+            keras.Input((8, 8, 1)),
+            make.Conv2D(3, 3, activation="relu", padding="same"),
+            make.BatchNormalization(),
+            make.MaxPooling2D(2),
+            make.Flatten(),
+            make.Dense(4, kernel_regularizer="l2"),
+            make.Dense(2, activation="softmax"),
+        ]
+    )
+    chain.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy")
+    tokens = keras.Input((5,), dtype="int32")
+    x = make.Embedding(9, 6, mask_zero=True)(tokens)
+    x = make.GRU(4)(make.Bidirectional(make.LSTM(3, return_sequences=True))(x))
+    vectors = keras.Input((5, 6))
+    y = make.MultiHeadAttention(2, 3)(vectors, vectors)
+    y = make.GlobalAveragePooling1D()(make.LayerNormalization()(vectors + y))
+    graph = keras.Model([tokens, vectors], make.Dense(2)(make.Concatenate()([x, y])))
+    for model in (chain, graph):
+        shapes = [w.shape for w in model.weights]
+        model.set_weights([np.abs(r.normal(size=s) * 0.3).astype("float32") for s in shapes])
+    images, labels = r.normal(size=(6, 8, 8, 1)).astype("float32"), np.array([0, 1] * 3)
+    data = {
+        "images": images,
+        "labels": labels,
+        "tokens": np.array([[1, 2, 3, 0, 0], [4, 5, 6, 7, 8]]),
+    }
+    data["vectors"] = r.normal(size=(2, 5, 6)).astype("float32")
+    for _ in range(3):
+        chain.train_on_batch(images, labels)
+    chain.save(DATA / "keras_chain.keras")
+    chain.save_weights(DATA / "keras_chain.weights.h5")
+    graph.save(DATA / "keras_graph.keras")
+    data["chain"] = chain.predict(images, verbose=0)
+    data["graph"] = graph.predict([data["tokens"], data["vectors"]], verbose=0)
+    chain.train_on_batch(images, labels)
+    data["chain next"] = chain.predict(images, verbose=0)
+    return data
+
+
 def main():
     DATA.mkdir(exist_ok=True)
-    for make in (losses, metrics, optimizers, others, layers):
+    for make in (losses, metrics, optimizers, others, layers, files):
         np.savez_compressed(DATA / f"keras_{make.__name__}.npz", **make())
         print("wrote", DATA / f"keras_{make.__name__}.npz")
 

@@ -95,7 +95,7 @@ def test_bidirectional_is_two_layers():
     close(y[..., :3], both.forward_layer(X))
     close(y[..., 3:], both.backward_layer(X).numpy()[:, ::-1])
     assert both.compute_output_shape((None, 5, 4)) == (None, 5, 6)
-    again = layers.Bidirectional.from_config(both.get_config())
+    again = layers.Bidirectional.from_config({**both.get_config(), "name": "again"})
     again.build(X.shape)
     again.set_weights(both.get_weights())
     close(again(X), y)

@@ -66,7 +66,9 @@ def unknown(kind: str, name: Any, known: Any) -> str:
 # --- the user's own classes -----------------------------------------------------------------------
 
 
-def register_keras_serializable(package: str = "Custom", name: str | None = None) -> Callable:
+def register_keras_serializable(
+    package: str = "Custom", name: str | None = None
+) -> Callable[..., Any]:
     """Let a class or function of the user's be named in strings and saved files.
 
     Registering is what permits a file to build the class when it is loaded.
@@ -183,8 +185,7 @@ def deserialize_keras_object(
         return tuple([deserialize_keras_object(v, custom_objects) for v in inner["value"]])
     if name == "DTypePolicy" and isinstance(inner, dict):
         return inner["name"]
-    module = str(config.get("module") or "").rsplit(".", 1)[-1]
-    module = {"src": "", "keras": "models", "builtins": ""}.get(module, module) or kind or "layers"
+    module = kind_of_module(config.get("module"), kind or "layers")
     own = get_registered_object(config.get("registered_name") or "", custom_objects)
     if name == "function":
         return own or lookup(module, str(inner), custom_objects)
@@ -195,9 +196,17 @@ def deserialize_keras_object(
         raise ValueError(
             f"[deserialize] Expected a dict as config of {name!r}, received {inner!r}."
         )
-    make: Callable = getattr(found, "from_config", lambda settings: found(**settings))
+    make: Callable[..., Any] = getattr(found, "from_config", lambda settings: found(**settings))
     with custom_object_scope(custom_objects or {}):
         return make(dict(inner))
+
+
+def kind_of_module(module: Any, otherwise: str = "layers") -> str:
+    """The kind that a module's name stands for: "keras.layers", "tinygrad_cn.losses", ...; models
+    for "keras" alone."""
+    parts = str(module or "").split(".")
+    known = [part for part in parts if part in _published]
+    return known[-1] if known else "models" if parts == ["keras"] else otherwise
 
 
 def _kind_of(thing: Any) -> str | None:

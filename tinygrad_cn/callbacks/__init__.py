@@ -10,3 +10,9 @@ from .monitors import (
     ReduceLROnPlateau,
     TerminateOnNaN,
 )  # fmt: skip
+
+__all__ = [
+    "BackupAndRestore", "CSVLogger", "Callback", "CallbackList", "EarlyStopping", "History",
+    "LambdaCallback", "LearningRateScheduler", "ModelCheckpoint", "MonitorCallback",
+    "ReduceLROnPlateau", "TensorBoard", "TerminateOnNaN",
+]  # fmt: skip

@@ -115,7 +115,7 @@ class CallbackList(Callback):
                 raise TypeError(f"[callbacks] Expected Callback objects, received {c!r}.")
         if add_history and not any(isinstance(c, History) for c in self.callbacks):
             self.callbacks.append(History())
-        self._who: dict[str, list[Callable]] = {}
+        self._who: dict[str, list[Callable[..., Any]]] = {}
         if model is not None:
             self.set_model(model)
         self.set_params(params)
@@ -142,7 +142,7 @@ class CallbackList(Callback):
         """Whether any callback does something at a mark ("train_batch_end", ...)."""
         return bool(self._listeners(mark))
 
-    def _listeners(self, mark: str) -> list[Callable]:
+    def _listeners(self, mark: str) -> list[Callable[..., Any]]:
         """The methods to call at a mark: only those that a subclass wrote, so that a step costs
         nothing for callbacks that only look at epochs."""
         if mark not in self._who:
@@ -216,7 +216,7 @@ class History(Callback):
 class LambdaCallback(Callback):
     """A callback of functions: ``LambdaCallback(on_epoch_end=lambda epoch, logs: print(logs))``."""
 
-    def __init__(self, **functions: Callable) -> None:
+    def __init__(self, **functions: Callable[..., Any] | None) -> None:
         for name, function in functions.items():
             if name.removeprefix("on_") not in (*MARKS, "batch_begin", "batch_end"):
                 raise ValueError(f"[LambdaCallback] There is no mark {name!r}.")

@@ -2,3 +2,7 @@
 NAME.load_data()``."""
 
 from . import breast_cancer, diabetes, digits, fashion_mnist, housing, mnist
+
+__all__ = [
+    "breast_cancer", "diabetes", "digits", "fashion_mnist", "housing", "mnist",
+]  # fmt: skip

@@ -42,7 +42,7 @@ class _Affine(Layer):
         self.gamma: Any = None
         self.beta: Any = None
 
-    def _add_affine(self, shape: tuple) -> None:
+    def _add_affine(self, shape: tuple[int | None, ...]) -> None:
         if None in shape:
             raise ValueError(f"[{self.name}] Expected axes of known length, received {shape}.")
         if self.scale:
@@ -125,7 +125,7 @@ class BatchNormalization(_Affine):
         self.input_spec = InputSpec(ndim=len(input_shape), axes={self.axis: shape[0]})
 
     def call(self, inputs, mask=None, training=False):
-        settings = {"axis": self.axis, "epsilon": self.epsilon}
+        settings: dict[str, Any] = {"axis": self.axis, "epsilon": self.epsilon}
         if not (training and self.trainable):
             mean, var = self.moving_mean, self.moving_variance
             return ops.batch_normalization(
@@ -210,7 +210,7 @@ class LayerNormalization(_Affine):
         self._add_affine(tuple([input_shape[a] for a in self._axes]))
 
     def call(self, inputs):
-        settings = {"axis": self._axes, "epsilon": self.epsilon}
+        settings: dict[str, Any] = {"axis": self._axes, "epsilon": self.epsilon}
         return ops.layer_normalization(inputs, self.gamma, self.beta, **settings)
 
 
@@ -314,7 +314,7 @@ class GroupNormalization(_Affine):
         return y if self.beta is None else y + ops.reshape(self.beta, shape=along)
 
 
-def _rest(shape: tuple, groups: int) -> int:
+def _rest(shape: tuple[int, ...], groups: int) -> int:
     """The size of a group: -1 cannot be left to reshape, for an empty batch."""
     n = 1
     for length in shape[1:]:

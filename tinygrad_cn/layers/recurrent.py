@@ -45,7 +45,7 @@ class Recurrent(Random):
         recurrent_regularizer: Any,
         bias_regularizer: Any,
         activity_regularizer: Any,
-        constraints: tuple,
+        constraints: tuple[Any, ...],
         dropout: float,
         recurrent_dropout: float,
         seed: Any,
@@ -139,7 +139,7 @@ class Recurrent(Random):
         """(y (N, T, U), last states...) of the whole sequence, by one op."""
         raise TypeError(f"[{type(self).__name__}] A subclass of Recurrent defines fused.")
 
-    def step(self, recurrent_kernel: Any) -> Callable:
+    def step(self, recurrent_kernel: Any) -> Callable[..., Any]:
         """A function (z, states) -> (y, states) of one step, z being x W + b."""
         raise TypeError(f"[{type(self).__name__}] A subclass of Recurrent defines step.")
 
@@ -164,7 +164,7 @@ class Recurrent(Random):
             y, states = ops.rnn(step, z, states, live)
         return ops.permute_dims(y, axes=(1, 0, 2)), *states
 
-    def _begin(self, x, initial_state) -> list[Any]:
+    def _begin(self, x: Any, initial_state: Any) -> list[Any]:
         """The states before the first step."""
         shape = (x.shape[0], self.units)
         if initial_state is None and self.stateful and self.states is not None:
@@ -260,8 +260,8 @@ class SimpleRNN(Recurrent):
         )  # fmt: skip
 
     def fused(self, x, states, mask):
-        weights = self.kernel, self.recurrent_kernel, self.bias
-        return ops.simple_rnn(x, *weights, *states, mask=mask, go_backwards=self.go_backwards)
+        kernels = self.kernel, self.recurrent_kernel
+        return ops.simple_rnn(x, *kernels, self.bias, states[0], mask, self.go_backwards)
 
     def step(self, recurrent_kernel):
         return lambda z, states: ops.simple_rnn_step(z, states, recurrent_kernel, self.activation)
@@ -354,8 +354,8 @@ class LSTM(_Gated):
         return start
 
     def fused(self, x, states, mask):
-        weights = self.kernel, self.recurrent_kernel, self.bias
-        return ops.lstm(x, *weights, *states, mask=mask, go_backwards=self.go_backwards)
+        kernels, (h, c) = (self.kernel, self.recurrent_kernel), states
+        return ops.lstm(x, *kernels, self.bias, h, c, mask, self.go_backwards)
 
     def step(self, recurrent_kernel):
         functions = self.activation, self.recurrent_activation
@@ -430,8 +430,8 @@ class GRU(_Gated):
         return super().is_usual() and self.reset_after
 
     def fused(self, x, states, mask):
-        weights = self.kernel, self.recurrent_kernel, self.bias
-        return ops.gru(x, *weights, *states, mask=mask, go_backwards=self.go_backwards)
+        kernels = self.kernel, self.recurrent_kernel
+        return ops.gru(x, *kernels, self.bias, states[0], mask, self.go_backwards)
 
     def step(self, recurrent_kernel):
         bias = self.bias[1] if self.reset_after and self.bias is not None else None
@@ -480,9 +480,9 @@ class Bidirectional(Layer):
             config["go_backwards"] = not layer.go_backwards
             backward_layer = type(layer).from_config(config)
         self.backward_layer = backward_layer
-        for one in ("return_sequences", "return_state", "stateful"):
-            if getattr(layer, one) != getattr(backward_layer, one):
-                raise ValueError(f"[{self.name}] Expected both layers to have the same {one}.")
+        for name in ("return_sequences", "return_state", "stateful"):
+            if getattr(layer, name) != getattr(backward_layer, name):
+                raise ValueError(f"[{self.name}] Expected both layers to have the same {name}.")
         if layer.go_backwards == backward_layer.go_backwards:
             raise ValueError(f"[{self.name}] Expected layers of different go_backwards.")
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
@@ -502,7 +502,7 @@ class Bidirectional(Layer):
         settings = {"mask": mask, "training": training}
         y = self.forward_layer(sequences, initial_state=first, **settings)
         z = self.backward_layer(sequences, initial_state=second, **settings)
-        states: tuple = ()
+        states: tuple[Any, ...] = ()
         if self.return_state:
             states = (*y[1:], *z[1:])
             y, z = y[0], z[0]
@@ -511,7 +511,7 @@ class Bidirectional(Layer):
         outputs = self._merge(y, z)
         return (*outputs, *states) if states or len(outputs) > 1 else outputs[0]
 
-    def _merge(self, y, z) -> tuple:
+    def _merge(self, y: Any, z: Any) -> tuple[Any, ...]:
         if self.merge_mode is None:
             return y, z
         if self.merge_mode == "concat":
@@ -540,8 +540,12 @@ class Bidirectional(Layer):
         self.backward_layer.reset_states()
 
     def get_config(self) -> dict[str, Any]:
-        config = {**super().get_config(), **self._settings(Bidirectional)}
-        return {k: v for k, v in config.items() if k != "weights"}
+        return {
+            **super().get_config(),
+            "layer": registry.serialize_keras_object(self.forward_layer),
+            "merge_mode": self.merge_mode,
+            "backward_layer": registry.serialize_keras_object(self.backward_layer),
+        }
 
 
 registry.publish("layers", SimpleRNN, LSTM, GRU, Bidirectional)

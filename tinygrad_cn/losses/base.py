@@ -81,7 +81,7 @@ class LossFunctionWrapper(Loss):
 
     def __init__(
         self,
-        fn: Callable,
+        fn: Callable[..., Any],
         reduction: Any = "sum_over_batch_size",
         name: str | None = None,
         dtype: Any = None,

@@ -318,7 +318,7 @@ def circle(
     same = t[:, None] == other_t[None, :]
     different = ~same
     if remove_diagonal:
-        same = same & ~np.eye(*same.shape, dtype=bool)
+        same = same & (np.eye(*same.shape) == 0)
     pull = -gamma * ops.maximum(margin + far, 0.0) * (margin - far)
     push = gamma * ops.maximum(1 + margin - far, 0.0) * (1 - margin - far)
     return ops.softplus(_logsumexp(pull, same) + _logsumexp(push, different))

@@ -109,19 +109,15 @@ class Sum(Metric):
         return self._tensor(self.total.data)
 
 
-class Mean(Metric):
-    """The (weighted) mean of the values.
+class _Averaging(Metric):
+    """The base of means: a sum and a count."""
 
-    >>> tg.metrics.Mean()([1.0, 2.0, 6.0], sample_weight=[1, 1, 0])
-    Tensor(1.5)
-    """
-
-    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+    def __init__(self, name: str | None, dtype: Any = None) -> None:
         super().__init__(dtype, name)
         self.total = self.add_variable((), name="total")
         self.count = self.add_variable((), name="count")
 
-    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+    def _take_in(self, values: Any, sample_weight: Any) -> None:
         values, weights = samplewise(self.name, values, sample_weight, np.mean)
         self.total.data += values.sum()
         self.count.data += weights.sum()
@@ -130,11 +126,25 @@ class Mean(Metric):
         return self._tensor(self.total.data / (self.count.data or 1))
 
 
-class MeanMetricWrapper(Mean):
+class Mean(_Averaging):
+    """The (weighted) mean of the values.
+
+    >>> tg.metrics.Mean()([1.0, 2.0, 6.0], sample_weight=[1, 1, 0])
+    Tensor(1.5)
+    """
+
+    def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
+        super().__init__(name, dtype)
+
+    def update_state(self, values: Any, sample_weight: Any = None) -> None:
+        self._take_in(values, sample_weight)
+
+
+class MeanMetricWrapper(_Averaging):
     """The mean of ``fn(y_true, y_pred, **kwargs)``, a function that gives a value per sample."""
 
     def __init__(
-        self, fn: Callable, name: str | None = None, dtype: Any = None, **kwargs: Any
+        self, fn: Callable[..., Any], name: str | None = None, dtype: Any = None, **kwargs: Any
     ) -> None:
         super().__init__(name or getattr(fn, "name", None) or fn.__name__, dtype)
         self._fn = fn
@@ -143,7 +153,7 @@ class MeanMetricWrapper(Mean):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         with no_grad():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        super().update_state(values, sample_weight)
+        self._take_in(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), **self._fn_kwargs}
@@ -173,7 +183,7 @@ def arrays(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]
 
 
 def samplewise(
-    name: str, values: Any, sample_weight: Any, reduce: Callable
+    name: str, values: Any, sample_weight: Any, reduce: Callable[..., Any]
 ) -> tuple[np.ndarray, np.ndarray]:
     """A weighted value and a weight per sample, both of shape (N,)."""
     values = np.asarray(array(values), np.float64)

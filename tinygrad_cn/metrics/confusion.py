@@ -330,13 +330,16 @@ class AUC(Metric):
             roc = ratio(fp, fp + tn), ratio(tp, tp + fn)
             pr = ratio(tp, tp + fn), ratio(tp, tp + fp)
             x, y = roc if self.curve == "ROC" else pr
-            height = {"interpolation": lambda a, b: (a + b) / 2, "minoring": np.minimum}.get(
-                self.summation_method, np.maximum
-            )
-            areas = ((x[:-1] - x[1:]) * height(y[:-1], y[1:])).sum(axis=0)
+            areas = ((x[:-1] - x[1:]) * self._heights(y[:-1], y[1:])).sum(axis=0)
         if not self.multi_label:
             return self._tensor(areas)
         return self._tensor(np.average(areas, weights=self.label_weights))
+
+    def _heights(self, a: np.ndarray, b: np.ndarray) -> Any:
+        """The height of each strip between two thresholds."""
+        if self.summation_method == "interpolation":
+            return (a + b) / 2
+        return np.minimum(a, b) if self.summation_method == "minoring" else np.maximum(a, b)
 
     def get_config(self) -> dict[str, Any]:
         own = ("num_thresholds", "curve", "summation_method", "multi_label", "num_labels")

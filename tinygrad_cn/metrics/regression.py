@@ -11,7 +11,7 @@ import numpy as np
 from tinygrad_cn import losses
 from tinygrad_cn.op import wrap
 
-from .base import Mean, MeanMetricWrapper, Metric, array, arrays
+from .base import MeanMetricWrapper, Metric, array, arrays
 
 
 class MeanSquaredError(MeanMetricWrapper):
@@ -53,15 +53,16 @@ class LogCoshError(MeanMetricWrapper):
         super().__init__(losses.log_cosh, name, dtype)
 
 
-class RootMeanSquaredError(Mean):
+def _squared_error(y_true: Any, y_pred: Any) -> Any:
+    t, p = arrays("root_mean_squared_error", y_true, y_pred)
+    return wrap((t.astype(np.float64) - p) ** 2)
+
+
+class RootMeanSquaredError(MeanMetricWrapper):
     """sqrt(mean((t - p)^2))"""
 
     def __init__(self, name: str = "root_mean_squared_error", dtype: Any = None) -> None:
-        super().__init__(name, dtype)
-
-    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
-        t, p = arrays(self.name, y_true, y_pred)
-        super().update_state((t.astype(np.float64) - p) ** 2, sample_weight)
+        super().__init__(_squared_error, name, dtype)
 
     def result(self) -> Any:
         return self._tensor(math.sqrt(super().result().item()))
@@ -124,6 +125,7 @@ class R2Score(Metric):
             raise ValueError(f"[R2Score] Expected num_regressors >= 0, received {num_regressors}.")
         self.class_aggregation, self.num_regressors = class_aggregation, num_regressors
         self.num_samples = self.add_variable((), name="num_samples")
+        self._sums: list[Any] = []  # of t^2, t, (t - p)^2 and 1, each per column
 
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         t, p = (x.astype(np.float64) for x in arrays(self.name, y_true, y_pred))
@@ -131,21 +133,21 @@ class R2Score(Metric):
         weights = np.ones_like(t)
         if sample_weight is not None:
             weights = weights * array(sample_weight).reshape(len(t), -1)
-        if len(self._variables) == 1:
-            for name in ("squared_sum", "sum", "residual", "count"):
-                setattr(self, name, self.add_variable(t.shape[1:], name=name))
-        self.sum.data[...] += (weights * t).sum(axis=0)
-        self.squared_sum.data[...] += (weights * t * t).sum(axis=0)
-        self.residual.data[...] += (weights * (t - p) ** 2).sum(axis=0)
-        self.count.data[...] += weights.sum(axis=0)
+        names = ("squared_sum", "sum", "residual", "count")
+        if not self._sums:
+            self._sums = [self.add_variable(t.shape[1:], name=name) for name in names]
+        parts = (weights * t * t, weights * t, weights * (t - p) ** 2, weights)
+        for total, part in zip(self._sums, parts, strict=True):
+            total.data[...] += part.sum(axis=0)
         self.num_samples.data += t.size
 
     def result(self) -> Any:
-        if len(self._variables) == 1 or not self.count.data.any():
+        if not self._sums or not self._sums[3].data.any():
             return self._tensor(0.0)
-        total = self.squared_sum.data - self.sum.data**2 / self.count.data
+        squares, sums, residual, count = (v.data for v in self._sums)
+        total = squares - sums**2 / count
         with np.errstate(all="ignore"):
-            scores = 1 - self.residual.data / total
+            scores = 1 - residual / total
         scores = np.where(np.isinf(scores), 0.0, scores)
         score: Any = scores
         if self.class_aggregation == "uniform_average":

@@ -12,6 +12,23 @@ from .adaptive import Adadelta, Adagrad, RMSprop
 from .base import Optimizer
 from .sgd import SGD
 
+__all__ = [
+    "SGD",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "Adamax",
+    "Lion",
+    "Nadam",
+    "Optimizer",
+    "RMSprop",
+    "deserialize",
+    "get",
+    "schedules",
+    "serialize",
+]  # fmt: skip
+
 _CLASSES = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)
 registry.publish("optimizers", *_CLASSES)
 registry.publish("optimizers", **{c.__name__.lower(): c for c in _CLASSES})

@@ -21,6 +21,8 @@ from tinygrad_cn.op import Value, as_array, wrap
 from tinygrad_cn.schedules import LearningRateSchedule
 from tinygrad_cn.tensor import Variable
 
+Pairs = list[tuple[Any, np.ndarray]]  # variables and their gradients
+
 
 class Optimizer:
     """The base of all optimizers.
@@ -227,7 +229,9 @@ class Optimizer:
         if not pairs:
             return
         capture = mode.get().capture
-        if capture is not None and (self.gradient_accumulation_steps or self.ema_overwrite_frequency):
+        if capture is not None and (
+            self.gradient_accumulation_steps or self.ema_overwrite_frequency
+        ):
             capture.refuse_step(
                 f"{type(self).__name__} with gradient_accumulation_steps or ema_overwrite_frequency "
                 "does something else at every n-th step"
@@ -240,7 +244,7 @@ class Optimizer:
         self.prepare()
         self._iterations.data += 1
 
-    def _check(self, grads: Sequence[Any], variables: Sequence[Any] | None) -> list[tuple]:
+    def _check(self, grads: Sequence[Any], variables: Any) -> Pairs:
         """(variable, gradient array) of those that have one; errors before anything changes."""
         kind, grads = type(self).__name__, list(grads)
         if variables is None:
@@ -284,7 +288,7 @@ class Optimizer:
             )
         return pairs
 
-    def _apply(self, pairs: list[tuple[Variable, np.ndarray]]) -> None:
+    def _apply(self, pairs: Pairs) -> None:
         if self.loss_scale_factor is not None:
             pairs = [(v, kernels.multiply(g, 1 / self.loss_scale_factor)) for v, g in pairs]
         if self.gradient_accumulation_steps:
@@ -336,7 +340,7 @@ class Optimizer:
 
     # --- what is done to gradients and variables on the way ---------------------------------------
 
-    def _clip(self, pairs: list[tuple]) -> list[tuple]:
+    def _clip(self, pairs: Pairs) -> Pairs:
         if self.clipvalue is not None:
             limit = self.clipvalue
             return [(v, kernels.minimum(kernels.maximum(g, -limit), limit)) for v, g in pairs]
@@ -349,7 +353,7 @@ class Optimizer:
             return [(v, _shorten(g, total, self.global_clipnorm)) for v, g in pairs]
         return pairs
 
-    def _accumulate(self, pairs: list[tuple]) -> list[tuple]:
+    def _accumulate(self, pairs: Pairs) -> Pairs:
         """Nothing yet, or the mean of the gradients that have come together."""
         steps = self.gradient_accumulation_steps or 1
         sums = [(v, self._accumulators[self._index[id(v)]].data) for v, _ in pairs]

@@ -13,4 +13,11 @@ from tinygrad_cn.registry import (
 from .models import Saveable, load_checkpoint, load_model, save_checkpoint, save_model
 from .weights import load_weights, named_variables, save_weights
 
+__all__ = [
+    "CustomObjectScope", "Saveable", "custom_object_scope", "deserialize_keras_object",
+    "get_registered_name", "get_registered_object", "load_checkpoint", "load_model",
+    "load_weights", "named_variables", "register_keras_serializable", "save_checkpoint",
+    "save_model", "save_weights", "serialize_keras_object",
+]  # fmt: skip
+
 CustomObjectScope = custom_object_scope
