@@ -1,5 +1,5 @@
-"""Whole programs, run twice: with Keras 3 and with ``import tinygrad_cn as keras``. The same weights
-to begin with give the same summary counts, histories, weights and predictions."""
+"""Whole programs, run twice: with Keras 3 and with ``import tinygrad_cn as keras``. The same
+weights to begin with give the same summary counts, histories, weights and predictions."""
 
 from __future__ import annotations
 

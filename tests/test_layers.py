@@ -213,7 +213,7 @@ def test_embedding_index_out_of_range() -> None:
         layers.Embedding(3, 2)(np.array([[3]]))
 
 
-# --- layers that users write ------------------------------------------------------------------------
+# --- layers that users write ----------------------------------------------------------------------
 
 
 class Scale(layers.Layer):

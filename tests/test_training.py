@@ -1,4 +1,5 @@
-"""compile, fit, evaluate, predict: data of every kind, weights, names of logs, errors, interruption."""
+"""compile, fit, evaluate, predict: data of every kind, weights, names of logs, errors,
+interruption."""
 
 from __future__ import annotations
 
@@ -238,7 +239,7 @@ def test_masked_steps_do_not_count() -> None:
     assert mae == pytest.approx(abs(error).mean(), rel=1e-5)
 
 
-# --- names, logs, callbacks -------------------------------------------------------------------------
+# --- names, logs, callbacks -----------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

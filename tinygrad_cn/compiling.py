@@ -1,5 +1,5 @@
-"""What ``compile`` is told: a loss and metrics per output of the model, resolved at the first batch,
-when the outputs are known."""
+"""What ``compile`` is told: a loss and metrics per output of the model, resolved at the first
+batch, when the outputs are known."""
 
 from __future__ import annotations
 
@@ -86,8 +86,8 @@ class CompiledLoss:
             missing = [name for name in names if name not in given]
             if missing:
                 raise ValueError(
-                    f"[compile] Expected a loss (or None) for each output of {list(names)}, received none "
-                    f"for {missing}."
+                    f"[compile] Expected a loss (or None) for each output of {list(names)}, "
+                    f"received none for {missing}."
                 )
         self.given = per_output("loss", given, names)
         self.weights = [1.0 if w is None else w for w in per_output("loss_weights", weights, names)]

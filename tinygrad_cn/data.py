@@ -1,7 +1,7 @@
 """Data as ``fit``, ``evaluate`` and ``predict`` take it, cut into batches (x, y, sample_weight).
 
-Arrays (also pandas objects, Tensors, lists and dicts of them) are cut here; anything else that can be
-iterated over is taken to yield batches.
+Arrays (also pandas objects, Tensors, lists and dicts of them) are cut here; anything else that can
+be iterated over is taken to yield batches.
 """
 
 from __future__ import annotations
@@ -190,8 +190,8 @@ def batches(
     for name, value in (("y", y), ("sample_weight", sample_weight), ("batch_size", batch_size)):
         if value is not None:
             raise ValueError(
-                f"[{who}] x yields batches, which hold all there is. Expected {name}=None, received "
-                f"{name} of {type(value).__name__}."
+                f"[{who}] x yields batches, which hold all there is. Expected {name}=None, "
+                f"received {name} of {type(value).__name__}."
             )
     mix = bool(shuffle) and isinstance(x, PyDataset)
     return IterableBatches(x, steps, class_weight, dtype, who, mix)
@@ -278,7 +278,8 @@ def check_lengths(who: str, *parts: Any) -> int:
     if len({n for _, n in found}) > 1:
         listed = ", ".join([f"{name}: {n}" for name, n in found])
         raise ValueError(
-            f"[{who}] The numbers of samples differ. Expected the same everywhere, received {listed}."
+            f"[{who}] The numbers of samples differ. Expected the same everywhere, received "
+            f"{listed}."
         )
     return found[0][1]
 
@@ -295,8 +296,8 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], who: str) -> np.n
     """The weight of each sample, by its class: an integer, or the largest of a row."""
     if not isinstance(y, np.ndarray) or y.ndim > 2:
         raise ValueError(
-            f"[{who}] class_weight needs one output of class numbers or rows. Expected y (N,), (N, 1) "
-            f"or (N, C), received {_shapes(y)}."
+            f"[{who}] class_weight needs one output of class numbers or rows. Expected y (N,), "
+            f"(N, 1) or (N, C), received {_shapes(y)}."
         )
     if y.ndim == 2:
         y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]

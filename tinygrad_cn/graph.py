@@ -1,4 +1,5 @@
-"""Graph: the layers between symbolic inputs and symbolic outputs, in an order in which they can run."""
+"""Graph: the layers between symbolic inputs and symbolic outputs, in an order in which they can
+run."""
 
 from __future__ import annotations
 
@@ -31,15 +32,16 @@ class Graph:
         for one in names:
             if names.count(one) > 1:
                 raise ValueError(
-                    f"[{name}] Expected unique names of layers, received {names.count(one)} named {one!r}."
+                    f"[{name}] Expected unique names of layers, received {names.count(one)} named "
+                    f"{one!r}."
                 )
         self._make_plan()
 
     # --- drawing ----------------------------------------------------------------------------------
 
     def _trace(self) -> tuple[list[Call], dict[int, int]]:
-        """The calls that lead from the inputs to the outputs, each after those it needs; and the order
-        in which their layers were met, walking back from the outputs."""
+        """The calls that lead from the inputs to the outputs, each after those it needs; and the
+        order in which their layers were met, walking back from the outputs."""
         given = {id(x) for x in self.input_list}
         done: dict[int, Call] = {}
         met: dict[int, int] = {}
@@ -57,8 +59,8 @@ class Graph:
                     continue
                 if call is None or not call.inputs:
                     raise ValueError(
-                        f"[{self.name}] An output depends on {tensor!r}, which is not among the inputs. "
-                        f"Expected Model(inputs=[..., it], outputs=...)."
+                        f"[{self.name}] An output depends on {tensor!r}, which is not among the "
+                        f"inputs. Expected Model(inputs=[..., it], outputs=...)."
                     )
                 stack.append((tensor, True))
                 stack.extend([(x, False) for x in reversed(call.inputs)])
@@ -135,14 +137,15 @@ class Graph:
         given = tree.flatten(inputs)
         if len(given) != len(wanted):
             raise ValueError(
-                f"[{self.name}] Expected {len(wanted)} inputs ({[x.name for x in wanted]}), received "
-                f"{len(given)}."
+                f"[{self.name}] Expected {len(wanted)} inputs ({[x.name for x in wanted]}), "
+                f"received {len(given)}."
             )
         return [fit_input(x, to, self.name) for x, to in zip(given, wanted, strict=True)]
 
 
 def fit_input(x: Any, to: SymbolicTensor, model: str) -> Any:
-    """x in the dtype of an input, with a last axis of length 1 more or less if that makes it fit."""
+    """x in the dtype of an input, with a last axis of length 1 more or less if that makes it
+    fit."""
     shape = to.shape
     if x.ndim != len(shape):
         if x.ndim == len(shape) - 1 and shape[-1] == 1:
@@ -167,8 +170,8 @@ def _symbolic(model: str, what: str, structure: Any) -> list[Any]:
     for leaf in leaves:
         if not isinstance(leaf, SymbolicTensor):
             raise ValueError(
-                f"[{model}] Expected {what} to be symbolic tensors, as Input() and layers called on "
-                f"them give; received {type(leaf).__name__} {leaf!r:.60}."
+                f"[{model}] Expected {what} to be symbolic tensors, as Input() and layers called "
+                f"on them give; received {type(leaf).__name__} {leaf!r:.60}."
             )
     if not leaves:
         raise ValueError(f"[{model}] Expected at least one tensor in {what}, received none.")

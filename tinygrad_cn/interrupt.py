@@ -1,4 +1,5 @@
-"""Ctrl-C between steps: the first one waits for the step to end, so that no model is half updated."""
+"""Ctrl-C between steps: the first one waits for the step to end, so that no model is half
+updated."""
 
 from __future__ import annotations
 
@@ -8,9 +9,9 @@ from typing import Any
 
 
 class Deferred:
-    """Inside ``with Deferred() as interrupt``, Ctrl-C takes effect at the next ``interrupt.check()``;
-    pressed twice, at once. Does nothing outside the main thread, or where a program handles SIGINT
-    itself."""
+    """Inside ``with Deferred() as interrupt``, Ctrl-C takes effect at the next
+    ``interrupt.check()``; pressed twice, at once. Does nothing outside the main thread, or where a
+    program handles SIGINT itself."""
 
     def __init__(self) -> None:
         self.pending = False

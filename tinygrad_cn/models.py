@@ -1,7 +1,7 @@
 """Models: layers that can be trained, summarised and saved.
 
-``Sequential`` is a chain; ``Model(inputs, outputs)`` is any graph of layers; a subclass of ``Model``
-with a method ``call`` is whatever that computes.
+``Sequential`` is a chain; ``Model(inputs, outputs)`` is any graph of layers; a subclass of
+``Model`` with a method ``call`` is whatever that computes.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ class Model(Trainer, Saveable, Layer):
         outputs: what layers, called on these, gave; several in a list or dict.
         name: a name.
 
-    A subclass needs no inputs and outputs: it makes layers in ``__init__`` and uses them in ``call``.
+    A subclass needs no inputs and outputs: it makes layers in ``__init__`` and uses them in
+    ``call``.
 
     >>> x = tg.Input((2,))
     >>> model = tg.Model(x, tg.layers.Dense(1, kernel_initializer="ones")(x))
@@ -75,7 +76,8 @@ class Model(Trainer, Saveable, Layer):
             self._output_shape = tree.map_structure(lambda y: y.shape, outputs)
 
     def _build(self, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """A subclass is built by its first call; only one that has its own build() hears of shapes."""
+        """A subclass is built by its first call; only one that has its own build() hears of
+        shapes."""
         if type(self).build is not Model.build:
             super()._build(args, kwargs)
         elif is_symbolic([args, kwargs]):
@@ -155,8 +157,8 @@ class Model(Trainer, Saveable, Layer):
     def _drawn(self, what: str) -> Graph:
         if self._graph is None:
             raise AttributeError(
-                f"[{self.name}] Only functional models, and Sequential ones that know their input, have "
-                f"{what}."
+                f"[{self.name}] Only functional models, and Sequential ones that know their "
+                f"input, have {what}."
             )
         return self._graph
 
@@ -231,8 +233,8 @@ class Sequential(Model):
     """Layers one after the other.
 
     Args:
-        layers: a list of them; the first may be ``Input(shape)``. Without that, the weights are made
-            when the first data come.
+        layers: a list of them; the first may be ``Input(shape)``. Without that, the weights are
+            made when the first data come.
         trainable: whether training changes the weights.
         name: a name.
 
@@ -381,7 +383,8 @@ class Sequential(Model):
 
 
 def _input_shape_of(layer: Any) -> tuple[Any, ...] | None:
-    """The shape that a first layer's argument input_shape or input_dim, or a model's own input, tells."""
+    """The shape that a first layer's argument input_shape or input_dim, or a model's own input,
+    tells."""
     if layer._input_shape_given is not None:
         return (None, *layer._input_shape_given)
     graph = getattr(layer, "_graph", None)

@@ -93,7 +93,8 @@ class Progress:
             )
             words = self._words(logs)
             print(
-                f"{self.done}/{self.done} - {seconds:.0f}s - {pace}/step{' - ' if words else ''}{words}",
+                f"{self.done}/{self.done} - {seconds:.0f}s - "
+                f"{pace}/step{' - ' if words else ''}{words}",
                 flush=True,
             )
 

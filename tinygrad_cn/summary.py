@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import unicodedata
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import Any
 
 from . import tree
@@ -78,11 +79,10 @@ def table(
 
 def bytes_in_words(n: float) -> str:
     """A number of bytes in a unit that fits."""
-    for unit in ("B", "KB", "MB", "GB"):
-        if n < 1024:
-            break
-        n /= 1024
-    return f"{n:.2f} {unit}"
+    units = ["B", "KB", "MB", "GB"]
+    while n >= 1024 and len(units) > 1:
+        n, units = n / 1024, units[1:]
+    return f"{n:.2f} {units[0]}"
 
 
 def shape_in_words(structure: Any) -> str:
@@ -151,7 +151,7 @@ def print_summary(
             raise ValueError(
                 f"[summary] Expected {len(header)} positions for {header}, received {positions!r}."
             )
-        share = [b - a for a, b in zip(cuts, cuts[1:], strict=False)]
+        share = [b - a for a, b in pairwise(cuts)]
     rows = rows_of(model, {"connected": not chain, "trainable": show_trainable}, 0, expand_nested)
     rows = _in_range(model, rows, layer_range)
     total = line_length or (78 if chain else 98)

@@ -1,4 +1,5 @@
-"""Training: ``fit``, ``evaluate`` and ``predict``: passes over data, with callbacks and progress."""
+"""Training: ``fit``, ``evaluate`` and ``predict``: passes over data, with callbacks and
+progress."""
 
 from __future__ import annotations
 
@@ -43,13 +44,15 @@ class Trainer(Stepper):
         """Train.
 
         Args:
-            x, y: arrays, lists or dicts of them; or x yields batches (x, y) or (x, y, sample_weight).
+            x, y: arrays, lists or dicts of them; or x yields batches (x, y) or (x, y,
+                sample_weight).
             batch_size: samples per step; 32 when None.
             epochs: the index of the epoch to stop before: passes over the data, from initial_epoch.
-            verbose: 0 silent, 1 a bar, 2 a line per epoch; "auto" is 1 in a terminal and 2 elsewhere.
+            verbose: 0 silent, 1 a bar, 2 a line per epoch; "auto" is 1 in a terminal and 2
+                elsewhere.
             callbacks: objects that are told of what happens.
-            validation_split: this part of the samples, the last ones before shuffling, is not trained
-                on, but evaluated after each epoch.
+            validation_split: this part of the samples, the last ones before shuffling, is not
+                trained on, but evaluated after each epoch.
             validation_data: (x, y) or (x, y, sample_weight) to evaluate instead.
             shuffle: draw a new order of the samples for each epoch.
             class_weight: {class: weight of its samples}.
@@ -141,7 +144,8 @@ class Trainer(Stepper):
         return own or (self.get_metrics_result() if bar.done else {})
 
     def _no_data(self, first: bool) -> None:
-        said = "[fit] The data ended before the first batch of an epoch. Expected a source that can be "
+        said = "[fit] The data ended before the first batch of an epoch. Expected a source that "
+        "can be "
         said += "iterated over in every epoch, or steps_per_epoch with an endless one."
         if first:
             raise ValueError(said)

@@ -1,7 +1,7 @@
 """Steps of training: ``compile``, and what is done with a batch.
 
-A step is one function of tensors (:meth:`Stepper.forward_backward`): outputs, loss and gradients of a
-batch. All that reads values in Python (metrics, logs) is around it.
+A step is one function of tensors (:meth:`Stepper.forward_backward`): outputs, loss and gradients
+of a batch. All that reads values in Python (metrics, logs) is around it.
 """
 
 from __future__ import annotations
@@ -197,7 +197,8 @@ class Stepper:
     def forward_backward(
         self, x: Any, y: Any, sample_weight: Any
     ) -> tuple[Any, list[Any], Any, list[Any]]:
-        """A batch's loss, the losses of its outputs, the outputs, and the gradients of the trainable
+        """A batch's loss, the losses of its outputs, the outputs, and the gradients of the
+        trainable
         variables: a function of tensors."""
         compiled = self._needs_compile("fit")
         y_pred = self(x, training=True)
@@ -260,8 +261,8 @@ class Stepper:
             total = term if total is None else total + term
         if total is None:
             raise ValueError(
-                f"[fit] There is nothing to make small. Expected loss= in compile() of {self.name!r}, or "
-                "add_loss() in a layer."
+                f"[fit] There is nothing to make small. Expected loss= in compile() of "
+                f"{self.name!r}, or add_loss() in a layer."
             )
         return total, terms if len(loss.log_names) else []
 
@@ -304,7 +305,8 @@ class Stepper:
         return given
 
     def learn(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any, list[Any]]:
-        """One update of the weights. Returns loss, losses of the outputs, outputs, and their masks."""
+        """One update of the weights. Returns loss, losses of the outputs, outputs, and their
+        masks."""
         loss, terms, y_pred, grads = self.forward_backward(x, y, sample_weight)
         compiled = self._needs_compile("fit")
         if grads:
@@ -322,7 +324,8 @@ class Stepper:
         return self(x, training=False)
 
     def _run(self, kind: str, *batch: Any) -> Any:
-        """``learn``, ``look`` or ``infer`` on a batch: captured once, then replayed, if that may be."""
+        """``learn``, ``look`` or ``infer`` on a batch: captured once, then replayed, if that may
+        be."""
         compiled = self._compiled
         how: Any = "auto"
         ready = self.built
@@ -378,14 +381,15 @@ class Stepper:
                 if array is not None and array.dtype.kind == "f" and not np.isfinite(array).all():
                     row = int(np.argwhere(~np.isfinite(array))[0][0])
                     return (
-                        f"[fit] The loss is {value}, because {name} holds NaN or infinity (first in row "
-                        f"{row} of the batch). Expected finite numbers."
+                        f"[fit] The loss is {value}, because {name} holds NaN or infinity (first "
+                        f"in row {row} of the batch). Expected finite numbers."
                     )
         bad = [v.path for v in self.trainable_weights if not np.isfinite(v.data).all()]
         blame = f" The weights {bad[:3]} are not finite any more." if bad else ""
         return (
-            f"[fit] The loss became {value}, though the data are finite.{blame} A smaller learning rate, "
-            "clipnorm= in the optimizer, or from_logits=True in the loss may help; TerminateOnNaN() stops."
+            f"[fit] The loss became {value}, though the data are finite.{blame} A smaller "
+            f"learning rate, clipnorm= in the optimizer, or from_logits=True in the loss may help; "
+            "TerminateOnNaN() stops."
         )
 
     def train_step(self, data_: Any) -> dict[str, Any]:

@@ -129,7 +129,8 @@ def pad_sequences(
             continue
         if row.shape[1:] != inner:
             raise ValueError(
-                f"[pad_sequences] Expected steps of shape {inner} everywhere, received {row.shape[1:]}."
+                f"[pad_sequences] Expected steps of shape {inner} everywhere, received "
+                f"{row.shape[1:]}."
             )
         kept = row[-n:] if truncating == "pre" else row[:n]
         if padding == "pre":

@@ -124,8 +124,8 @@ class PReLU(Elementwise):
         shape = [1 if i in shared else n for i, n in enumerate(input_shape)][1:]
         if None in shape:
             raise ValueError(
-                f"[{self.name}] Expected known lengths, or shared_axes where they are not, received an "
-                f"input of shape {input_shape}."
+                f"[{self.name}] Expected known lengths, or shared_axes where they are not, "
+                f"received an input of shape {input_shape}."
             )
         self.alpha = self.add_weight(
             tuple(shape), self.alpha_initializer, regularizer=self.alpha_regularizer, name="alpha"

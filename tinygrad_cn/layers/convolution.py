@@ -105,8 +105,8 @@ class BaseConv(Layer):
         axis = -1 if self.data_format == "channels_last" else 1
         if input_shape[axis] is None:
             raise ValueError(
-                f"[{self.name}] Expected the number of channels (axis {axis}) to be known, received "
-                f"an input of shape {input_shape}."
+                f"[{self.name}] Expected the number of channels (axis {axis}) to be known, "
+                f"received an input of shape {input_shape}."
             )
         n = int(input_shape[axis])
         if n % self.groups:
@@ -211,8 +211,8 @@ class Conv2D(BaseConv):
     Args:
         filters: how many kernels, which is the number of output channels.
         kernel_size, strides, dilation_rate: one integer, or (height, width).
-        padding: "valid" (none) or "same" (the output has ceil(H / s) rows; the odd pixel is added at
-            the end).
+        padding: "valid" (none) or "same" (the output has ceil(H / s) rows; the odd pixel is added
+            at the end).
         data_format: "channels_last" (N, H, W, C) or "channels_first" (N, C, H, W).
         groups: the channels are split into so many parts that do not see each other.
         activation, use_bias, ...: as in Dense.
@@ -261,9 +261,10 @@ class DepthwiseConv2D(BaseConv):
     def __init__(
         self, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid",
         depth_multiplier: int = 1, data_format: str | None = None, dilation_rate: Any = (1, 1),
-        activation: Any = None, use_bias: bool = True, depthwise_initializer: Any = "glorot_uniform",
-        bias_initializer: Any = "zeros", depthwise_regularizer: Any = None,
-        bias_regularizer: Any = None, activity_regularizer: Any = None,
+        activation: Any = None, use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
+        depthwise_regularizer: Any = None, bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
         depthwise_constraint: Any = None, bias_constraint: Any = None, **kwargs: Any,
     ) -> None:  # fmt: skip
         super().__init__(
@@ -314,7 +315,8 @@ class SeparableConv2D(BaseConv):
     def __init__(
         self, filters: int, kernel_size: Any, strides: Any = (1, 1), padding: str = "valid",
         data_format: str | None = None, dilation_rate: Any = (1, 1), depth_multiplier: int = 1,
-        activation: Any = None, use_bias: bool = True, depthwise_initializer: Any = "glorot_uniform",
+        activation: Any = None, use_bias: bool = True,
+        depthwise_initializer: Any = "glorot_uniform",
         pointwise_initializer: Any = "glorot_uniform", bias_initializer: Any = "zeros",
         depthwise_regularizer: Any = None, pointwise_regularizer: Any = None,
         bias_regularizer: Any = None, activity_regularizer: Any = None,

@@ -82,7 +82,8 @@ class InputLayer(Layer):
         for n in batch_shape:
             if n is not None and (not isinstance(n, (int, np.integer)) or n < 0):
                 raise ValueError(
-                    f"[{self.name}] Expected a shape of integers and None, received {batch_shape!r}."
+                    f"[{self.name}] Expected a shape of integers and None, received "
+                    f"{batch_shape!r}."
                 )
         self.batch_shape = tuple(batch_shape)
         self._dtype = standard_dtype(dtype)
@@ -206,8 +207,8 @@ def last_axis(layer: str, shape: Any) -> int:
     """The length of the last axis, which must be known."""
     if not shape or shape[-1] is None:
         raise ValueError(
-            f"[{layer}] The length of the last axis decides the shape of the weights. Expected it to "
-            f"be known, received an input of shape {shape}."
+            f"[{layer}] The length of the last axis decides the shape of the weights. Expected it "
+            f"to be known, received an input of shape {shape}."
         )
     return int(shape[-1])
 
@@ -370,8 +371,8 @@ class Lambda(Layer):
 
     Args:
         function: of a tensor (and, by name, of ``mask`` or ``training`` if it takes them).
-        output_shape: the shape of one sample of the output, or a function of the input's shape; found
-            by trying when None.
+        output_shape: the shape of one sample of the output, or a function of the input's shape;
+            found by trying when None.
         mask: the mask of the output, or a function of (inputs, mask).
         arguments: a dict of further arguments.
 

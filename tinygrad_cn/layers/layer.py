@@ -43,7 +43,7 @@ def with_mask(x: Any, mask: Any) -> Any:
     if mask is None and type(x) is not Masked:
         return x
     out = object.__new__(Tensor if mask is None else Masked)
-    out.data, out.node, out.version = x.data, x.node, x.version
+    out.data, out.node = x.data, x.node
     if isinstance(out, Masked):
         out.mask = mask
     return out
@@ -175,7 +175,8 @@ class Layer(Module):
     # --- calling ----------------------------------------------------------------------------------
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
-        """``call``, with all that belongs to it: weights made, inputs converted, masks passed on."""
+        """``call``, with all that belongs to it: weights made, inputs converted, masks passed
+        on."""
         if "_dtype" not in self.__dict__:
             raise RuntimeError(
                 f"[{type(self).__name__}] Expected super().__init__() at the start of __init__."

@@ -12,8 +12,8 @@ from .layer import Layer
 
 
 class Merge(Layer):
-    """What elementwise merging layers share: a list of inputs whose shapes broadcast; inputs of fewer
-    axes get axes of length 1 after the batch axis."""
+    """What elementwise merging layers share: a list of inputs whose shapes broadcast; inputs of
+    fewer axes get axes of length 1 after the batch axis."""
 
     supports_masking = True
     least = 2
@@ -60,8 +60,8 @@ class Merge(Layer):
             told = {length for length in lengths if length not in (1, None)}
             if len(told) > 1:
                 raise ValueError(
-                    f"[{self.name}] The shapes do not broadcast. Expected equal lengths or 1, received "
-                    f"{[tuple(s) for s in input_shape]}."
+                    f"[{self.name}] The shapes do not broadcast. Expected equal lengths or 1, "
+                    f"received {[tuple(s) for s in input_shape]}."
                 )
             merged.append(told.pop() if told else None if None in lengths else 1)
         return tuple(merged)
@@ -215,14 +215,15 @@ class Concatenate(Layer):
         ndim = len(shapes[0])
         if not -ndim <= self.axis < ndim or {len(s) for s in shapes} != {ndim}:
             raise ValueError(
-                f"[{self.name}] Expected inputs with equally many axes, axis={self.axis} among them, "
-                f"received {shapes}."
+                f"[{self.name}] Expected inputs with equally many axes, axis={self.axis} among "
+                f"them, received {shapes}."
             )
         axis = self.axis % ndim
         for i in range(ndim):
             if i != axis and len({s[i] for s in shapes} - {None}) > 1:
                 raise ValueError(
-                    f"[{self.name}] Expected shapes that differ in axis {axis} only, received {shapes}."
+                    f"[{self.name}] Expected shapes that differ in axis {axis} only, received "
+                    f"{shapes}."
                 )
         lengths = [s[axis] for s in shapes]
         total = None if None in lengths else sum(lengths)
@@ -238,8 +239,8 @@ class Dot(Layer):
         normalize: divide by the lengths along these axes before: the cosine of the angle.
 
     Input shape: a list of two shapes.
-    Output shape: the axes of the first but the summed one, then those of the second but batch and the
-        summed one; (N, 1) for two matrices.
+    Output shape: the axes of the first but the summed one, then those of the second but batch and
+        the summed one; (N, 1) for two matrices.
 
     >>> tg.layers.Dot(1)([tg.tensor([[1.0, 2.0]]), tg.tensor([[3.0, 4.0]])])
     Tensor([[11.]])
@@ -268,7 +269,8 @@ class Dot(Layer):
         n, m = shapes[0][a], shapes[1][b]
         if None not in (n, m) and n != m:
             raise ValueError(
-                f"[{self.name}] Expected equal lengths of the axes {axes}, received shapes {shapes}."
+                f"[{self.name}] Expected equal lengths of the axes {axes}, received shapes "
+                f"{shapes}."
             )
         return a, b
 

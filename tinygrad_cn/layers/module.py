@@ -35,7 +35,8 @@ def standard_dtype(dtype: Any) -> np.dtype:
     name = str(getattr(dtype, "name", dtype)) if dtype is not None else "float32"
     if name not in ("float32", "float64", "int32", "int64", "uint8", "bool"):
         raise ValueError(
-            f"[dtype] Layers compute in float32 or float64. Expected one of these, received {dtype!r}."
+            f"[dtype] Layers compute in float32 or float64. Expected one of these, received "
+            f"{dtype!r}."
         )
     return np.dtype(name)
 

@@ -16,8 +16,8 @@ _published: dict[str, Op] = {}
 
 
 class Operation(Layer):
-    """An op of ``tinygrad_cn.ops`` with its settings: what ``x + 1`` or ``ops.relu(x)`` becomes when x
-    is a symbolic tensor.
+    """An op of ``tinygrad_cn.ops`` with its settings: what ``x + 1`` or ``ops.relu(x)`` becomes
+    when x is a symbolic tensor.
 
     Args:
         op: the op, or its name.
@@ -72,7 +72,8 @@ def _all_ops(kind: type) -> list[type]:
 
 
 def _write(value: Any) -> Any:
-    """A setting as JSON can hold it; what indices and dtypes are made of gets a key that says so."""
+    """A setting as JSON can hold it; what indices and dtypes are made of gets a key that says
+    so."""
     if isinstance(value, tuple):
         return [_write(item) for item in value]
     if isinstance(value, slice):

@@ -50,8 +50,8 @@ class Pooling(Layer):
 
 
 class MaxPooling2D(Pooling):
-    """The largest value in each window of an image, channel by channel; its gradient goes to the first
-    place that has it.
+    """The largest value in each window of an image, channel by channel; its gradient goes to the
+    first place that has it.
 
     Args:
         pool_size: the window: one integer, or (height, width).

@@ -16,7 +16,8 @@ from .layer import Layer
 
 
 class DropoutOp(Op):
-    """y = x m / (1 - rate), m random: 0 with probability ``rate``, else 1;  gx = g m / (1 - rate)."""
+    """y = x m / (1 - rate), m random: 0 with probability ``rate``, else 1;
+    gx = g m / (1 - rate)."""
 
     extra = ("mask",)
 
@@ -31,8 +32,8 @@ dropout = DropoutOp()
 
 
 class Random(Layer):
-    """What layers that draw share: a generator of their own if a seed is given, else the default one,
-    which ``tg.random.seed`` and ``utils.set_random_seed`` start."""
+    """What layers that draw share: a generator of their own if a seed is given, else the default
+    one, which ``tg.random.seed`` and ``utils.set_random_seed`` start."""
 
     supports_masking = True
 
@@ -64,8 +65,8 @@ class Dropout(Random):
 
     Args:
         rate: the probability.
-        noise_shape: the shape of the random mask, 1 where an axis shares it, None where it is that of
-            the input.
+        noise_shape: the shape of the random mask, 1 where an axis shares it, None where it is that
+            of the input.
         seed: for a generator of the layer's own.
 
     Input shape: any.
