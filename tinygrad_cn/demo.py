@@ -181,7 +181,7 @@ def _draw_doubtful(figure: Any, x: np.ndarray, y: np.ndarray, probability: np.nd
     """Twelve digits, those with the least probability for the truth first."""
     of_truth = probability[np.arange(len(y)), y]
     wrong = int((probability.argmax(axis=-1) != y).sum())
-    figure.suptitle(plots.label(f"认错 {wrong} 个", f"{wrong} misread, then the most doubtful"))
+    figure.suptitle(plots.label(f"认错 {wrong} 个 ·", f"{wrong} misread, then the most doubtful"))
     for axes, i in zip(figure.subplots(3, 4).flat, np.argsort(of_truth), strict=False):
         read = int(probability[i].argmax())
         axes.imshow(x[i, ..., 0], cmap="gray_r", vmin=0, vmax=1)
