@@ -106,8 +106,9 @@ class R2Score(Metric):
         num_regressors: if given, the score is adjusted for so many inputs:
             1 - (1 - R2) (n - 1) / (n - num_regressors - 1).
 
-    >>> tg.metrics.R2Score()([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]])
-    Tensor(0.57142854)
+    >>> score = tg.metrics.R2Score()
+    >>> round(score([[1.0], [4.0], [3.0]], [[2.0], [4.0], [4.0]]).item(), 4)
+    0.5714
     """
 
     def __init__(

@@ -24,7 +24,7 @@ class Adam(Optimizer):
 
     >>> w = tg.Variable([1.0])
     >>> _ = tg.optimizers.Adam(0.1).apply_gradients([(tg.tensor([2.0]), w)])
-    >>> w.numpy()
+    >>> w.numpy().round(5)
     array([0.9], dtype=float32)
     """
 

@@ -11,7 +11,8 @@ from tinygrad_cn.registry import (
 )  # fmt: skip
 
 from .models import Saveable, load_checkpoint, load_model, save_checkpoint, save_model
-from .weights import load_weights, named_variables, save_weights
+from .names import named_variables
+from .weights import load_weights, save_weights
 
 __all__ = [
     "CustomObjectScope", "Saveable", "custom_object_scope", "deserialize_keras_object",

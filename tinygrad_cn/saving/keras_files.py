@@ -20,7 +20,8 @@ import numpy as np
 
 from tinygrad_cn import registry
 
-from . import models, weights
+from .building import build
+from .names import children
 
 # Keras's sublayers in the order of our weights; those of no weights are left out.
 PARTS = (
@@ -45,7 +46,7 @@ def load_model(path: Any, custom_objects: Any, compile: bool) -> Any:
     told = config.get("compile_config") if isinstance(config, dict) else None
     with _open(io.BytesIO(data), path) as file:
         n = sum(array.size for array in _all(file))
-        model = models.build(translate(config), custom_objects, n)
+        model = build(translate(config), custom_objects, n)
         _assign(model, file)
         if compile and told:
             wanted = {k: told[k] for k in COMPILE if told.get(k) is not None}
@@ -116,7 +117,7 @@ def _known_arguments(entry: dict[str, Any], inner: dict[str, Any]) -> dict[str, 
     known = set()
     for base in found.__mro__:
         if base is not object:
-            known |= set(inspect.signature(base.__init__).parameters)
+            known |= set(inspect.signature(vars(base).get("__init__", len)).parameters)
     extra = {key: value for key, value in inner.items() if key not in known}
     wanted = {k: v for k, v in extra.items() if v and k != "zero_output_for_mask"}
     if wanted:
@@ -207,14 +208,14 @@ def _of_layer(group: Any) -> list[np.ndarray]:
 
 def _groups(module: Any, group: Any) -> Iterator[tuple[Any, Any]]:
     """Pairs of a layer without layers of its own that Keras would know, and its group."""
-    children = weights._children(module)
+    inner = children(module)
     container = getattr(module, "_graph", None) is not None or hasattr(module, "_layers")
     if not (container or hasattr(module, "compile_from_config")):
         yield module, group
         return
     inside = _get(group, "layers") if container else group
     counts: dict[tuple[Any, str], int] = {}
-    for place, child in children:
+    for place, child in inner:
         where, _, number = place.partition(".")
         name = registry.snake_case(type(child).__name__) if container or number else where
         name = "functional" if name == "model" else name
