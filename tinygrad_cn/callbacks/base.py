@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from tinygrad_cn import plots
+
 MARKS = (
     "epoch_begin", "epoch_end", "train_begin", "train_end", "test_begin", "test_end",
     "predict_begin", "predict_end", "train_batch_begin", "train_batch_end", "test_batch_begin",
@@ -208,9 +210,7 @@ class History(Callback):
         Returns:
             The figure.
         """
-        from tinygrad_cn.plots import draw_history
-
-        return draw_history(self.history, self.epoch, path, title, show)
+        return plots.draw_history(self.history, self.epoch, path, title, show)
 
 
 class LambdaCallback(Callback):

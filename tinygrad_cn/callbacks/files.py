@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from tinygrad_cn import saving
+
 from .base import Callback
 from .events import EventFile
 
@@ -90,8 +92,6 @@ class BackupAndRestore(Callback):
         self.previous = self.backup_dir / "previous.safetensors"
 
     def on_train_begin(self, logs: Any = None) -> None:
-        from tinygrad_cn import saving
-
         for path in (self.latest, self.previous):
             if path.exists():
                 note = saving.load_checkpoint(self.model, path)
@@ -99,8 +99,6 @@ class BackupAndRestore(Callback):
                 return
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
-        from tinygrad_cn import saving
-
         self.backup_dir.mkdir(parents=True, exist_ok=True)
         if self.double_checkpoint and self.latest.exists():
             os.replace(self.latest, self.previous)
