@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import hypothesis.extra.numpy as hnp
 import numpy as np
 import pytest
@@ -362,6 +364,18 @@ def test_promotion_is_numpys(name):
                 assert ops.concat([x, y]).dtype == np.concatenate([x, y]).dtype
             else:
                 assert getattr(ops, name)(x, y).dtype == getattr(np, name)(x, y).dtype, (a, b)
+
+
+def test_promotion_table_of_the_documents():
+    page = (Path(__file__).parents[1] / "docs" / "tensors.md").read_text(encoding="utf-8")
+    rows = [[cell.strip(" *") for cell in line.split("|")[1:-1]] for line in page.splitlines()
+            if line.startswith("| **")]  # fmt: skip
+    kinds = [row[0] for row in rows]
+    assert kinds == ["bool", "int32", "int64", "float16", "float32", "float64"]
+    for kind, *results in rows:
+        x = tg.Tensor(np.ones(2, kind))
+        found = [(x + np.ones(2, other)).dtype for other in kinds] + [(x + 1).dtype, (x + 1.0).dtype]
+        assert [str(dtype) for dtype in found] == results
 
 
 @pytest.mark.parametrize("dtype", DTYPES, ids=str)

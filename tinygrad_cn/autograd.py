@@ -15,7 +15,7 @@ import numpy as np
 
 from . import kernels
 from .mode import mode, set_mode
-from .op import Identity, Node, Output, Value, wrap
+from .op import Identity, Node, Output, Value, wrap, written
 
 _identity = Identity()
 
@@ -66,6 +66,8 @@ def _send(node: Node, g: Any, order: dict[Node, None], arrived: dict[Node, Any])
         if node.op.many:
             kinds = zip(g, node.shape, node.dtype, strict=True)
             g = tuple([wrap(np.zeros(*kind)) if x is None else x for x, *kind in kinds])
+        if node.stamp != written(node.saved):
+            raise RuntimeError(f"[backward] An input of {node} was written to after it was used.")
         use = _pull_back_reference if node.op.vjp is None else node.op.pull_back
         for parent, need, gx in zip(node.parents, needs, use(node, g, needs), strict=True):
             if need and gx is not None:

@@ -31,7 +31,7 @@ class Node:
     hooks: tuple[Callable, ...] = ()  # each may replace the gradient that arrives here
     settings: dict[str, Any]
     saved: tuple | None = ()  # what op.rule names; None once the graph is freed
-    stamp = 0  # the saved inputs' versions, summed: has one been overwritten since?
+    stamp = 0  # how often what is saved had been written to: has it been since?
     scope = ""  # the layer that was being called
     _where: Any = None
 
@@ -60,13 +60,26 @@ class Output(Node):
     index = 0
 
 
+# How often memory was written to in place, by the id of the array that owns it. What a node has saved
+# is alive, so its id is its own; a count that a dead array left behind does no harm.
+_writes: dict[int, int] = {}
+
+
 class Value:
     """What the engine knows of a Tensor: its array, and its node (None: a constant)."""
 
-    __slots__ = ("__weakref__", "data", "node", "version")
+    __slots__ = ("__weakref__", "data", "node")
     data: np.ndarray
     node: Node | None
-    version: int  # counts writes in place
+
+    @property
+    def version(self) -> int:
+        """Counts writes in place, through this Tensor or any that shares its memory."""
+        return _writes.get(id(_owner(self.data)), 0)
+
+    @version.setter
+    def version(self, count: int) -> None:
+        _writes[id(_owner(self.data))] = count
 
 
 class Placeholder:
@@ -211,24 +224,22 @@ class Op:
         saved: list[Any] = []
         for kind, which in self.rule:
             if kind == "input":
-                x = args[which]
-                if isinstance(x, Value):
-                    node.stamp += x.version
-                saved.append(x)
+                saved.append(args[which])
             elif kind == "y":
                 saved.append(result)
             elif kind == "shape":
-                saved.append(np.shape(as_array(args[which])))
+                x = args[which]
+                saved.append(x.data.shape if isinstance(x, Value) else np.shape(as_array(x)))
             elif kind == "extra":
                 saved.append(kept[which])
             elif kind == "setting":
                 saved.append(settings.get(which, self.settings[which]))
             elif kind == "inputs":
-                node.stamp += sum([x.version for x in args if isinstance(x, Value)])
                 saved.append(args)
             else:  # "needs" is known when the rule runs
                 saved.append(None)
         node.saved, node.settings = tuple(saved), settings
+        node.stamp = written(node.saved)
         frame = sys._getframe(2)
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
@@ -237,8 +248,6 @@ class Op:
 
     def pull_back(self, node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence:
         """The gradients of the inputs of ``node``, given the gradient of its output."""
-        if node.stamp != _versions(node.saved):
-            raise RuntimeError(f"[backward] An input of {node} was written to after it was used.")
         assert self.vjp is not None
         linked = node if mode.get().recording else None
         values: list[Any] = []
@@ -269,7 +278,6 @@ def wrap(data: np.ndarray, node: Node | None = None) -> Any:
     out = object.__new__(Op.result)
     out.data = data
     out.node = node
-    out.version = 0
     return out
 
 
@@ -307,7 +315,11 @@ def to_array(x: Any, dtype: Any = None) -> np.ndarray:
     if isinstance(x, Value):
         x = x.data
     array = np.asarray(x, dtype=dtype)
-    if dtype is None and isinstance(x, (int, float, list, tuple, range)) and array.dtype.kind in "iuf":
+    if (
+        dtype is None
+        and isinstance(x, (int, float, list, tuple, range))
+        and array.dtype.kind in "iuf"
+    ):
         if not _has_dtype(x):
             array = array.astype(np.float32)
     if array.dtype.kind not in "biuf":
@@ -322,6 +334,20 @@ def _has_dtype(x: Any) -> bool:
     return hasattr(x, "dtype")
 
 
-def _versions(saved: tuple | None) -> int:
-    inputs = [x for kept in saved or () for x in (kept if isinstance(kept, tuple) else (kept,))]
-    return sum([x.version for x in inputs if isinstance(x, Value)])
+def written(saved: tuple | None) -> int:
+    """How often what was saved has been written to."""
+    count = 0
+    if _writes:
+        for kept in saved or ():
+            for x in kept if isinstance(kept, tuple) else (kept,):
+                x = x.data if isinstance(x, Value) else x
+                if isinstance(x, np.ndarray):
+                    count += _writes.get(id(_owner(x)), 0)
+    return count
+
+
+def _owner(array: np.ndarray) -> np.ndarray:
+    """The array whose memory a view looks at; itself, if it is none."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array

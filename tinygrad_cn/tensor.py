@@ -33,7 +33,6 @@ class Tensor(Methods):
     def __init__(self, data: Any, dtype: Any = None, requires_grad: bool = False) -> None:
         self.data = to_array(data, dtype)
         self.node = None
-        self.version = 0
         if requires_grad:
             self.requires_grad = True
 
