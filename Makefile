@@ -32,7 +32,7 @@ test: $(VENV)/.test
 lint: $(VENV)/.test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/cython-lint tinygrad_cn
+	PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/cython-lint tinygrad_cn
 	$(BIN)/clang-format --dry-run -Werror $$(find csrc benchmarks -name '*.[ch]')
 
 typecheck: $(VENV)/.test
