@@ -2,6 +2,7 @@
 
 import importlib.util
 import math
+import os
 import pathlib
 import subprocess
 import sys
@@ -25,7 +26,10 @@ def test_example(name, tmp_path, capsys):
 
 def test_examples_are_scripts(tmp_path):
     command = [sys.executable, EXAMPLES / "explicit_loop.py", "--tiny", str(tmp_path)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    here = {**os.environ, "PYTHONPATH": str(EXAMPLES.parent)}
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=True, env=here
+    )
     assert "Accuracy on held-out patients" in done.stdout
     assert (tmp_path / "explicit_loop.png").exists()
 
