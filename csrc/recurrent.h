@@ -6,7 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Arrays are contiguous and time-major, (T, N, ...), with U units; a null pointer is an absent one. */
+/* Arrays are contiguous and time-major, (T, N, ...), with U units; a null pointer is an absent one.
+ */
 typedef struct {
     ptrdiff_t n_steps, n_batch, units;
     ptrdiff_t first, n_rows; /* the rows of the batch to do */

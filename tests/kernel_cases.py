@@ -1,4 +1,4 @@
-"""What the kernel tests share: both sets of kernels, every instruction set, how equal is equal."""
+"""What the kernel tests share: the compiled kernels, every instruction set, how equal is equal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-
-from tinygrad_cn.kernels import reference
 
 try:
     from tinygrad_cn.kernels import _core as compiled

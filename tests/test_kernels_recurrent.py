@@ -1,4 +1,4 @@
-"""Recurrent sequences: the compiled kernels against NumPy, for every instruction set; the ops on top."""
+"""Recurrent sequences: compiled against NumPy for every instruction set; the ops on top."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_cases import DTYPES, assert_same, compiled, each_isa, one_and_many_threads
 
 import tinygrad_cn as tg
-from tests.kernel_cases import DTYPES, assert_same, compiled, each_isa, one_and_many_threads, reference
+from tinygrad_cn.kernels import reference
 
 pytestmark = pytest.mark.skipif(compiled is None, reason="the package was built without a compiler")
 

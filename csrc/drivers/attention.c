@@ -2,8 +2,8 @@
  *
  * Forward, a task is one block of queries of one head: no two tasks write the same place. In the
  * gradient the queries of a head add to the same gk and gv, so a task is a whole head, unless there
- * are too few heads to go round: then a head's queries are shared out to several tasks with gk and gv
- * of their own, which a second pass adds in order. Memory stays O(T): at most 16 such parts.
+ * are too few heads to go round: then a head's queries are shared out to several tasks with gk and
+ * gv of their own, which a second pass adds in order. Memory stays O(T): at most 16 such parts.
  *
  * The kernels are in kernels/attention.h.
  */
@@ -84,9 +84,9 @@ static void forward_task(void *context, ptrdiff_t task)
     (plan->dtype == TG_F32 ? tg_active->attention_f32 : tg_active->attention_f64)(&p);
 }
 
-/* ints: [0] causal. floats: [0] scale. arrays: y (B, H, T, E), lse (B, H, T), q (B, H, T, D), k (B, H, S,
- * D), v (B, H, S, E), mask (B, H, T, S; bool or of q's dtype) or absent. Rows are contiguous but for
- * the mask's; lse is contiguous. */
+/* ints: [0] causal. floats: [0] scale. arrays: y (B, H, T, E), lse (B, H, T), q (B, H, T, D), k (B,
+ * H, S, D), v (B, H, S, E), mask (B, H, T, S; bool or of q's dtype) or absent. Rows are contiguous
+ * but for the mask's; lse is contiguous. */
 int tg_attention(const tg_call *call)
 {
     const tg_array *a = call->arrays, *q = &a[2];
@@ -171,8 +171,8 @@ static void add_task(void *context, ptrdiff_t head)
     }
 }
 
-/* ints: [0] causal. floats: [0] scale. arrays: gq, gk, gv, g (B, H, T, E), q, k, v, y (B, H, T, E), lse (B,
- * H, T), mask or absent; as in tg_attention. */
+/* ints: [0] causal. floats: [0] scale. arrays: gq, gk, gv, g (B, H, T, E), q, k, v, y (B, H, T, E),
+ * lse (B, H, T), mask or absent; as in tg_attention. */
 int tg_attention_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays, *q = &a[4], *gk = &a[1], *gv = &a[2];

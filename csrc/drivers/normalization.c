@@ -1,8 +1,10 @@
-/* normalization.c - layer, RMS and batch normalization: which rows make a task, and the sums over rows.
+/* normalization.c - layer, RMS and batch normalization: which rows make a task, and the sums over
+ * rows.
  *
- * A sum over rows (gradients of gamma and beta, statistics of a batch) is cut into at most 32 chunks
- * by the shape alone; each task sums one chunk into its own scratch, and the chunks are added in
- * order: in double, as there are few of them. So results do not depend on the number of threads.
+ * A sum over rows (gradients of gamma and beta, statistics of a batch) is cut into at most 32
+ * chunks by the shape alone; each task sums one chunk into its own scratch, and the chunks are
+ * added in order: in double, as there are few of them. So results do not depend on the number of
+ * threads.
  *
  * The kernels are in kernels/normalization.h, which says how they work and how accurate they are.
  */
@@ -67,7 +69,8 @@ static double element_cost(const norm *n, double nanoseconds)
     return (double)n->rows * (double)n->width * (n->dtype == TG_F32 ? 1 : 2) * nanoseconds;
 }
 
-/* ---- layer and RMS norm ------------------------------------------------------------------------- */
+/* ---- layer and RMS norm -------------------------------------------------------------------------
+ */
 
 static void rows_task(void *context, ptrdiff_t task)
 {
@@ -83,8 +86,8 @@ static void rows_task(void *context, ptrdiff_t task)
             rows, n->width, y, mean, rstd, x, n->gamma, n->beta, n->epsilon);
 }
 
-/* ints: [0] kind. floats: [0] epsilon. arrays: y (R, D), mean (R) or absent, rstd (R), x (R, D), gamma
- * (D) or absent, beta (D) or absent; all contiguous. */
+/* ints: [0] kind. floats: [0] epsilon. arrays: y (R, D), mean (R) or absent, rstd (R), x (R, D),
+ * gamma (D) or absent, beta (D) or absent; all contiguous. */
 int tg_layer_norm(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -140,8 +143,8 @@ static void add_chunks(const norm *n, int which, void *out)
     }
 }
 
-/* ints: [0] kind. arrays: gx (R, D), ggamma (D), gbeta (D) or absent, g (R, D), x (R, D), gamma (D) or
- * absent, mean (R) or absent, rstd (R); all contiguous. */
+/* ints: [0] kind. arrays: gx (R, D), ggamma (D), gbeta (D) or absent, g (R, D), x (R, D), gamma (D)
+ * or absent, mean (R) or absent, rstd (R); all contiguous. */
 int tg_layer_norm_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -164,7 +167,8 @@ int tg_layer_norm_grad(const tg_call *call)
     return TG_OK;
 }
 
-/* ---- batch norm --------------------------------------------------------------------------------- */
+/* ---- batch norm ---------------------------------------------------------------------------------
+ */
 
 /* Rows that are read as one, so that narrow rows fill vectors. */
 static ptrdiff_t joined_rows(ptrdiff_t rows, ptrdiff_t columns)
@@ -241,7 +245,8 @@ static void repeat(const norm *n, void *row, ptrdiff_t columns)
 }
 
 /* Sum number i of every column: its place in n->sums, how far behind it the second row is, and its
- * weight, the rows it stands for. 0 when there are no more: those of the tasks, then of the rest. */
+ * weight, the rows it stands for. 0 when there are no more: those of the tasks, then of the rest.
+ */
 static double entry(const norm *n, ptrdiff_t rows, ptrdiff_t columns, ptrdiff_t i, ptrdiff_t *place,
                     ptrdiff_t *second)
 {
@@ -288,8 +293,8 @@ static int begin(norm *n, const tg_array *x, double epsilon)
     return n->sums ? TG_OK : TG_NO_MEMORY;
 }
 
-/* floats: [0] epsilon. arrays: y (R, C), mean (C), var (C), x (R, C), gamma (C) or absent, beta (C) or
- * absent; all contiguous, R >= 1. */
+/* floats: [0] epsilon. arrays: y (R, C), mean (C), var (C), x (R, C), gamma (C) or absent, beta (C)
+ * or absent; all contiguous, R >= 1. */
 int tg_batch_norm(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -330,8 +335,8 @@ int tg_batch_norm(const tg_call *call)
     return TG_OK;
 }
 
-/* floats: [0] epsilon. arrays: gx (R, C), ggamma (C), gbeta (C), g (R, C), x (R, C), gamma (C) or absent,
- * mean (C), var (C); all contiguous, R >= 1. */
+/* floats: [0] epsilon. arrays: gx (R, C), ggamma (C), gbeta (C), g (R, C), x (R, C), gamma (C) or
+ * absent, mean (C), var (C); all contiguous, R >= 1. */
 int tg_batch_norm_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;

@@ -1,10 +1,10 @@
 /* recurrent.c - recurrent sequences: the weights packed once, the batch shared out, one product for
  * the gradient of the weights.
  *
- * A task takes some rows of the batch through all steps, so threads meet only at the end. 16 rows of
- * a task read each packed panel of the weights once per step: enough work per byte that the weights
- * may come from the second-level cache. A smaller batch is cut in two: each half then has the caches
- * of its own core, which counts for more than the rows.
+ * A task takes some rows of the batch through all steps, so threads meet only at the end. 16 rows
+ * of a task read each packed panel of the weights once per step: enough work per byte that the
+ * weights may come from the second-level cache. A smaller batch is cut in two: each half then has
+ * the caches of its own core, which counts for more than the rows.
  *
  * The kernels are in kernels/recurrent.h.
  */
@@ -73,7 +73,8 @@ static void pack_task(void *context, ptrdiff_t panel)
 static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
 {
     tg_recurrent_part *p = &plan->part;
-    const ptrdiff_t u = weights->shape[0], width = weights->shape[1], nr = tg_gemm_panel(plan->dtype);
+    const ptrdiff_t u = weights->shape[0], width = weights->shape[1],
+                    nr = tg_gemm_panel(plan->dtype);
     packing pack = {.dtype = plan->dtype, .from = weights->data};
     pack.k = transposed ? width : u;
     pack.n = transposed ? u : width;
@@ -90,7 +91,8 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
         double fmas = (double)(p->n_steps * p->n_batch) * (double)(u * width);
         double units = (double)(p->n_steps * p->n_batch) * (double)width;
         ptrdiff_t n_tasks = (p->n_batch + plan->per_task - 1) / plan->per_task;
-        tg_parallel(n_tasks, (fmas / 40 + units) * (plan->dtype == TG_F32 ? 1 : 2), rows_task, plan);
+        tg_parallel(n_tasks, (fmas / 40 + units) * (plan->dtype == TG_F32 ? 1 : 2), rows_task,
+                    plan);
     }
     tg_free(pack.to);
     return atomic_load(&plan->status);
@@ -119,8 +121,9 @@ static recurrent_plan describe(const tg_array *states, const tg_array *mask)
     return plan;
 }
 
-/* grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N). With `bias` its
- * gradient, the sum of the rows of ga: the product with a row of ones, one element of stride 0. */
+/* grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N). With `bias`
+ * its gradient, the sum of the rows of ga: the product with a row of ones, one element of stride 0.
+ */
 static int weight_grad(const recurrent_plan *plan, const tg_array *out, const void *ga, void *bias)
 {
     static const float one_f32 = 1;
@@ -146,11 +149,10 @@ static int weight_grad(const recurrent_plan *plan, const tg_array *out, const vo
     return tg_gemm(&g);
 }
 
-#define KERNEL(plan, name)                                                                         \
-    ((plan).dtype == TG_F32 ? tg_active->name##_f32 : tg_active->name##_f64)
+#define KERNEL(plan, name) ((plan).dtype == TG_F32 ? tg_active->name##_f32 : tg_active->name##_f64)
 
-/* arrays: states (T + 1, N, U), z (T, N, U), recurrent_kernel (U, U), h0 (N, U) or absent, mask (T, N)
- * bool, any strides, or absent. Here and below all but the mask are contiguous. */
+/* arrays: states (T + 1, N, U), z (T, N, U), recurrent_kernel (U, U), h0 (N, U) or absent, mask (T,
+ * N) bool, any strides, or absent. Here and below all but the mask are contiguous. */
 int tg_simple_rnn(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -161,8 +163,8 @@ int tg_simple_rnn(const tg_call *call)
     return run(&plan, &a[2], 0);
 }
 
-/* arrays: gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U), g (T + 1, N, U), states, recurrent_kernel,
- * mask or absent. */
+/* arrays: gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U), g (T + 1, N, U), states,
+ * recurrent_kernel, mask or absent. */
 int tg_simple_rnn_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -178,8 +180,8 @@ int tg_simple_rnn_grad(const tg_call *call)
     return status == TG_OK ? weight_grad(&plan, &a[1], a[0].data, NULL) : status;
 }
 
-/* arrays: states, cells (T + 1, N, U), gates (T, N, 4 U), z (T, N, 4 U), recurrent_kernel (U, 4 U), h0 (N,
- * U) or absent, c0 likewise, mask or absent. */
+/* arrays: states, cells (T + 1, N, U), gates (T, N, 4 U), z (T, N, 4 U), recurrent_kernel (U, 4 U),
+ * h0 (N, U) or absent, c0 likewise, mask or absent. */
 int tg_lstm(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -193,8 +195,8 @@ int tg_lstm(const tg_call *call)
     return run(&plan, &a[4], 0);
 }
 
-/* arrays: gz (T, N, 4 U), grecurrent_kernel, gh0, gc0 (N, U), g (T + 1, N, U), gc (N, U) or absent, states,
- * cells, gates, recurrent_kernel, mask or absent. */
+/* arrays: gz (T, N, 4 U), grecurrent_kernel, gh0, gc0 (N, U), g (T + 1, N, U), gc (N, U) or absent,
+ * states, cells, gates, recurrent_kernel, mask or absent. */
 int tg_lstm_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -214,8 +216,8 @@ int tg_lstm_grad(const tg_call *call)
     return status == TG_OK ? weight_grad(&plan, &a[1], a[0].data, NULL) : status;
 }
 
-/* arrays: states (T + 1, N, U), gates (T, N, 4 U), z (T, N, 3 U), recurrent_kernel (U, 3 U), recurrent_bias
- * (3 U) or absent, h0 (N, U) or absent, mask or absent. */
+/* arrays: states (T + 1, N, U), gates (T, N, 4 U), z (T, N, 3 U), recurrent_kernel (U, 3 U),
+ * recurrent_bias (3 U) or absent, h0 (N, U) or absent, mask or absent. */
 int tg_gru(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -229,8 +231,9 @@ int tg_gru(const tg_call *call)
     return run(&plan, &a[3], 0);
 }
 
-/* arrays: gz (T, N, 3 U), gb (T, N, 3 U: the gradient of h R + recurrent_bias), grecurrent_kernel (U, 3 U),
- * grecurrent_bias (3 U), gh0 (N, U), g (T + 1, N, U), states, gates, recurrent_kernel, mask or absent. */
+/* arrays: gz (T, N, 3 U), gb (T, N, 3 U: the gradient of h R + recurrent_bias), grecurrent_kernel
+ * (U, 3 U), grecurrent_bias (3 U), gh0 (N, U), g (T + 1, N, U), states, gates, recurrent_kernel,
+ * mask or absent. */
 int tg_gru_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;

@@ -1,29 +1,30 @@
 /* attention.h - the inner loops of attention (see ../attention.h), forward and gradient.
  *
- * The scores are computed transposed, keys by queries: K (a block of its rows) times Q^T (a block of
- * queries, transposed once into panels, the scale multiplied in). So a vector holds the scores of
- * neighbouring queries for one key, and the maximum and the sum over keys need no shuffles; K and V
- * are read as they lie in memory, rows of any stride, without a copy; and the tile of scores is
- * already the transposed operand that the next product wants:
- *     forward    y += P V           (P^T is the tile: A is read by columns)
- *     gradient   gv += P^T g,  gk += S^T q,  gq += S k
+ * The scores are computed transposed, keys by queries: K (a block of its rows) times Q^T (a block
+ * of queries, transposed once into panels, the scale multiplied in). So a vector holds the scores
+ * of neighbouring queries for one key, and the maximum and the sum over keys need no shuffles; K
+ * and V are read as they lie in memory, rows of any stride, without a copy; and the tile of scores
+ * is already the transposed operand that the next product wants: forward    y += P V           (P^T
+ * is the tile: A is read by columns) gradient   gv += P^T g,  gk += S^T q,  gq += S k
  *
  * Forward keeps for each query the largest score so far and the sum of exp(score - largest); when a
  * block brings a larger one, what has been summed is scaled down (Milakov and Gimelshein, 2018; Dao
  * et al., FlashAttention, 2022). The gradient computes P again from the log-sum-exp of each row.
  *
- * What a query may not attend has the score -inf. A row of nothing but -inf has a sum of 0: y = 0 and
- * lse = -inf, and 0 takes the place of the largest score, since -inf - -inf is NaN.
+ * What a query may not attend has the score -inf. A row of nothing but -inf has a sum of 0: y = 0
+ * and lse = -inf, and 0 takes the place of the largest score, since -inf - -inf is NaN.
  */
 #include "../attention.h"
 
 #define TG_Q TG_ATTENTION_QUERIES
 #define TG_K TG_ATTENTION_KEYS
-#define TG_STRIP (2 * V_LANES > 16 ? 2 * V_LANES : 16) /* queries that are taken at once, forward and on the diagonal */
+#define TG_STRIP                                                                                   \
+    (2 * V_LANES > 16 ? 2 * V_LANES                                                                \
+                      : 16) /* queries that are taken at once, forward and on the diagonal */
 
 /* Rows of queries into panels: element (i, d) of `rows` goes to row d, column i. */
-TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *rows, ptrdiff_t stride,
-                                     V_T scale, V_T *panels)
+TG_INLINE void TG_FN(attention_pack)(ptrdiff_t n, ptrdiff_t depth, const V_T *rows,
+                                     ptrdiff_t stride, V_T scale, V_T *panels)
 {
     const ptrdiff_t nr = 2 * V_LANES, size = (n + nr - 1) / nr * nr * depth;
     if (depth == 0)
@@ -53,8 +54,8 @@ TG_INLINE void TG_FN(attention_product)(ptrdiff_t n_keys, ptrdiff_t n, ptrdiff_t
 
 /* c (m x n, rows c_row apart) [+]= A B, A an operand of any strides, B of contiguous rows. */
 TG_INLINE void TG_FN(attention_add)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
-                                    ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b,
-                                    ptrdiff_t b_row, V_T *c, ptrdiff_t c_row, int accumulate)
+                                    ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b, ptrdiff_t b_row,
+                                    V_T *c, ptrdiff_t c_row, int accumulate)
 {
     tg_gemm_block g = {.m = m, .n = n, .k = k, .accumulate = accumulate};
     if (n == 0)
@@ -167,8 +168,8 @@ TG_INLINE void TG_FN(attention_strip)(const tg_attention_part *p, ptrdiff_t q0, 
                          sums, e, k0 > 0);
 }
 
-/* n <= TG_Q queries from q0 on, over all keys they may attend: a block of keys and values is brought
- * near once and meets all strips. */
+/* n <= TG_Q queries from q0 on, over all keys they may attend: a block of keys and values is
+ * brought near once and meets all strips. */
 TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
 {
     const ptrdiff_t wider = p->depth > p->value_depth ? p->depth : p->value_depth;
@@ -176,8 +177,8 @@ TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0
     V_T *largest = tile + TG_STRIP * TG_K, *total = largest + TG_Q, *shrink = total + TG_Q;
     const ptrdiff_t e = p->value_depth;
     const ptrdiff_t n_keys = p->causal && q0 + n < p->n_keys ? q0 + n : p->n_keys;
-    TG_FN(attention_pack)(n, p->depth, (const V_T *)p->q + q0 * p->q_row, p->q_row,
-                          (V_T)p->scale, panels);
+    TG_FN(attention_pack)(n, p->depth, (const V_T *)p->q + q0 * p->q_row, p->q_row, (V_T)p->scale,
+                          panels);
     for (ptrdiff_t i = 0; i < TG_Q; i++) {
         largest[i] = (V_T)-INFINITY;
         total[i] = 0;
@@ -185,8 +186,8 @@ TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0
     for (ptrdiff_t k0 = 0; k0 < n_keys; k0 += TG_K)
         for (ptrdiff_t i = 0; i < n; i += TG_STRIP)
             TG_FN(attention_strip)(p, q0 + i, n - i < TG_STRIP ? n - i : TG_STRIP, k0,
-                                   panels + i * p->depth, sums + i * e, tile, largest + i, total + i,
-                                   shrink);
+                                   panels + i * p->depth, sums + i * e, tile, largest + i,
+                                   total + i, shrink);
     for (ptrdiff_t i = 0; i < n; i++) {
         V_T *y = (V_T *)p->y + (q0 + i) * p->y_row;
         int nothing = total[i] == 0;
@@ -204,10 +205,12 @@ TG_INLINE void TG_FN(attention_queries)(const tg_attention_part *p, ptrdiff_t q0
 TG_KERNEL void TG_FN(attention)(const tg_attention_part *p)
 {
     for (ptrdiff_t i = 0; i < p->n_queries; i += TG_Q)
-        TG_FN(attention_queries)(p, p->first + i, p->n_queries - i < TG_Q ? p->n_queries - i : TG_Q);
+        TG_FN(attention_queries)(p, p->first + i,
+                                 p->n_queries - i < TG_Q ? p->n_queries - i : TG_Q);
 }
 
-/* The tile of scores becomes P = exp(score - lse), and that of g v^T becomes P (g v^T - d) scale. */
+/* The tile of scores becomes P = exp(score - lse), and that of g v^T becomes P (g v^T - d) scale.
+ */
 TG_INLINE void TG_FN(attention_score_grad)(ptrdiff_t n_keys, ptrdiff_t n, V_T *tile, V_T *gtile,
                                            const V_T *lse, const V_T *d, V_T scale)
 {
@@ -228,7 +231,7 @@ typedef struct {
 
 /* Queries i .. i + n of the block that starts at q0 meet keys k0 .. k0 + nk. */
 TG_INLINE void TG_FN(attention_grad_part)(const tg_attention_part *p,
-                                          const TG_FN(attention_block) *w, ptrdiff_t q0,
+                                          const TG_FN(attention_block) * w, ptrdiff_t q0,
                                           ptrdiff_t i, ptrdiff_t n, ptrdiff_t k0, ptrdiff_t nk)
 {
     const ptrdiff_t depth = p->depth, e = p->value_depth;
@@ -244,7 +247,8 @@ TG_INLINE void TG_FN(attention_grad_part)(const tg_attention_part *p,
     TG_FN(attention_score_grad)(nk, n, tile, gtile, w->lse + i, w->d + i, (V_T)p->scale);
     TG_FN(attention_add)(nk, e, n, tile, TG_Q, 1, g, p->g_row, gv, p->gv_row, 1);
     TG_FN(attention_add)(nk, depth, n, gtile, TG_Q, 1, q, p->q_row, gk, p->gk_row, 1);
-    TG_FN(attention_add)(n, depth, nk, gtile, 1, TG_Q, k, p->k_row, w->gq + i * depth, depth, k0 > 0);
+    TG_FN(attention_add)(n, depth, nk, gtile, 1, TG_Q, k, p->k_row, w->gq + i * depth, depth,
+                         k0 > 0);
 }
 
 TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff_t q0, ptrdiff_t n)
@@ -279,7 +283,8 @@ TG_INLINE void TG_FN(attention_grad_queries)(const tg_attention_part *p, ptrdiff
             TG_FN(attention_grad_part)(p, &w, q0, 0, n, k0, nk);
             continue;
         }
-        for (ptrdiff_t i = 0; i < n; i += TG_STRIP) { /* on the diagonal strips skip what is hidden */
+        for (ptrdiff_t i = 0; i < n;
+             i += TG_STRIP) { /* on the diagonal strips skip what is hidden */
             ptrdiff_t rows = n - i < TG_STRIP ? n - i : TG_STRIP, seen = q0 + i + rows - k0;
             if (seen > 0)
                 TG_FN(attention_grad_part)(p, &w, q0, i, rows, k0, seen < nk ? seen : nk);

@@ -129,8 +129,8 @@ TG_INLINE void TG_FN(norm_row_means)(ptrdiff_t d, const V_T *g, const V_T *x, co
 
 /* gx = rstd (w - mean_w - n mean_wn) of k rows (1 to 4); ggamma += g n, gbeta += g. */
 TG_INLINE void TG_FN(norm_grad_block)(int k, ptrdiff_t d, V_T *gx, V_T *ggamma, V_T *gbeta,
-                                      const V_T *g, const V_T *x, const V_T *gamma,
-                                      const V_T *mean, const V_T *rstd, int centred)
+                                      const V_T *g, const V_T *x, const V_T *gamma, const V_T *mean,
+                                      const V_T *rstd, int centred)
 {
     VT m[4], s[4], mw[4], mwn[4];
     for (int r = 0; r < k; r++) {
@@ -183,9 +183,9 @@ TG_KERNEL void TG_FN(layer_norm_grad)(ptrdiff_t n_rows, ptrdiff_t d, V_T *gx, V_
 }
 
 /* mean and gbeta are not used. */
-TG_KERNEL void TG_FN(rms_norm_grad)(ptrdiff_t n_rows, ptrdiff_t d, V_T *gx, V_T *ggamma,
-                                    V_T *gbeta, const V_T *g, const V_T *x, const V_T *gamma,
-                                    const V_T *mean, const V_T *rrms)
+TG_KERNEL void TG_FN(rms_norm_grad)(ptrdiff_t n_rows, ptrdiff_t d, V_T *gx, V_T *ggamma, V_T *gbeta,
+                                    const V_T *g, const V_T *x, const V_T *gamma, const V_T *mean,
+                                    const V_T *rrms)
 {
     TG_FN(norm_grad_rows)(n_rows, d, gx, ggamma, gbeta, g, x, gamma, rrms, rrms, 0);
     (void)mean;
@@ -215,8 +215,8 @@ TG_INLINE void TG_FN(moments_block)(ptrdiff_t n_rows, ptrdiff_t w, ptrdiff_t str
     } else {
         for (ptrdiff_t r = 0; r < n_rows; r++)
             for (int k = 0; k * V_LANES < w; k++)
-                sum[k] = V(add)(sum[k], TG_FN(load_upto)(x + r * stride + k * V_LANES,
-                                                         w - k * V_LANES));
+                sum[k] =
+                    V(add)(sum[k], TG_FN(load_upto)(x + r * stride + k * V_LANES, w - k * V_LANES));
         for (int k = 0; k * V_LANES < w; k++)
             mu[k] = V(div)(sum[k], V(set1)(rows));
         for (ptrdiff_t r = 0; r < n_rows; r++)

@@ -1,4 +1,5 @@
-/* partial.h - the first n elements at p, a whole vector at most: rows that do not end with a vector. */
+/* partial.h - the first n elements at p, a whole vector at most: rows that do not end with a
+ * vector. */
 TG_INLINE VT TG_FN(load_upto)(const V_T *p, ptrdiff_t n)
 {
     return n >= V_LANES ? V(load)(p) : V(load_tail)(p, n);

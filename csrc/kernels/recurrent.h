@@ -1,5 +1,5 @@
-/* recurrent.h - the steps of a simple RNN, an LSTM and a GRU, forward and gradient, for some rows of
- * the batch through the whole sequence (see ../recurrent.h).
+/* recurrent.h - the steps of a simple RNN, an LSTM and a GRU, forward and gradient, for some rows
+ * of the batch through the whole sequence (see ../recurrent.h).
  *
  * A step is one product of the rows' states with the recurrent weights, which lie packed in panels
  * for all steps, and one pass over the units that computes gates and state. Rows of a batch never
@@ -7,15 +7,15 @@
  * tinygrad_cn/kernels/reference/recurrent.py, under the same names.
  *
  * A gradient walks the steps backwards and carries gh, the gradient of the state. It writes the
- * gradient of the gates' arguments (gz) for all steps; the gradient of the weights is then one product
- * over all steps, left to the caller.
+ * gradient of the gates' arguments (gz) for all steps; the gradient of the weights is then one
+ * product over all steps, left to the caller.
  */
 #include "../recurrent.h"
 
 /* c [+]= a W, W (k x n) in panels, cut in depth as the packing driver cut it. */
 TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
-                                        ptrdiff_t a_row, const V_T *weights, const V_T *bias, V_T *c,
-                                        ptrdiff_t c_row, int accumulate)
+                                        ptrdiff_t a_row, const V_T *weights, const V_T *bias,
+                                        V_T *c, ptrdiff_t c_row, int accumulate)
 {
     const ptrdiff_t depth = tg_gemm_depth(k), nr = 2 * V_LANES, padded = (n + nr - 1) / nr * nr;
     for (ptrdiff_t k0 = 0; k0 < k; k0 += depth) {
@@ -37,9 +37,10 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
 #define TG_LOAD(p) TG_FN(load_upto)((p) + i, n)
 #define TG_STORE(p, v) TG_FN(store_upto)((p) + i, v, n)
 #define TG_EACH_UNIT for (ptrdiff_t i = 0, n = u; i < u; i += V_LANES, n -= V_LANES)
-/* Bring the same place of the next step near: the product in between takes longer than memory does. */
+/* Bring the same place of the next step near: the product in between takes longer than memory does.
+ */
 #define TG_NEXT(p) TG_PREFETCH((p) + i + next)
-#define TG_LIVE(t, r) (!p->mask || p->mask[(t)*p->mask_step + (r)*p->mask_row])
+#define TG_LIVE(t, r) (!p->mask || p->mask[(t) * p->mask_step + (r) * p->mask_row])
 
 /* s (1 - s) with s a sigmoid's value, and 1 - t^2 with t a tanh's: their slopes. */
 TG_INLINE VT TG_FN(sigmoid_slope)(VT s)
@@ -60,9 +61,9 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
         const ptrdiff_t next = t + 1 < p->n_steps ? step : 0;
         V_T *old = (V_T *)p->states + t * step, *new = old + step;
         TG_FN(recurrent_product)(p->n_rows, u, u, old + p->first * u, u, p->weights, NULL,
-                                 new + p->first * u, u, 0);
+                                 new + p->first *u, u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
-            V_T *h = new + r * u;
+            V_T *h = new + r *u;
             TG_EACH_UNIT
             {
                 TG_NEXT(z + r * u);
