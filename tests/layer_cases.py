@@ -48,6 +48,7 @@ CASES = [
     case("Dense", (4,), units=3, activity_regularizer="l2", activation="sigmoid"),
     case("Activation", (4, 3), activation="tanh"),
     case("Identity", (4,)),
+    case("Rescaling", (4, 3), scale=0.5, offset=-1.0),
     case("Embedding", ("int", 7, 5), input_dim=7, output_dim=3),
     case("Embedding", ("int", 7, 5), input_dim=7, output_dim=3, mask_zero=True),
     case("Masking", (4, 2), mask_value=0.0),

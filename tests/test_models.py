@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import pickle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -312,6 +313,32 @@ def test_sequential_config_and_clone() -> None:
     clone = tg.models.clone_model(model)
     assert clone.count_params() == model.count_params()
     assert clone.weights[0] is not model.weights[0]
+
+
+def test_json_and_names_of_the_module() -> None:
+    model = two_towers()
+    again = tg.models.model_from_json(model.to_json(indent=1))
+    again.set_weights(model.get_weights())
+    np.testing.assert_array_equal(again.predict([X, X])[0], model.predict([X, X])[0])
+    assert tg.models.load_model is tg.saving.load_model
+
+
+def test_plot_model(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib", reason="the demo extra is not installed")
+    figure = tg.utils.plot_model(
+        two_towers(), tmp_path / "m.png", show_shapes=True, show_layer_names=True, dpi=50
+    )
+    assert (tmp_path / "m.png").stat().st_size > 1000
+    words = " ".join(text.get_text() for text in figure.axes[0].texts)
+    assert "shared (Dense)" in words and "(None, 3)" in words
+    with pytest.raises(ValueError, match="rankdir"):
+        tg.utils.plot_model(two_towers(), None, rankdir="up")
+
+
+def test_backend_names() -> None:
+    assert (tg.backend.floatx(), tg.backend.image_data_format()) == ("float32", "channels_last")
+    with pytest.raises(ValueError, match="cannot be changed"):
+        tg.backend.set_floatx("float16")
 
 
 def test_pickle() -> None:

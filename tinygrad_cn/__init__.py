@@ -32,6 +32,7 @@ from .tensor import Tensor, Variable, from_dlpack, stop_gradient, tensor
 if TYPE_CHECKING:
     from . import (
         activations,
+        backend,
         callbacks,
         config,
         initializers,
@@ -94,6 +95,7 @@ __all__ = [
     "activations",
     "arange",
     "asarray",
+    "backend",
     "callbacks",
     "checkpoint",
     "config",
@@ -150,8 +152,8 @@ __all__ = [
 ]
 
 _MODULES = (
-    "activations callbacks config datasets initializers layers losses metrics models optimizers "
-    "random registry regularizers saving schedules testing tree utils viewer"
+    "activations backend callbacks config datasets initializers layers losses metrics models "
+    "optimizers random registry regularizers saving schedules testing tree utils viewer"
 ).split()
 _HOMES = {
     "anomaly": "AnomalyError detect_anomaly",

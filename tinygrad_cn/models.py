@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 from . import registry, tree
@@ -15,10 +16,19 @@ from .layers.core import InputLayer
 from .layers.layer import Layer, map_shapes, shape_of, unique_name
 from .layers.module import unique
 from .layers.operation import Operation
-from .saving import Saveable
+from .saving import Saveable, load_model, save_model
 from .summary import print_summary
 from .symbolic import SymbolicTensor, is_symbolic
 from .training import Trainer
+
+__all__ = [
+    "Model",
+    "Sequential",
+    "clone_model",
+    "load_model",
+    "model_from_json",
+    "save_model",
+]
 
 
 class Model(Trainer, Saveable, Layer):
@@ -218,6 +228,10 @@ class Model(Trainer, Saveable, Layer):
         own = type(self).get_config is not base.get_config  # type: ignore[attr-defined] # a Layer
         return config if own else {**config, **self._settings(type(self))}
 
+    def to_json(self, **settings: Any) -> str:
+        """The config as JSON, for :func:`model_from_json`; settings go to ``json.dumps``."""
+        return json.dumps(registry.serialize_keras_object(self), **settings)
+
     @classmethod
     def from_config(cls, config: dict[str, Any], custom_objects: Any = None) -> Any:
         """The model of a config."""
@@ -405,3 +419,13 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Any = Non
     if input_tensors is not None or clone_function is not None:
         raise ValueError("[clone_model] Expected input_tensors and clone_function to be None.")
     return type(model).from_config(model.get_config())
+
+
+def model_from_json(json_string: str, custom_objects: Any = None) -> Any:
+    """The model, with fresh weights, that ``to_json`` described.
+
+    >>> model = tg.Sequential([tg.Input((4,)), tg.layers.Dense(3)])
+    >>> tg.models.model_from_json(model.to_json()).output_shape
+    (None, 3)
+    """
+    return registry.deserialize_keras_object(json.loads(json_string), custom_objects, "models")

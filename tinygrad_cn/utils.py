@@ -10,6 +10,7 @@ import numpy as np
 from . import random
 from .data import PyDataset, pack_x_y_sample_weight, unpack_x_y_sample_weight
 from .layers.layer import forget_names
+from .model_plot import plot_model
 from .op import Value
 from .registry import (
     custom_object_scope,
@@ -24,7 +25,7 @@ from .symbolic import SymbolicTensor
 __all__ = [
     "PyDataset", "Sequence", "clear_session", "custom_object_scope", "deserialize_keras_object",
     "get_registered_name", "get_registered_object", "is_keras_tensor", "normalize",
-    "pack_x_y_sample_weight", "pad_sequences", "register_keras_serializable",
+    "pack_x_y_sample_weight", "pad_sequences", "plot_model", "register_keras_serializable",
     "serialize_keras_object", "set_random_seed", "to_categorical", "unpack_x_y_sample_weight",
 ]  # fmt: skip
 

@@ -8,7 +8,17 @@ from tinygrad_cn.registry import deserialize_keras_object, serialize_keras_objec
 from .activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from .attention import Attention, MultiHeadAttention, SelfAttention
 from .convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
-from .core import Activation, Dense, Embedding, Identity, Input, InputLayer, Lambda, Masking
+from .core import (
+    Activation,
+    Dense,
+    Embedding,
+    Identity,
+    Input,
+    InputLayer,
+    Lambda,
+    Masking,
+    Rescaling,
+)
 from .input_spec import InputSpec
 from .layer import Layer
 from .merging import (
@@ -122,6 +132,7 @@ __all__ = [
     "RMSNormalization",
     "ReLU",
     "RepeatVector",
+    "Rescaling",
     "Reshape",
     "SelfAttention",
     "SeparableConv2D",

@@ -259,6 +259,34 @@ class Identity(Layer):
         return tuple(input_shape)
 
 
+class Rescaling(Layer):
+    """y = scale x + offset.
+
+    Args:
+        scale, offset: numbers, or arrays that broadcast with the input: one per channel, say.
+
+    Input shape: any.
+    Output shape: the same.
+
+    >>> tg.layers.Rescaling(1 / 255)(np.array([[0, 255]], "uint8"))
+    Tensor([[0., 1.]])
+    """
+
+    float_inputs = True
+    supports_masking = True
+
+    def __init__(self, scale: Any, offset: Any = 0.0, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.scale, self.offset = scale, offset
+
+    def call(self, inputs):
+        scale, offset = [np.asarray(v, inputs.dtype) for v in (self.scale, self.offset)]
+        return inputs * scale + offset
+
+    def compute_output_shape(self, input_shape):
+        return tuple(input_shape)
+
+
 class Embedding(Layer):
     """Each integer becomes a row of a table:  y[...] = E[x[...]].
 
