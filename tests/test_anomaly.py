@@ -60,6 +60,14 @@ def test_clean_code_passes_and_nothing_is_left_behind():
     assert ops.log(tg.tensor([0.0])).item() == -np.inf
 
 
+def test_captured_steps_are_watched_too():
+    step = tg.jit(lambda x: ops.log(x))
+    for _ in range(4):
+        step(tg.tensor([1.0, 2.0]))
+    with pytest.raises(tg.AnomalyError, match=r"\[Log\]"), tg.detect_anomaly():
+        step(tg.tensor([1.0, 0.0]))
+
+
 def test_outer_observer_still_sees_the_ops():
     seen = []
     with set_mode(observer=lambda op, *_: seen.append(op.name)), tg.detect_anomaly():

@@ -374,7 +374,10 @@ def test_promotion_table_of_the_documents():
     assert kinds == ["bool", "int32", "int64", "float16", "float32", "float64"]
     for kind, *results in rows:
         x = tg.Tensor(np.ones(2, kind))
-        found = [(x + np.ones(2, other)).dtype for other in kinds] + [(x + 1).dtype, (x + 1.0).dtype]
+        found = [(x + np.ones(2, other)).dtype for other in kinds] + [
+            (x + 1).dtype,
+            (x + 1.0).dtype,
+        ]
         assert [str(dtype) for dtype in found] == results
 
 
@@ -520,6 +523,17 @@ def test_creation():
         ops.one_hot(np.array([1, 3, -1]), 3), np.array([[0, 1, 0], [0] * 3, [0] * 3], np.float32)
     )
     assert_close(ops.one_hot([[1]], 2, axis=0).reshape(2), np.array([0, 1], np.float32))
+
+
+def test_further_functions_without_gradient():
+    x = tg.tensor([[1.0, np.nan, np.inf, -np.inf]])
+    assert ops.shape(x) == (1, 4) and ops.ndim(x) == 2 and ops.size(x) == 4
+    assert ops.convert_to_numpy(x) is x.data and not ops.stop_gradient(x).requires_grad
+    assert ops.nan_to_num(x, posinf=9, neginf=-9).tolist() == [[1, 0, 9, -9]]
+    assert ops.nan_to_num(x).data.max() == np.finfo(np.float32).max
+    assert_close(ops.tri(2, 3, 1), np.tri(2, 3, 1, np.float32))
+    assert_close(ops.identity(2), np.eye(2, dtype=np.float32))
+    assert ops.allclose([1.0], [1.0 + 1e-7]) and not ops.allclose([1.0], [1.1])
 
 
 def test_random_bernoulli():
