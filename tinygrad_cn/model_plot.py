@@ -70,9 +70,13 @@ def plot_model(
         )  # fmt: skip
     for source, target in edges:
         (x0, y0), (x1, y1) = place[source], place[target]
+        far = max(abs(x1 - x0), abs(y1 - y0)) > 1.5 and 0 in (x1 - x0, y1 - y0)
         axes.annotate(
             "", (x1 * step[0], y1 * step[1]), (x0 * step[0], y0 * step[1]),
-            arrowprops={"arrowstyle": "->", "color": "#555", "shrinkA": 24, "shrinkB": 24},
+            arrowprops={
+                "arrowstyle": "->", "color": "#555", "shrinkA": 24, "shrinkB": 24,
+                "connectionstyle": f"arc3,rad={0.35 if far else 0}",  # past what stands between
+            },
         )  # fmt: skip
     xs, ys = zip(*place.values(), strict=True)
     axes.set_xlim((min(xs) - 0.5) * step[0], (max(xs) + 0.5) * step[0])
