@@ -2,7 +2,7 @@
  *
  * The axes are sorted by the strides of the output and merged where every operand allows it, so that
  * contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted in this
- * order, are cut into tasks of TG_TASK. A task hands a kernel runs of one row where all strides
+ * order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs of one row where all strides
  * along it are 0 or 1; other operands are first gathered into a block in L1, and short rows are put
  * together until the block is full (a repeated row, such as a bias, stays there).
  *
@@ -17,7 +17,8 @@
 #include "tg.h"
 #include "threads.h"
 
-enum { TG_MAX_OPERANDS = 4, TG_BLOCK = 1024, TG_TASK = 16384, TG_SHORT_ROW = 256 };
+enum { TG_MAX_OPERANDS = 4, TG_BLOCK = 1024, TG_TASK = 4096, TG_LONG_TASK = 16384,
+       TG_SHORT_ROW = 256 };
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
  * same for all (0). Operand 0 is written, with step 1. */
@@ -25,7 +26,7 @@ typedef void (*tg_run_kernel)(void *context, ptrdiff_t n, char **data, const ptr
 
 typedef struct {
     int ndim, n_operands;
-    ptrdiff_t size; /* of all elements */
+    ptrdiff_t size, per_task; /* elements */
     ptrdiff_t shape[TG_MAX_NDIM];
     ptrdiff_t strides[TG_MAX_OPERANDS][TG_MAX_NDIM]; /* elements */
     ptrdiff_t item[TG_MAX_OPERANDS];                 /* bytes */
@@ -159,8 +160,8 @@ static void tg_strided_task(void *context, ptrdiff_t task)
     int direct = 1, grouped = s->ndim > 1 && columns < TG_SHORT_ROW;
     for (int k = 0; k < s->n_operands; k++)
         direct &= s->strides[k][inner] == 1 || (k > 0 && s->strides[k][inner] == 0);
-    ptrdiff_t per_task = grouped ? TG_TASK / columns * columns : TG_TASK;
-    ptrdiff_t at = task * per_task, end = at + per_task < limit ? at + per_task : limit, rest = at;
+    ptrdiff_t at = task * s->per_task, rest = at;
+    ptrdiff_t end = at + s->per_task < limit ? at + s->per_task : limit;
     char *pointers[TG_MAX_OPERANDS];
     for (int d = inner; d >= 0; d--) {
         index[d] = rest % s->shape[d];
@@ -204,12 +205,13 @@ static inline void tg_strided_run(tg_strided *s, tg_run_kernel run, void *contex
 {
     if (s->size == 0)
         return;
-    ptrdiff_t columns = s->shape[s->ndim - 1], per_task = TG_TASK;
+    ptrdiff_t columns = s->shape[s->ndim - 1];
+    s->per_task = cost * (double)s->size < 1e5 || cost > 0.3 ? TG_TASK : TG_LONG_TASK;
     if (s->ndim > 1 && columns < TG_SHORT_ROW)
-        per_task = TG_TASK / columns * columns;
+        s->per_task = s->per_task / columns * columns;
     s->run = run;
     s->context = context;
-    tg_parallel((s->size + per_task - 1) / per_task, cost * (double)s->size, tg_strided_task, s);
+    tg_parallel((s->size + s->per_task - 1) / s->per_task, cost * (double)s->size, tg_strided_task, s);
 }
 
 #endif

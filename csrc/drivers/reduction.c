@@ -6,7 +6,7 @@
  *
  * The caller merges axes, and reduces one run of axes per call. n >= 1.
  *
- * Rows longer than 65536 are cut there, and the pieces' results are a new, shorter row; columns are
+ * Rows longer than 65536 are cut into pieces of 32768, and the pieces' results are a new, shorter row; columns are
  * cut into groups of rows of about 32768 elements, whose results are the rows of a new, smaller
  * matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces of that size
  * are large beside a task's overhead and small beside the whole where threads matter.
@@ -14,7 +14,7 @@
 #include "../strided.h"
 #include "../table.h"
 
-enum { LONG_ROW = 65536, PIECE = 32768, NARROW = 64, MIN_ROWS = 32 };
+enum { ROWS = 8192, LONG_ROW = 32768, PIECE = 32768, NARROW = 64, MIN_ROWS = 32 };
 
 typedef struct {
     ptrdiff_t op;
@@ -68,7 +68,7 @@ static void reduce_all(reduction *r, char *y)
         if (r->inner == 1) {
             r->piece_size = LONG_ROW;
             r->pieces = r->n > 2 * LONG_ROW ? (r->n + LONG_ROW - 1) / LONG_ROW : 1;
-            r->rows_per_task = PIECE / r->n + 1;
+            r->rows_per_task = ROWS / r->n + 1;
             n_tasks = r->pieces > 1 ? r->outer * r->pieces
                                     : (r->outer + r->rows_per_task - 1) / r->rows_per_task;
         } else {
@@ -207,7 +207,7 @@ int tg_arg_reduce(const tg_call *call)
             arg_long_row(&r, row);
         return TG_OK;
     }
-    r.rows_per_task = PIECE / r.n + 1;
+    r.rows_per_task = ROWS / r.n + 1;
     ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
     tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);
     return TG_OK;

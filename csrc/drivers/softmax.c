@@ -5,7 +5,7 @@
  * cross_entropy       arrays: loss, lse (rows), logits (rows, n), labels (rows; i64 or i32)
  * cross_entropy_grad  arrays: gx (rows, n), g (rows), logits (rows, n), labels (rows), lse (rows)
  *
- * All in C order. A task is about 16384 elements. The labels are checked before anything is written.
+ * All in C order. A task is about 4096 elements. The labels are checked before anything is written.
  */
 #include "../strided.h"
 #include "../table.h"
