@@ -48,7 +48,7 @@ def explain_plan(step: Jit, path: str | Path | None = None) -> str:
 
 def _row(call: Call, ns: float, peak: float) -> tuple:
     work = _flops(call)
-    share = f"{100 * work / ns / peak:.0f}%" if work else ""
+    share = f"{100 * work / ns / peak:.0f}%" if work and ns * peak > 0 else ""
     shapes = [v.shape for v in call.arrays if v is not None and v.dtype != np.int32]
     text = " ".join("x".join(map(str, shape)) or "()" for shape in shapes)
     return ns / 1e3, share, call.kernel, call.label[:28], text
