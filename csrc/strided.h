@@ -1,10 +1,11 @@
 /* strided.h - walk operands of one shape and any strides in runs that a kernel can take.
  *
- * The axes are sorted by the strides of the output and merged where every operand allows it, so that
- * contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted in this
- * order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs of one row where all strides
- * along it are 0 or 1; other operands are first gathered into a block in L1, and short rows are put
- * together until the block is full (a repeated row, such as a bias, stays there).
+ * The axes are sorted by the strides of the output and merged where every operand allows it, so
+ * that contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted
+ * in this order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs
+ * of one row where all strides along it are 0 or 1; other operands are first gathered into a block
+ * in L1, and short rows are put together until the block is full (a repeated row, such as a bias,
+ * stays there).
  *
  * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
  */
@@ -17,8 +18,13 @@
 #include "tg.h"
 #include "threads.h"
 
-enum { TG_MAX_OPERANDS = 4, TG_BLOCK = 1024, TG_TASK = 4096, TG_LONG_TASK = 16384,
-       TG_SHORT_ROW = 256 };
+enum {
+    TG_MAX_OPERANDS = 4,
+    TG_BLOCK = 1024,
+    TG_TASK = 4096,
+    TG_LONG_TASK = 16384,
+    TG_SHORT_ROW = 256
+};
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
  * same for all (0). Operand 0 is written, with step 1. */
@@ -95,7 +101,8 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
 #define TG_MOVE_BLOCK(T)                                                                           \
     for (ptrdiff_t i = 0; i < rows; i++)                                                           \
         for (ptrdiff_t j = 0; j < columns; j++)                                                    \
-            ((T *)to)[i * to_row + j * to_column] = ((const T *)from)[i * from_row + j * from_column];
+            ((T *)to)[i * to_row + j * to_column] =                                                \
+                ((const T *)from)[i * from_row + j * from_column];
 
 /* Copy rows x columns elements between any strides. */
 static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t columns, void *to,
@@ -211,7 +218,8 @@ static inline void tg_strided_run(tg_strided *s, tg_run_kernel run, void *contex
         s->per_task = s->per_task / columns * columns;
     s->run = run;
     s->context = context;
-    tg_parallel((s->size + s->per_task - 1) / s->per_task, cost * (double)s->size, tg_strided_task, s);
+    tg_parallel((s->size + s->per_task - 1) / s->per_task, cost * (double)s->size, tg_strided_task,
+                s);
 }
 
 #endif

@@ -6,8 +6,8 @@
  * where     arrays: y, condition (u8), a, b
  * copy      arrays: y, x            any dtype, y and x the same
  *
- * The inputs are described with the shape of y: a repeated axis has stride 0. y may be an input, with
- * the same strides; other overlaps are the caller's to avoid.
+ * The inputs are described with the shape of y: a repeated axis has stride 0. y may be an input,
+ * with the same strides; other overlaps are the caller's to avoid.
  */
 #include "../strided.h"
 #include "../table.h"
@@ -153,8 +153,8 @@ static void run_copy(void *context, ptrdiff_t n, char **data, const ptrdiff_t *s
         tg_move_block(item, 1, n, data[0], 0, 1, data[1], 0, 0);
 }
 
-/* A transposed copy: y's fastest axis is not x's. Tiles of 64 x 64: both sides are read and written in
- * whole cache lines, and 32 KB of lines stay in L1. */
+/* A transposed copy: y's fastest axis is not x's. Tiles of 64 x 64: both sides are read and written
+ * in whole cache lines, and 32 KB of lines stay in L1. */
 enum { TILE = 64 };
 
 typedef struct {

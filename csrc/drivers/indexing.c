@@ -5,7 +5,8 @@
  *
  * All in C order. A negative index counts from the end. The indices are checked before anything is
  * written. scatter_add splits y, never the indices: each task adds, in the order of the indices,
- * to its own columns of y (or, when they are few, to its own rows), so the sums are always the same.
+ * to its own columns of y (or, when they are few, to its own rows), so the sums are always the
+ * same.
  */
 #include "../strided.h"
 #include "../table.h"

@@ -3,7 +3,8 @@
  * random   arrays: y, state (i64: seed, offset)           ints[0]: 0 uniform, 1 normal
  * dropout  arrays: y, mask (u8), state, x                 floats[0]: rate
  *
- * All in C order. The state is read when the call runs, and its offset moves on by the counters used.
+ * All in C order. The state is read when the call runs, and its offset moves on by the counters
+ * used.
  */
 #include <math.h>
 
@@ -41,8 +42,8 @@ static void run_random(void *context, ptrdiff_t task)
     ptrdiff_t start = task * TG_TASK, n = d->n - start < TG_TASK ? d->n - start : TG_TASK;
     int normal = d->call->ints[0] != 0;
     if (y->dtype == TG_F32)
-        (normal ? tg_active->normal_f32 : tg_active->uniform_f32)(n, (float *)y->data + start, d->seed,
-                                                                  counter_of(d, start));
+        (normal ? tg_active->normal_f32 : tg_active->uniform_f32)(n, (float *)y->data + start,
+                                                                  d->seed, counter_of(d, start));
     else
         (normal ? tg_active->normal_f64 : tg_active->uniform_f64)(n, (double *)y->data + start,
                                                                   d->seed, counter_of(d, start));
@@ -52,7 +53,8 @@ int tg_random(const tg_call *call)
 {
     draw d;
     begin(&d, call, &call->arrays[1], call->arrays[0].dtype == TG_F32 ? 64 : 32);
-    tg_parallel((d.n + TG_TASK - 1) / TG_TASK, (call->ints[0] ? 2 : 0.8) * (double)d.n, run_random, &d);
+    tg_parallel((d.n + TG_TASK - 1) / TG_TASK, (call->ints[0] ? 2 : 0.8) * (double)d.n, run_random,
+                &d);
     return TG_OK;
 }
 
@@ -64,11 +66,13 @@ static void run_dropout(void *context, ptrdiff_t task)
     uint8_t *mask = (uint8_t *)a[1].data + start;
     uint64_t counter = counter_of(d, start);
     if (a[0].dtype == TG_F32)
-        tg_active->dropout_f32(n, (float *)a[0].data + start, mask, (const float *)a[3].data + start,
-                               d->seed, counter, d->threshold, d->scale);
+        tg_active->dropout_f32(n, (float *)a[0].data + start, mask,
+                               (const float *)a[3].data + start, d->seed, counter, d->threshold,
+                               d->scale);
     else
-        tg_active->dropout_f64(n, (double *)a[0].data + start, mask, (const double *)a[3].data + start,
-                               d->seed, counter, d->threshold, d->scale);
+        tg_active->dropout_f64(n, (double *)a[0].data + start, mask,
+                               (const double *)a[3].data + start, d->seed, counter, d->threshold,
+                               d->scale);
 }
 
 int tg_dropout(const tg_call *call)

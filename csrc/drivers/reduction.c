@@ -6,10 +6,10 @@
  *
  * The caller merges axes, and reduces one run of axes per call. n >= 1.
  *
- * Rows longer than 65536 are cut into pieces of 32768, and the pieces' results are a new, shorter row; columns are
- * cut into groups of rows of about 32768 elements, whose results are the rows of a new, smaller
- * matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces of that size
- * are large beside a task's overhead and small beside the whole where threads matter.
+ * Rows longer than 65536 are cut into pieces of 32768, and the pieces' results are a new, shorter
+ * row; columns are cut into groups of rows of about 32768 elements, whose results are the rows of a
+ * new, smaller matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces
+ * of that size are large beside a task's overhead and small beside the whole where threads matter.
  */
 #include "../strided.h"
 #include "../table.h"
@@ -84,8 +84,8 @@ static void reduce_all(reduction *r, char *y)
     } while (r->n > 1);
 }
 
-/* Many rows of few columns: m rows side by side are one row of m * inner, in whole registers. What is
- * left over at the end (fewer than m rows) goes below the m partial rows. */
+/* Many rows of few columns: m rows side by side are one row of m * inner, in whole registers. What
+ * is left over at the end (fewer than m rows) goes below the m partial rows. */
 static void widen(reduction *r)
 {
     ptrdiff_t m = NARROW / r->inner, rest = r->n % m, row = r->inner * (r->dtype == TG_F32 ? 4 : 8);
@@ -134,10 +134,11 @@ int tg_reduce(const tg_call *call)
     return TG_OK;
 }
 
-/* --- where the largest is ----------------------------------------------------------------------- */
+/* --- where the largest is -----------------------------------------------------------------------
+ */
 
-/* The extreme of the row, then the first place that holds it: the second look mostly ends early, and
- * the row is in cache by then. */
+/* The extreme of the row, then the first place that holds it: the second look mostly ends early,
+ * and the row is in cache by then. */
 static void run_arg_rows(void *context, ptrdiff_t task)
 {
     const reduction *r = context;

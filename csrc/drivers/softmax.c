@@ -66,11 +66,13 @@ static void run_softmax_grad(void *context, ptrdiff_t task)
     if (a[0].dtype == TG_F32) {
         float *gx = (float *)a[0].data + at, *g = (float *)a[1].data + at;
         float *y = (float *)a[2].data + at;
-        (is_log ? tg_active->log_softmax_grad_f32 : tg_active->softmax_grad_f32)(count, r->n, gx, g, y);
+        (is_log ? tg_active->log_softmax_grad_f32 : tg_active->softmax_grad_f32)(count, r->n, gx, g,
+                                                                                 y);
     } else {
         double *gx = (double *)a[0].data + at, *g = (double *)a[1].data + at;
         double *y = (double *)a[2].data + at;
-        (is_log ? tg_active->log_softmax_grad_f64 : tg_active->softmax_grad_f64)(count, r->n, gx, g, y);
+        (is_log ? tg_active->log_softmax_grad_f64 : tg_active->softmax_grad_f64)(count, r->n, gx, g,
+                                                                                 y);
     }
 }
 

@@ -7,7 +7,7 @@
  */
 
 #define TG_UNARY_KERNEL(name)                                                                      \
-    TG_KERNEL void TG_FN(unary_##name)(ptrdiff_t n, V_T * y, const V_T *x)                         \
+    TG_KERNEL void TG_FN(unary_##name)(ptrdiff_t n, V_T *y, const V_T *x)                          \
     {                                                                                              \
         ptrdiff_t i = 0;                                                                           \
         for (; i + V_LANES <= n; i += V_LANES)                                                     \
@@ -107,7 +107,7 @@ TG_INLINE VT V(minimum)(VT a, VT b)
     }
 
 #define TG_BINARY_KERNEL(name)                                                                     \
-    TG_KERNEL void TG_FN(binary_##name)(ptrdiff_t n, V_T * y, const V_T *a, ptrdiff_t sa,          \
+    TG_KERNEL void TG_FN(binary_##name)(ptrdiff_t n, V_T *y, const V_T *a, ptrdiff_t sa,           \
                                         const V_T *b, ptrdiff_t sb)                                \
     {                                                                                              \
         TG_BINARY_SHORTCUT_##name TG_BINARY_BODY(V(name))                                          \

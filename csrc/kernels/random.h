@@ -1,9 +1,9 @@
 /* random.h - Philox4x32-10 in tiles of 16 counters, and the numbers made of its words.
  *
  * Salmon, Moraes, Dror and Shaw, "Parallel random numbers: as easy as 1, 2, 3", SC 2011. Word j of
- * the counter l of a tile is number 16 j + l, so 16 counters run side by side in plain loops over 16
- * lanes, which the compiler turns into vectors of any width, and no number ever moves sideways. The
- * words are held in 64 bits each: that is the form of the processors' 32 x 32 bit products. The
+ * the counter l of a tile is number 16 j + l, so 16 counters run side by side in plain loops over
+ * 16 lanes, which the compiler turns into vectors of any width, and no number ever moves sideways.
+ * The words are held in 64 bits each: that is the form of the processors' 32 x 32 bit products. The
  * twin kernels/reference/random.py gives the same bits.
  */
 
@@ -59,14 +59,16 @@ TG_INLINE void TG_FN(uniform_tile)(uint64_t seed, uint64_t counter, V_T *y)
 #endif
 }
 
-/* Box and Muller: of two uniform numbers u in (0, 1] and v, sqrt(-2 ln u) times cos and sin 2 pi v. */
+/* Box and Muller: of two uniform numbers u in (0, 1] and v, sqrt(-2 ln u) times cos and sin 2 pi v.
+ */
 TG_INLINE void TG_FN(normal_tile)(uint64_t seed, uint64_t counter, V_T *y)
 {
     V_T u[TG_PER_TILE];
     TG_FN(uniform_tile)(seed, counter, u);
     for (int j = 0; j < TG_PER_TILE; j += 32)
         for (int l = 0; l < 16; l += V_LANES) {
-            VT radius = V(add)(V(load)(u + j + l), V(set1)(V_BITS == 32 ? V_C(0x1p-24) : V_C(0x1p-53)));
+            VT radius =
+                V(add)(V(load)(u + j + l), V(set1)(V_BITS == 32 ? V_C(0x1p-24) : V_C(0x1p-53)));
             radius = V(sqrt)(V(mul)(V(set1)(-2), V(log)(radius)));
             VT angle = V(mul)(V(load)(u + j + 16 + l), V(set1)(V_C(6.283185307179586)));
             V(store)(y + j + l, V(mul)(radius, V(cos)(angle)));
@@ -75,7 +77,7 @@ TG_INLINE void TG_FN(normal_tile)(uint64_t seed, uint64_t counter, V_T *y)
 }
 
 #define TG_RANDOM_KERNEL(name)                                                                     \
-    TG_KERNEL void TG_FN(name)(ptrdiff_t n, V_T * y, uint64_t seed, uint64_t counter)              \
+    TG_KERNEL void TG_FN(name)(ptrdiff_t n, V_T *y, uint64_t seed, uint64_t counter)               \
     {                                                                                              \
         V_T last[TG_PER_TILE];                                                                     \
         for (; n >= TG_PER_TILE; n -= TG_PER_TILE, y += TG_PER_TILE, counter += 16)                \

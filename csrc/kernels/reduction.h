@@ -76,7 +76,8 @@ TG_INLINE V_T TG_FN(product_of_lanes)(VT x)
 #define TG_SCALAR_MAX(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define TG_SCALAR_MIN(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
 
-/* A short row, n < TG_SHORT: a quarter of the lanes, as most of the time would go into folding them. */
+/* A short row, n < TG_SHORT: a quarter of the lanes, as most of the time would go into folding
+ * them. */
 #define TG_DEFINE_SHORT(name, op, hop, identity)                                                   \
     TG_INLINE V_T TG_FN(short_##name)(ptrdiff_t n, const V_T *x)                                   \
     {                                                                                              \
@@ -131,7 +132,8 @@ TG_INLINE V_T TG_FN(product_of_lanes)(VT x)
         }                                                                                          \
     }
 
-/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. One strip of `count` vectors, the last with m lanes. */
+/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. One strip of `count` vectors, the last with m lanes.
+ */
 #define TG_DEFINE_COLUMNS(name, op)                                                                \
     TG_INLINE void TG_FN(strip_##name)(ptrdiff_t n_rows, int count, V_T *y, const V_T *x,          \
                                        ptrdiff_t x_row)                                            \

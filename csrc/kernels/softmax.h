@@ -1,8 +1,8 @@
 /* softmax.h - softmax, its logarithm, their gradients, and what cross-entropy needs, row by row.
  *
- * A row stays in L1 between its three passes (largest element, exponentials and their sum, scale). The
- * exponentials are summed in registers over 1024 elements, and those sums in double. A row whose
- * largest element is -inf or inf, or that holds NaN, becomes NaN, as the formula gives.
+ * A row stays in L1 between its three passes (largest element, exponentials and their sum, scale).
+ * The exponentials are summed in registers over 1024 elements, and those sums in double. A row
+ * whose largest element is -inf or inf, or that holds NaN, becomes NaN, as the formula gives.
  *
  * Rows of up to 32 elements (classes, more often than not) are taken a vector's worth at a time, a
  * row per lane: no sums across lanes, no half-empty vectors.

@@ -1,16 +1,16 @@
 /* math.h - elementary functions on whole vectors: vf_exp, vd_exp, vf_tanh, ...
  *
- * Method: reduce the argument with a few exact steps, evaluate a minimax polynomial (coefficients.h,
- * fitted by csrc/fit/fit_math.py), put the exponent back. All lanes take the same path; only log's
- * odd arguments and the huge ones of sin, cos, tan branch off. Consecutive
- * vectors are independent: the processor hides the latency of one behind the next.
+ * Method: reduce the argument with a few exact steps, evaluate a minimax polynomial
+ * (coefficients.h, fitted by csrc/fit/fit_math.py), put the exponent back. All lanes take the same
+ * path; only log's odd arguments and the huge ones of sin, cos, tan branch off. Consecutive vectors
+ * are independent: the processor hides the latency of one behind the next.
  *
- * Every function keeps NaN, signed zeros, infinities and denormal arguments as C99 says. The largest
- * errors over all floats, in units in the last place, with FMA (tests/test_math_ulp.py measures them):
- * exp, log and their kin below 2, the others below 3. Beyond that: gelu below 4.5 far out on the
- * negative side; gelu_tanh below 3 of max(|y|, |x| / 4), as the argument of its exponential, cubic in x,
- * is rounded first; pow below 5. Of gelu, gelu_tanh and silu, results below 2^-96 lose digits, and
- * below the smallest normal number may be 0.
+ * Every function keeps NaN, signed zeros, infinities and denormal arguments as C99 says. The
+ * largest errors over all floats, in units in the last place, with FMA (tests/test_math_ulp.py
+ * measures them): exp, log and their kin below 2, the others below 3. Beyond that: gelu below 4.5
+ * far out on the negative side; gelu_tanh below 3 of max(|y|, |x| / 4), as the argument of its
+ * exponential, cubic in x, is rounded first; pow below 5. Of gelu, gelu_tanh and silu, results
+ * below 2^-96 lose digits, and below the smallest normal number may be 0.
  *
  * Written once for both types in math_common.h: exp, expm1, log..., sigmoid, gelu... Here: what has
  * its own form in each. Double's rarely used functions (the inverse trigonometric and hyperbolic
@@ -154,8 +154,9 @@ TG_INLINE vf vf_atanh(vf x)
 
 #if TG_VEC_FMA
 
-/* log2 a as the sum of two floats, for positive normal a: with s = (m - 1) / (m + 1), m the mantissa,
- * ln m = 2 s + s^3 P(s^2). What each step rounds off is found with FMA and added to `low`. */
+/* log2 a as the sum of two floats, for positive normal a: with s = (m - 1) / (m + 1), m the
+ * mantissa, ln m = 2 s + s^3 P(s^2). What each step rounds off is found with FMA and added to
+ * `low`. */
 TG_INLINE vf vf_log2_twice(vf a, vf shift, vf *low)
 {
     vf e, f = vf_log_split(a, shift, &e), one = vf_set1(1), m = vf_add(f, one);
@@ -173,8 +174,8 @@ TG_INLINE vf vf_log2_twice(vf a, vf shift, vf *low)
     return sum;
 }
 
-/* a^b = 2^(b log2 |a|): the logarithm needs 8 digits more than a float has, as its integer part counts
- * for nothing in the end. */
+/* a^b = 2^(b log2 |a|): the logarithm needs 8 digits more than a float has, as its integer part
+ * counts for nothing in the end. */
 TG_INLINE vf vf_pow(vf a, vf b)
 {
     vf aa = vf_abs(a), zero = vf_zero(), one = vf_set1(1), inf = vf_set1(INFINITY), low;

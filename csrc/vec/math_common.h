@@ -36,8 +36,8 @@
 
 #define TG_SET(x) V(set1)(V_C(x))
 
-/* c[0] + c[1] x + ... + c[n-1] x^(n-1) by Horner's rule. For double, whose chains are longer than what
- * the processor looks ahead, as even part + x times odd part: half the length. */
+/* c[0] + c[1] x + ... + c[n-1] x^(n-1) by Horner's rule. For double, whose chains are longer than
+ * what the processor looks ahead, as even part + x times odd part: half the length. */
 TG_INLINE VT V(poly)(VT x, const V_T *c, int n)
 {
     if (V_BITS == 32 || n < 6) {
@@ -272,8 +272,8 @@ TG_INLINE VT V(logaddexp)(VT a, VT b)
 }
 
 /* The probability that a standard normal number exceeds t >= 1, and e^(-t^2 / 2): a smooth function
- * of t times the exponential. Rounding t^2 would cost t^2 / 2 ULP: what was lost (which needs FMA to
- * be known) goes into the reduced argument. */
+ * of t times the exponential. Rounding t^2 would cost t^2 / 2 ULP: what was lost (which needs FMA
+ * to be known) goes into the reduced argument. */
 TG_INLINE VT V(normal_tail)(VT t, VT *exponential)
 {
     VT half = TG_SET(-0.5), one = TG_SET(1), s = V(mul)(t, t), low = V(fms)(t, t, s), n;
@@ -350,8 +350,8 @@ TG_INLINE VT V(gelu_tanh_slope)(VT x)
 #define TG_HALF_PI_3 -1.4973849048591698e-33
 #endif
 
-/* x = n pi/2 + r, |r| <= pi/4, for |x| < TG_TRIG_END: pi/2 in three parts, so that with FMA only the
- * last product rounds. */
+/* x = n pi/2 + r, |r| <= pi/4, for |x| < TG_TRIG_END: pi/2 in three parts, so that with FMA only
+ * the last product rounds. */
 TG_INLINE VT V(reduce_trig)(VT x, VT *n)
 {
     *n = V(round)(V(mul)(x, TG_SET(0.63661977236758138)));
