@@ -198,7 +198,8 @@ def test_bad_arguments_are_refused(make_layer: Any, words: str) -> None:
 def test_bad_inputs_name_the_layer(layer: Any, x: Any, words: str) -> None:
     with pytest.raises(ValueError, match=words) as caught:
         layer(x)
-    assert "[d]" in str(caught.value) or "layer d" in str(caught.value.__notes__)
+    notes = getattr(caught.value, "__notes__", "")  # Python 3.10 has none: there it is the message
+    assert "[d]" in str(caught.value) or "layer d" in f"{caught.value} {notes}"
 
 
 def test_second_input_must_have_the_features_of_the_first() -> None:
@@ -253,6 +254,14 @@ def test_training_reaches_inner_layers() -> None:
     outer = Outer()
     calm, busy = outer(np.zeros((1, 1))), outer(np.zeros((1, 1)), training=True)
     assert (calm.item(), busy.item()) == (0.0, 4.0)  # (0 + 1) 3 + 1
+
+
+def test_arguments_by_name_and_by_position() -> None:
+    x = np.zeros((1, 1))
+    assert Scale()(x, True).item() == Scale()(inputs=x, training=True).item() == 1.0
+    assert tg.Sequential([Scale()])(x, True).item() == 1.0
+    embedding = layers.Embedding(3, 2, mask_zero=True)
+    assert layers.layer.get_mask(embedding(inputs=np.array([[1, 0]]))).numpy().tolist() == [[1, 0]]
 
 
 def test_shape_of_a_layer_that_does_not_state_it() -> None:

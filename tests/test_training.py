@@ -132,6 +132,14 @@ def test_data_of_every_kind_trains_alike(given: Any) -> None:
     np.testing.assert_allclose(model.get_weights()[0], reference.get_weights()[0], rtol=1e-5)
 
 
+def test_steps_per_epoch_of_arrays_goes_round() -> None:
+    model = linear(optimizer=tg.optimizers.SGD(0.0))
+    history = fit(model, X, Y, batch_size=35, epochs=4, steps_per_epoch=1, shuffle=False)
+    first, second = float((Y[:35] ** 2).mean()), float((Y[35:] ** 2).mean())
+    assert history["loss"] == pytest.approx([first, second] * 2, rel=1e-5)
+    assert model.evaluate(X, Y, batch_size=35, steps=1, verbose=0) == pytest.approx(first, rel=1e-5)
+
+
 def test_dataset_is_told_of_epochs() -> None:
     table = Table()
     fit(linear(), table, epochs=2)

@@ -53,8 +53,6 @@ class Model(Trainer, Saveable, Layer):
     def __init__(
         self, inputs: Any = None, outputs: Any = None, name: str | None = None, **kwargs: Any
     ) -> None:
-        if not is_symbolic(inputs) and isinstance(inputs, str) and outputs is None:
-            inputs, name = None, inputs
         functional = inputs is not None or outputs is not None
         if functional and (inputs is None or outputs is None):
             raise ValueError(

@@ -181,6 +181,8 @@ class Layer(Module):
             raise RuntimeError(
                 f"[{type(self).__name__}] Expected super().__init__() at the start of __init__."
             )
+        if not args and self._call_names and self._call_names[0] in kwargs:
+            args = (kwargs.pop(self._call_names[0]),)
         args = tuple([self._convert(x) for x in args])
         if kwargs:
             kwargs = {k: v if k == "training" else self._convert(v) for k, v in kwargs.items()}
@@ -189,8 +191,11 @@ class Layer(Module):
         now = mode.get()
         scope = f"{now.scope}/{self.name}" if now.scope else self.name
         training = kwargs.pop("training", None)
+        by_position = "training" in self._takes and self._call_names.index("training") < len(args)
+        if by_position:
+            training = args[self._call_names.index("training")]
         training = now.training if training is None else training
-        if "training" in self._takes:
+        if "training" in self._takes and not by_position:
             wanted = self._training_default if training is None else training
             kwargs["training"] = bool(wanted)
         mask = get_mask(args[0]) if args else None
@@ -512,8 +517,14 @@ def _noting(build: Callable[..., Any]) -> Callable[..., Any]:
 
 def _add_note(error: Exception, scope: str, args: tuple[Any, ...]) -> None:
     """Say in which layer it happened (the innermost one)."""
-    if hasattr(error, "add_note") and not getattr(error, "__notes__", None):
-        error.add_note(f"In layer {scope}, called with shapes {shape_of(list(args))}.")
+    if getattr(error, "told_layer", False):
+        return
+    note = f"In layer {scope}, called with shapes {shape_of(list(args))}."
+    if hasattr(error, "add_note"):
+        error.add_note(note)
+    elif len(error.args) == 1 and isinstance(error.args[0], str):  # Python 3.10
+        error.args = (f"{error.args[0]} {note}",)
+    error.told_layer = True  # type: ignore[attr-defined] # our own mark on a foreign exception
 
 
 def _setting(value: Any) -> Any:
