@@ -381,6 +381,17 @@ def test_predict_in_batches_and_of_little() -> None:
     assert isinstance(model.predict_on_batch(X), np.ndarray)
 
 
+def test_predict_of_arrays_of_every_layout() -> None:
+    model = linear()
+    model.set_weights([RNG.random((4, 1)), RNG.random(1)])
+    whole = X @ model.get_weights()[0] + model.get_weights()[1]
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    for x in (np.asfortranarray(X), X[::-1][::-1], X.astype(">f8"), frozen, X.astype("float16")):
+        np.testing.assert_allclose(model.predict(x), whole, atol=2e-3)
+    np.testing.assert_allclose(model.predict(X[::-1]), whole[::-1], rtol=1e-5)
+
+
 def test_predictions_are_the_callers_own() -> None:
     model = tg.Sequential([tg.Input((4,)), layers.Identity()])
     y = model.predict(X)
@@ -514,6 +525,8 @@ def test_compile_refuses(settings: dict, words: str) -> None:
         ({"y": Y[:3]}, "numbers of samples differ"),
         ({"x": X[:0], "y": Y[:0]}, "data ended"),
         ({"batch_size": 0}, "batch_size"),
+        ({"epochs": "3"}, "epochs"),
+        ({"x": {"a": X}}, "missing"),
         ({"steps_per_epoch": 0}, "steps"),
         ({"validation_split": 1.0}, "validation_split"),
         ({"validation_split": 0.999}, "cannot be split"),

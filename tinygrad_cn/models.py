@@ -352,7 +352,9 @@ class Sequential(Model):
         super()._build(args, kwargs)
 
     def call(self, inputs: Any, training: Any = None, mask: Any = None) -> Any:
-        if self._graph is not None:
+        if isinstance(inputs, (dict, list, tuple)) and self._graph is not None:
+            (inputs,) = self._graph.arrange(inputs)
+        elif self._graph is not None:
             inputs = fit_input(inputs, self._graph.input_list[0], self.name)
         for layer in self._layers:
             inputs = layer(inputs)

@@ -67,6 +67,11 @@ class Trainer(Stepper):
         """
         compiled = self._needs_compile("fit")
         verbose = resolve(verbose, "fit")
+        for name, value in (("epochs", epochs), ("initial_epoch", initial_epoch)):
+            if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+                raise ValueError(
+                    f"[fit] Expected {name} to be an integer >= 0, received {value!r}."
+                )
         if validation_split and validation_data is None:
             if data.is_batches(x):
                 raise ValueError("[fit] validation_split needs arrays, received batches in x.")

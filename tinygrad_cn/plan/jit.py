@@ -107,7 +107,7 @@ class Jit:
 
     def _filled(self, structure: Any, arrays: list) -> tuple[Any, Any, list[np.ndarray]]:
         """The arguments, with copies of the arrays, which are the plan's own memory for its inputs."""
-        mine = [np.array(a) for a in arrays]
+        mine = [np.array(a, order="C") for a in arrays]
         args, kwargs = map_structure(
             lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure
         )
