@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -197,6 +198,14 @@ CASES: list[Case] = [
     Case("pow_2", lambda x: x**2, lambda x: x**2, M23),
     Case("pow_3", lambda x: x**3, lambda x: x**3, M23),
     Case("pow_scalar", lambda x: 2.0**x, lambda x: 2.0**x, M23),
+    *[
+        Case(f"scalar {name}", partial(getattr(ops, name), 0.1), partial(oracle, 0.1), M23, POSITIVE)
+        for name, oracle, _ in BINARY
+    ],
+    *[
+        Case(f"{name} scalar", lambda x, name=name: getattr(ops, name)(x, 0.1), lambda x, oracle=oracle: oracle(x, 0.1), M23, POSITIVE)
+        for name, oracle, _ in BINARY
+    ],
     Case("remainder", ops.remainder, np.remainder, ((3, 4), (3, 4)), ("any", 2.1, 2.9)),
     Case("floor_divide", ops.floor_divide, np.floor_divide, ((3, 4), (3, 4)), ("any", 2.1, 2.9)),
     Case("clip", lambda x: ops.clip(x, -1, 1), lambda x: np.clip(x, -1, 1), M23, KINKED),

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op, Value
+from tinygrad_cn.op import Op, Value, wrap
 
 from .comparison import (
     equal,
@@ -97,6 +97,7 @@ class Pow(Op):
             both = logical_and(equal(a, 0), equal(b, 0))  # 0 * 0^-1 would be NaN
             ga = g * (b * power(where(both, 1.0, a), b - 1))
         if needs[1]:
+            a = a if isinstance(a, Value) else wrap(np.asarray(a, y.dtype))
             # where a is 0, ln a would be -inf and 0 * -inf NaN, though y = 0 does not move with b
             still = logical_and(equal(a, 0), greater_equal(b, 0))
             gb = g * y * log(where(still, 1.0, a))

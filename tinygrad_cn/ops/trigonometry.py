@@ -164,7 +164,7 @@ class Atan2(Op):
         return kernels.atan2(a, b)
 
     def vjp(g, a, b, needs):
-        r = square(a) + square(b)
+        r = a * a + b * b
         h = g / where(equal(r, 0), 1.0, r)
         return h * b if needs[0] else None, -h * a if needs[1] else None
 
