@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import initializers, ops, registry, regularizers
-from tinygrad_cn.op import Value
+from tinygrad_cn.op import Value, wrap
 
 from .layer import Layer
 from .module import refuse
@@ -180,11 +180,8 @@ class MultiHeadAttention(Random):
             parts.append(mask)
         if self.sliding_window is not None:
             t, s = np.arange(q.shape[2])[:, None], np.arange(k.shape[2])[None, :]
-            parts.append((abs(t - s) < self.sliding_window)[None, None])
-        merged = None
-        for part in parts:
-            merged = part if merged is None else merged & part
-        return merged
+            parts.append(wrap((abs(t - s) < self.sliding_window)[None, None]))
+        return _all(parts)
 
     def compute_output_shape(self, query_shape, value_shape=None, key_shape=None):
         return (*query_shape[:-1], self.output_dim or query_shape[-1])
@@ -194,9 +191,23 @@ class MultiHeadAttention(Random):
         return {**super().get_config(), **own, "output_shape": self.output_dim}
 
 
-def _boolean(mask: Any) -> np.ndarray:
-    array = mask.data if isinstance(mask, Value) else np.asarray(mask)
-    return array if array.dtype == bool else array.astype(bool)
+def _boolean(mask: Any) -> Any:
+    """A mask as a Tensor of bools."""
+    mask = mask if isinstance(mask, Value) else wrap(np.asarray(mask))
+    return mask if mask.dtype == bool else ops.not_equal(mask, 0)
+
+
+def _all(masks: list[Any]) -> Any:
+    """Where all of the masks are True; None if there are none."""
+    merged = None
+    for mask in masks:
+        merged = mask if merged is None else ops.logical_and(merged, mask)
+    return merged
+
+
+def _causal(steps: int, keys: int) -> Any:
+    """True where the query does not come before the key, (1, T, S)."""
+    return wrap(np.tri(steps, keys, dtype=bool)[None])
 
 
 class Attention(Random):
@@ -260,10 +271,10 @@ class Attention(Random):
         k = inputs[2] if len(inputs) > 2 else v
         q_mask, v_mask = (mask[0], mask[1]) if mask is not None else (None, None)
         scores = self._scores(q, k)
-        allowed = None if v_mask is None else _boolean(v_mask)[:, None, :]
+        masks = [] if v_mask is None else [_boolean(v_mask)[:, None, :]]
         if use_causal_mask:
-            causal = np.tri(q.shape[1], k.shape[1], dtype=bool)[None]
-            allowed = causal if allowed is None else allowed & causal
+            masks.append(_causal(q.shape[1], k.shape[1]))
+        allowed = _all(masks)
         if allowed is not None:
             scores = ops.where(allowed, scores, scores - 1e9)
         weights = ops.softmax(scores, axis=-1)
@@ -357,27 +368,24 @@ class SelfAttention(Layer):
         key = ops.linear(inputs, self.key_kernel, self.key_bias)
         value = ops.linear(inputs, self.value_kernel, self.value_bias)
         logits = query @ ops.swapaxes(key, -2, -1) / math.sqrt(self.attention_head_size)
-        hidden = self._hidden(mask, attention_mask, use_causal_mask, inputs.shape[1])
-        if hidden is not None:
-            logits = ops.where(hidden, -1e9, logits)
+        allowed = self._allowed(mask, attention_mask, use_causal_mask, inputs.shape[1])
+        if allowed is not None:
+            logits = ops.where(allowed, logits, -1e9)
         weights = ops.softmax(logits, axis=-1)
         output = weights @ value
         return (output, weights) if return_attention_scores else output
 
-    def _hidden(self, mask, attention_mask, causal, steps):
-        """Which keys a query must not attend, (N or 1, T or 1, T); None if it may attend all."""
+    def _allowed(self, mask, attention_mask, causal, steps):
+        """Which keys a query may attend, (N or 1, T or 1, T); None if all."""
         parts = []
         if mask is not None:
-            parts.append(~_boolean(mask)[:, None, :])
+            parts.append(_boolean(mask)[:, None, :])
         if attention_mask is not None:
-            given = ~_boolean(attention_mask)
+            given = _boolean(attention_mask)
             parts.append(given if given.ndim == 3 else given[None])
         if causal:
-            parts.append(~np.tri(steps, dtype=bool)[None])
-        hidden = None
-        for part in parts:
-            hidden = part if hidden is None else hidden | part
-        return hidden
+            parts.append(_causal(steps, steps))
+        return _all(parts)
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], self.attention_head_size)

@@ -127,8 +127,8 @@ class Recurrent(Random):
         if not self.return_sequences:
             y = y[:, -1]
         elif mask is not None and self.zero_output_for_mask:
-            live = mask.data[:, ::-1] if self.go_backwards else mask.data
-            y = ops.where(np.ascontiguousarray(live)[:, :, None], y, 0.0)
+            live = mask[:, ::-1] if self.go_backwards else mask
+            y = ops.where(live[:, :, None], y, 0.0)
         return (y, *states) if self.return_state else y
 
     def is_usual(self) -> bool:
@@ -146,9 +146,11 @@ class Recurrent(Random):
     def _unrolled(self, x, states, mask, rate):
         """The same step by step."""
         x = ops.permute_dims(x, axes=(1, 0, 2))
-        live = None if mask is None else mask.data.T
+        live = None if mask is None else ops.permute_dims(mask, axes=(1, 0))
         if self.go_backwards:
             x, live = x[::-1], live if live is None else live[::-1]
+        zeros = np.zeros((x.shape[1], self.units), x.dtype)
+        states = [wrap(zeros) if s is None else s for s in states]
         z = x @ self.kernel
         if self.bias is not None:
             z = z + (self.bias if self.bias.ndim == 1 else self.bias[0])
@@ -165,12 +167,12 @@ class Recurrent(Random):
         return ops.permute_dims(y, axes=(1, 0, 2)), *states
 
     def _begin(self, x: Any, initial_state: Any) -> list[Any]:
-        """The states before the first step."""
+        """The states before the first step; None for zeros."""
         shape = (x.shape[0], self.units)
         if initial_state is None and self.stateful and self.states is not None:
             initial_state = self.states
         if initial_state is None:
-            return [wrap(np.zeros(shape, x.dtype)) for _ in range(self.n_states)]
+            return [None] * self.n_states
         given = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
         if len(given) != self.n_states or any(s.shape != shape for s in given):
             raise ValueError(

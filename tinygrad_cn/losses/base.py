@@ -54,7 +54,7 @@ class Loss:
         values = self.call(y_true, y_pred)
         valid = self.valid(y_true, values)
         if valid is not None:
-            mask = valid if mask is None else as_tensor(mask).data & valid
+            mask = valid if mask is None else ops.logical_and(as_tensor(mask), valid)
         return reduce(self.name, values, sample_weight, mask, self.reduction)
 
     def call(self, y_true: Any, y_pred: Any) -> Any:
@@ -62,7 +62,7 @@ class Loss:
         raise TypeError(f"[{type(self).__name__}] A subclass of Loss defines call(y_true, y_pred).")
 
     def valid(self, y_true: Any, values: Any) -> Any:
-        """Which values count at all (an array of bools); None: every one."""
+        """Which values count at all (a Tensor of bools); None: every one."""
         return None
 
     def get_config(self) -> dict[str, Any]:
@@ -140,7 +140,7 @@ def reduce(name: str, values: Any, sample_weight: Any, mask: Any, reduction: str
     """The values, weighted and summed or averaged."""
     total = None
     if mask is not None:
-        mask = _counts(as_tensor(mask).data, values.dtype, reduction)
+        mask = _counts(as_tensor(mask, values.dtype), reduction)
     for weight in (sample_weight, mask):
         if weight is not None:
             weight = _spread(name, as_tensor(weight, values.dtype), values.shape)
@@ -157,11 +157,11 @@ def reduce(name: str, values: Any, sample_weight: Any, mask: Any, reduction: str
     return loss / max(math.prod(values.shape), 1)
 
 
-def _counts(mask: np.ndarray, dtype: np.dtype, reduction: str | None) -> Any:
+def _counts(mask: Any, reduction: str | None) -> Any:
     """A mask as weights: so that a mean over all values is one over those that count."""
-    scaled = reduction in ("mean", "sum_over_batch_size")
-    scale = mask.size / max(int(np.count_nonzero(mask)), 1) if scaled else 1.0
-    return wrap(np.where(mask, scale, 0).astype(dtype))
+    if reduction not in ("mean", "sum_over_batch_size"):
+        return mask
+    return mask * (mask.size / ops.maximum(ops.sum(mask), 1.0))
 
 
 def _spread(name: str, weight: Any, shape: tuple[int, ...]) -> Any:

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tinygrad_cn import ops
+
 from . import functions
 from .base import LossFunctionWrapper, as_tensor
 
@@ -235,7 +237,7 @@ class SparseCategoricalCrossentropy(LossFunctionWrapper):
         ignored = self.kwargs["ignore_class"]
         if ignored is None:
             return None
-        return (as_tensor(y_true).data != ignored).reshape(values.shape)
+        return ops.reshape(ops.not_equal(as_tensor(y_true), ignored), shape=values.shape)
 
 
 class CategoricalGeneralizedCrossEntropy(LossFunctionWrapper):
@@ -354,7 +356,7 @@ class Circle(LossFunctionWrapper):
         )
 
     def valid(self, y_true: Any, values: Any) -> Any:
-        return values.data > 0
+        return ops.greater(values, 0)
 
 
 class CTC(LossFunctionWrapper):

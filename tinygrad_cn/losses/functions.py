@@ -203,10 +203,9 @@ def labels(name: str, y_true: Any, y_pred: Any, axis: int = -1) -> tuple[Any, An
     if t.ndim == p.ndim and t.shape[axis] == 1:
         t = ops.reshape(t, shape=tuple(np.delete(t.shape, axis).tolist()))
     if t.dtype.kind == "f":
-        whole = t.data.astype(np.int64)
-        if not (whole == t.data).all():
+        if not (t.data == np.floor(t.data)).all():
             raise ValueError(f"[{name}] Expected class numbers, received fractions in y_true.")
-        t = wrap(whole)
+        t = ops.astype(t, dtype=np.dtype("int64"))
     expected = tuple(np.delete(p.shape, axis).tolist())
     if t.shape != expected:
         raise ValueError(
@@ -220,7 +219,7 @@ def categorical_generalized_cross_entropy(y_true: Any, y_pred: Any, q: float = 0
     """(1 - p[t]^q) / q (Zhang and Sabuncu, 2018): cross-entropy for q near 0, less moved by wrong
     labels the nearer q is to 1"""
     t, p = labels("categorical_generalized_cross_entropy", y_true, y_pred)
-    onehot = wrap((t.data[..., None] == np.arange(p.shape[-1])).astype(p.dtype))
+    onehot = ops.one_hot(t, p.shape[-1], dtype=p.dtype)
     return (1 - ops.sum(p * onehot, axis=-1) ** q) / q
 
 
@@ -306,25 +305,25 @@ def circle(
         remove_diagonal: leave out the pairs of a sample with itself.
     """
     p = as_tensor(y_pred)
-    t = np.reshape(as_tensor(y_true).data, -1)
+    t = ops.reshape(as_tensor(y_true), shape=(-1,))
     other = p if ref_embeddings is None else as_tensor(ref_embeddings)
-    other_t = t if ref_labels is None else np.reshape(as_tensor(ref_labels).data, -1)
-    if p.ndim != 2 or len(t) != len(p.data) or len(other_t) != len(other.data):
+    other_t = t if ref_labels is None else ops.reshape(as_tensor(ref_labels), shape=(-1,))
+    if p.ndim != 2 or len(t.data) != len(p.data) or len(other_t.data) != len(other.data):
         raise ValueError(
             f"[circle] Expected a label for each row of y_pred (N, D), received "
             f"y_true.shape={t.shape}, y_pred.shape={p.shape}."
         )
     far = ops.maximum(1 - p @ ops.permute_dims(other, axes=(1, 0)), 0.0)
-    same = t[:, None] == other_t[None, :]
-    different = ~same
+    same = ops.equal(t[:, None], other_t[None, :])
+    different = ops.logical_not(same)
     if remove_diagonal:
-        same = same & (np.eye(*same.shape) == 0)
+        same = ops.logical_and(same, wrap(np.eye(*same.shape) == 0))
     pull = -gamma * ops.maximum(margin + far, 0.0) * (margin - far)
     push = gamma * ops.maximum(1 + margin - far, 0.0) * (1 - margin - far)
     return ops.softplus(_logsumexp(pull, same) + _logsumexp(push, different))
 
 
-def _logsumexp(x: Any, chosen: np.ndarray) -> Any:
+def _logsumexp(x: Any, chosen: Any) -> Any:
     """ln of the sum of e^x over the chosen of each row; -inf where none is."""
     x = ops.where(chosen, x, -math.inf)
     top = ops.max(x, axis=1, keepdims=True).detach()
