@@ -235,6 +235,8 @@ def test_class_weight_is_a_sample_weight() -> None:
     assert a["loss"] == pytest.approx(b["loss"])
     with pytest.raises(ValueError, match="received both"):
         fit(one, X, LABELS, class_weight=weight, sample_weight=by_sample)
+    with pytest.raises(ValueError, match="received both"):
+        fit(one, iter([(X, LABELS, by_sample)]), class_weight=weight)
 
 
 def test_masked_steps_do_not_count() -> None:

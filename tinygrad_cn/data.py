@@ -163,6 +163,10 @@ class IterableBatches:
             for part, name in ((x, "x"), (y, "y"), (w, "sample_weight"))
         ]
         if self.class_weight is not None:
+            if w is not None:
+                raise ValueError(
+                    f"[{self.who}] Expected class_weight or sample_weight, received both."
+                )
             w = weights_of_classes(y, self.class_weight, self.who)
         check_lengths(self.who, x, y, w)
         return x, y, w

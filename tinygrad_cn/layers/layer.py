@@ -97,6 +97,7 @@ class Layer(Module):
     _call_names: ClassVar[tuple[str, ...]] = ("inputs",)
     _build_names: ClassVar[tuple[str, ...]] = ("input_shape",)
     _takes: ClassVar[frozenset[str]] = frozenset()  # of call's arguments: training and masks
+    _training_at: ClassVar[int | None] = None  # its place among the arguments of call
     _training_default: ClassVar[Any] = None
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
@@ -145,6 +146,7 @@ class Layer(Module):
             names = [n for n, p in parameters.items() if p.kind != p.VAR_KEYWORD][1:]
             cls._call_names = tuple(names)
             cls._takes = frozenset([n for n in names if n == "training" or n.endswith("mask")])
+            cls._training_at = names.index("training") if "training" in names else None
             cls._training_default = getattr(parameters.get("training"), "default", None)
         if "build" in vars(cls):
             cls._build_names = tuple([*inspect.signature(cls.build).parameters][1:])
@@ -191,11 +193,11 @@ class Layer(Module):
         now = mode.get()
         scope = f"{now.scope}/{self.name}" if now.scope else self.name
         training = kwargs.pop("training", None)
-        by_position = "training" in self._takes and self._call_names.index("training") < len(args)
-        if by_position:
-            training = args[self._call_names.index("training")]
+        at = self._training_at
+        if at is not None and at < len(args):  # given by position
+            at, training = None, args[at]
         training = now.training if training is None else training
-        if "training" in self._takes and not by_position:
+        if at is not None:
             wanted = self._training_default if training is None else training
             kwargs["training"] = bool(wanted)
         mask = get_mask(args[0]) if args else None
