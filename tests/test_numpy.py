@@ -167,6 +167,8 @@ def test_array_namespace():
     assert xp.iinfo("int8").max == 127 and xp.result_type(x, 1) == xp.float64
     assert xp.can_cast(xp.float32, xp.float64) and xp.broadcast_shapes((2, 1), (3,)) == (2, 3)
     assert xp.pi == math.pi and xp.newaxis is None and xp.from_dlpack(X).shape == (2, 3)
+    assert [a.shape for a in xp.broadcast_arrays(x, xp.ones((2,)))] == [(2, 2), (2, 2)]
+    assert xp.cumulative_sum(x, axis=0).tolist() == [[1, 2], [4, 6]]
     assert leaf().__array_namespace__(api_version="2023.12") is xp
     with pytest.raises(ValueError, match="1999"):
         leaf().__array_namespace__(api_version="1999.12")

@@ -13,9 +13,10 @@ import numpy as np
 
 from .op import Value, wrap
 from .ops import *  # noqa: F403 # the namespace is theirs
-from .ops import bitwise_invert, linalg  # noqa: F401
+from .ops import bitwise_invert, broadcast_to, cumprod, cumsum, linalg  # noqa: F401
 
 newaxis = None
+cumulative_sum, cumulative_prod = cumsum, cumprod
 bool = np.dtype(np.bool_)
 int8, int16, int32, int64 = map(np.dtype, ("int8", "int16", "int32", "int64"))
 uint8, uint16, uint32, uint64 = map(np.dtype, ("uint8", "uint16", "uint32", "uint64"))
@@ -51,6 +52,12 @@ def can_cast(x: Any, to: Any) -> Any:
 def broadcast_shapes(*shapes: Any) -> tuple[int, ...]:
     """The shape that all of these broadcast to."""
     return np.broadcast_shapes(*shapes)
+
+
+def broadcast_arrays(*arrays: Any) -> list[Any]:
+    """The arrays, each broadcast to the shape of all."""
+    shape = np.broadcast_shapes(*[x.shape for x in arrays])
+    return [broadcast_to(x, shape=shape) for x in arrays]
 
 
 def from_dlpack(x: Any) -> Any:
