@@ -195,7 +195,7 @@ class Layer(Module):
         training = kwargs.pop("training", None)
         at = self._training_at
         if at is not None and at < len(args):  # given by position
-            at, training = None, args[at]
+            training, at = args[at], None
         training = now.training if training is None else training
         if at is not None:
             wanted = self._training_default if training is None else training
