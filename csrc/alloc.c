@@ -5,14 +5,14 @@
  * from the cache costs some tens of nanoseconds and is often still in the processor's caches.
  *
  * Sizes are rounded up to a class: 64, 128, 192, 256, then four classes per power of two
- * (2^k * 1, 1.25, 1.5, 1.75), so at most 25 % is unused and a class fits many shapes. Each class has
- * a list, last freed first out. All cached blocks are also on one list by age: when more than the
- * limit is cached, the oldest go back to the system.
+ * (2^k * 1, 1.25, 1.5, 1.75), so at most 25 % is unused and a class fits many shapes. Each class
+ * has a list, last freed first out. All cached blocks are also on one list by age: when more than
+ * the limit is cached, the oldest go back to the system.
  *
  * From 2 MB up blocks come from mmap, aligned to 2 MB with MADV_HUGEPAGE: far fewer page faults and
  * TLB misses. Successive such blocks start at different multiples of 64 bytes past that alignment,
- * so that kernels which walk several arrays at once (Adam: four) do not find them all in the same set
- * of the cache.
+ * so that kernels which walk several arrays at once (Adam: four) do not find them all in the same
+ * set of the cache.
  *
  * A header of 64 bytes stands before the block and outside its size class. One lock guards it all;
  * it is held for a few list operations and never across a system call.
@@ -52,7 +52,8 @@ static header *newest, *oldest;
 static size_t bytes_in_use, bytes_peak, bytes_cached, n_reuses;
 static size_t cache_limit = (size_t)1 << 31;
 
-/* ---- the system: `*mapped` is the size of a mapping, or 0 for a block of the C library ---------- */
+/* ---- the system: `*mapped` is the size of a mapping, or 0 for a block of the C library ----------
+ */
 
 #if defined(_WIN32)
 void *tg_system_alloc(size_t n_bytes, size_t room, void **base, size_t *mapped)
@@ -74,8 +75,8 @@ static void *map_huge(size_t n_bytes, size_t room, void **base, size_t *mapped)
     size_t page = (size_t)sysconf(_SC_PAGESIZE);
     size_t before = room + ALIGN * (n_mapped++ % N_COLOURS);
     size_t wanted = (before + n_bytes + page - 1) / page * page;
-    char *start = mmap(NULL, wanted + HUGE_SIZE, PROT_READ | PROT_WRITE,
-                       MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    char *start =
+        mmap(NULL, wanted + HUGE_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (start == MAP_FAILED)
         return NULL;
     char *aligned = (char *)(((uintptr_t)start + HUGE_SIZE - 1) / HUGE_SIZE * HUGE_SIZE);
@@ -108,7 +109,8 @@ void tg_system_free(void *base, size_t mapped)
 }
 #endif
 
-/* ---- size classes ------------------------------------------------------------------------------- */
+/* ---- size classes -------------------------------------------------------------------------------
+ */
 
 /* Class 0..3: 64, 128, 192, 256. Class 4 + 4 (k - 8) + j: 2^k (1 + (j + 1) / 4) for k >= 8. */
 static int class_of(size_t n_bytes)
@@ -129,7 +131,8 @@ static size_t class_size(int size_class)
     return ((size_t)(j + 5)) << (k - 2);
 }
 
-/* ---- the cache; every function here is called with the lock held -------------------------------- */
+/* ---- the cache; every function here is called with the lock held --------------------------------
+ */
 
 static void push(header *h)
 {
@@ -168,7 +171,8 @@ static header *take_oldest(size_t limit)
     return list;
 }
 
-/* ---- public ------------------------------------------------------------------------------------- */
+/* ---- public -------------------------------------------------------------------------------------
+ */
 
 static void give_back(header *list)
 {

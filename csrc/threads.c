@@ -4,16 +4,16 @@
  * container with 2 of 64 cores must not start 64 threads), unless OMP_NUM_THREADS or, stronger,
  * TINYGRAD_CN_NUM_THREADS says otherwise; tg_set_num_threads changes it at any time.
  *
- * A parallel region costs about a microsecond while libgomp's workers still spin, so a driver states
- * the cost of its work and small work stays on the calling thread. Serial also: a task that itself
- * asks for threads, a second thread of the program that asks while a region runs (more threads than
- * cores would only slow both), and the child of a fork (libgomp's workers exist in the parent only,
- * and waiting for them never ends).
+ * A parallel region costs about a microsecond while libgomp's workers still spin, so a driver
+ * states the cost of its work and small work stays on the calling thread. Serial also: a task that
+ * itself asks for threads, a second thread of the program that asks while a region runs (more
+ * threads than cores would only slow both), and the child of a fork (libgomp's workers exist in the
+ * parent only, and waiting for them never ends).
  *
- * Tasks are dealt as one contiguous range per thread, so that a thread meets the same part of an array
- * in kernel after kernel; a thread that finishes early takes tasks from the others' ranges. Every
- * region uses the whole team, even for few tasks: libgomp ends and restarts threads when the size of
- * the team changes.
+ * Tasks are dealt as one contiguous range per thread, so that a thread meets the same part of an
+ * array in kernel after kernel; a thread that finishes early takes tasks from the others' ranges.
+ * Every region uses the whole team, even for few tasks: libgomp ends and restarts threads when the
+ * size of the team changes.
  */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -44,7 +44,8 @@ enum { MAX_THREADS = 128 };
 static atomic_int n_threads = 1;
 static atomic_int forked;
 
-/* ---- how many? ---------------------------------------------------------------------------------- */
+/* ---- how many? ----------------------------------------------------------------------------------
+ */
 
 #if defined(__linux__)
 /* quota / period, rounded up, or 0 when there is no limit. Version 2 has both in one file. */
@@ -170,7 +171,8 @@ int tg_num_threads(void)
     return atomic_load(&forked) ? 1 : atomic_load(&n_threads);
 }
 
-/* ---- scratch ------------------------------------------------------------------------------------ */
+/* ---- scratch ------------------------------------------------------------------------------------
+ */
 
 typedef struct {
     void *block, *base;
@@ -216,7 +218,8 @@ void *tg_scratch(int slot, size_t n_bytes)
     return mine->block;
 }
 
-/* ---- tasks -------------------------------------------------------------------------------------- */
+/* ---- tasks --------------------------------------------------------------------------------------
+ */
 
 static void run_serial(ptrdiff_t n_tasks, tg_task body, void *context)
 {
@@ -256,7 +259,8 @@ static void run_parallel(int n, ptrdiff_t n_tasks, tg_task body, void *context)
     take_tasks(ranges, n, omp_get_thread_num(), body, context);
 }
 
-/* ---- a team: one region for a list of kernels ---------------------------------------------------- */
+/* ---- a team: one region for a list of kernels
+ * ---------------------------------------------------- */
 
 typedef struct {
     range ranges[MAX_THREADS];
@@ -269,7 +273,8 @@ typedef struct {
 
 static _Thread_local team *led; /* by this thread, while it is not itself inside a task */
 
-/* Wait a little. Long waits yield: with fewer cores than threads the one waited for needs this core. */
+/* Wait a little. Long waits yield: with fewer cores than threads the one waited for needs this
+ * core. */
 static void relax(int n_waits)
 {
 #if defined(__x86_64__) || defined(__i386__)

@@ -52,7 +52,8 @@ def test_show_config_says_what_runs(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_missing_extension_is_a_clear_import_error() -> None:
-    block = "import sys; sys.modules['tinygrad_cn.kernels._core'] = None; import tinygrad_cn.kernels"
+    block = "import sys; sys.modules['tinygrad_cn.kernels._core'] = None; "
+    block += "import tinygrad_cn.kernels"
     works, output = python(block, TINYGRAD_CN_KERNELS="")
     assert not works
     assert "ImportError: [kernels] the compiled kernels are missing" in output

@@ -1,7 +1,7 @@
 /* vec_test.c - every verb of csrc/vec against plain C, for one instruction set.
  *
- * Built by tests/test_vec.py with the flags of that set and -DTG_VEC_HEADER. Prints each lane that is
- * wrong, and returns whether any was.
+ * Built by tests/test_vec.py with the flags of that set and -DTG_VEC_HEADER. Prints each lane that
+ * is wrong, and returns whether any was.
  */
 #define _GNU_SOURCE
 #define TG_ISA test

@@ -6,10 +6,10 @@
 #define TEST(name) NAME(name, V_BITS)
 
 static const V_T TEST(values)[] = {
-    0,         -0.0,      1,          -1,         0.5,       -0.5,      1.5,       2.5,
-    -2.5,      3.25,      -7.75,      100.5,      -1e10,     8388608.5, 1e-20,     -1e-20,
-    TYPE_TINY, TYPE_MIN,  -TYPE_TINY, TYPE_MAX,   -TYPE_MAX, INFINITY,  -INFINITY, NAN,
-    0.1,       -0.3333,   123456.789, -4503599627370497.5};
+    0,        -0.0,      1,         -1,       0.5,        -0.5,       1.5,
+    2.5,      -2.5,      3.25,      -7.75,    100.5,      -1e10,      8388608.5,
+    1e-20,    -1e-20,    TYPE_TINY, TYPE_MIN, -TYPE_TINY, TYPE_MAX,   -TYPE_MAX,
+    INFINITY, -INFINITY, NAN,       0.1,      -0.3333,    123456.789, -4503599627370497.5};
 enum { TEST(n_values) = sizeof TEST(values) / sizeof(V_T) };
 
 /* Lane i of the vectors is value (i + shift): each value meets each other in some lane. */
@@ -55,7 +55,7 @@ static void TEST(lanes)(const V_T *a, const V_T *b, const V_T *c)
 
     EACH("add", V(add)(va, vb), x + y)
     EACH("sub", V(sub)(va, vb), x - y)
-    EACH("mul", V(mul)(va, vb), x *y)
+    EACH("mul", V(mul)(va, vb), x * y)
     EACH("div", V(div)(va, vb), x / y)
     EACH("sqrt", V(sqrt)(va), FN(sqrt)(x))
     EACH("fma", V(fma)(va, vb, vc), TG_VEC_FMA ? FN(fma)(x, y, z) : x * y + z)
@@ -100,7 +100,9 @@ static void TEST(exponents)(void)
     const V_T mantissas[] = {1, -1, 0.5, 1.75, 1.2345678, 1.9999, 2};
     V_T r[L];
     for (int n = -EXPONENT_LIMIT - 10; n <= EXPONENT_LIMIT + 10; n++) {
-        int clamped = n > EXPONENT_LIMIT ? EXPONENT_LIMIT : n < -EXPONENT_LIMIT ? -EXPONENT_LIMIT : n;
+        int clamped = n > EXPONENT_LIMIT    ? EXPONENT_LIMIT
+                      : n < -EXPONENT_LIMIT ? -EXPONENT_LIMIT
+                                            : n;
         V_T value = mantissas[(n + 3000) % 7];
         V(store)(r, V(ldexp)(V(set1)(value), V(set1)((V_T)n)));
         check("ldexp", value, n, 0, r[L - 1], FN(ldexp)(value, clamped));
