@@ -158,7 +158,7 @@ class ModelCheckpoint(MonitorCallback):
         self.save_freq = save_freq
         if save_freq != "epoch" and not (isinstance(save_freq, int) and save_freq > 0):
             raise ValueError(
-                f"[ModelCheckpoint] Expected save_freq 'epoch' or an int > 0, received {save_freq!r}."
+                f"[ModelCheckpoint] Expected save_freq 'epoch' or an int > 0, got {save_freq!r}."
             )
         suffix = ".safetensors" if save_weights_only else ".tgcn"
         if not self.filepath.endswith(suffix):
@@ -206,8 +206,8 @@ def _fill_in(template: str, values: dict[str, Any]) -> str:
     for _, name, _, _ in string.Formatter().parse(template):
         if name is not None and name not in values:
             raise ValueError(
-                f"[ModelCheckpoint] The filepath names {name!r}, which is not in the logs. Expected "
-                f"names among {list(values)}."
+                f"[ModelCheckpoint] The filepath names {name!r}, which is not in the logs. "
+                f"Expected names among {list(values)}."
             )
     return template.format(**values)
 

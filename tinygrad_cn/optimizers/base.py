@@ -233,8 +233,8 @@ class Optimizer:
             self.gradient_accumulation_steps or self.ema_overwrite_frequency
         ):
             capture.refuse_step(
-                f"{type(self).__name__} with gradient_accumulation_steps or ema_overwrite_frequency "
-                "does something else at every n-th step"
+                f"{type(self).__name__} with gradient_accumulation_steps or "
+                "ema_overwrite_frequency does something else at every n-th step"
             )
         each_step(self._next_step)
         self._apply(pairs)
