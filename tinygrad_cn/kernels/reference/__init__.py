@@ -1,5 +1,5 @@
 """Every kernel in plain NumPy: the specification, the oracle of the tests, and the package without
-a compiler (TINYGRAD_CN_KERNELS=reference). A file per family; the compiled ones have the same names.
+a compiler (TINYGRAD_CN_KERNELS=reference). A file per family; the compiled have the same names.
 """
 
 from tinygrad_cn.kernels.reference.attention import (
