@@ -110,7 +110,7 @@ def test_errors_stay_within_the_stated_ulp(name: str) -> None:
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_special_values(name: str, dtype: type) -> None:
     """Signed zeros, infinities and NaN come out as NumPy's."""
-    x = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.0, -2.0], dtype)
+    x: np.ndarray = np.array([0.0, -0.0, np.inf, -np.inf, np.nan, 1.0, -1.0, 2.0, -2.0], dtype)
     y, expected = getattr(kernels, name)(x), getattr(ref, name)(x)
     np.testing.assert_allclose(y, expected, rtol=1e-6, atol=1e-12)
     zero = (expected == 0) & (np.abs(x) != 2)
