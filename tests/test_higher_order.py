@@ -225,3 +225,20 @@ def test_checkpoint_draws_the_same_random_numbers_again():
     tg.random.seed(5)
     tg.random.uniform((100,))
     assert tg.random.uniform((3,)).tolist() == after
+
+
+def test_checkpoint_rewinds_the_generators_of_layers_also_in_captured_steps():
+    layer = tg.layers.Dropout(0.5, seed=3)
+
+    def step(x):
+        x = tg.Tensor(x, requires_grad=True)
+        y = tg.checkpoint(lambda x: layer(x, training=True) * tg.random.uniform((200,)), x)
+        return y, tg.grad(y.sum(), x)
+
+    for run in (step, tg.jit(step)):
+        draws = []
+        for _ in range(4):
+            y, g = run(tg.ops.ones(200))
+            np.testing.assert_array_equal(y.data, g.data)
+            draws.append(y.data.copy())
+        assert not np.array_equal(draws[2], draws[3])

@@ -149,19 +149,16 @@ class Checkpoint(Op):
         # a tensor that the function finds by itself is cut off from its own past for the while
         outer = [x for x in wanted[count:] if x is not None and x.node.parents]
         nodes = [x.node for x in outer]
-        now = random.default.state.copy()
         try:
             for x in outer:
                 x.node = _alias(x).node
-            random.default.state[...] = state
-            with set_mode(recording=True):
+            with set_mode(recording=True), random.rewound(state):
                 y = function(*inputs)
             targets = [
                 None if x is None else inputs[i].node if i < count else x.node
                 for i, x in enumerate(wanted)
             ]
         finally:
-            random.default.state[...] = now
             for x, node in zip(outer, nodes, strict=True):
                 x.node = node
         found = gradients([(y.node, g)], [t for t in targets if t is not None], linked)
@@ -177,8 +174,8 @@ def checkpoint(function: Callable[..., Any], *xs: Any) -> Any:
     deep nets with sublinear memory cost", 2016).
 
     The function returns one Tensor and depends on nothing that changes. Tensors that it finds by
-    itself, like the weights of a layer, get their gradients too; the random numbers of the default
-    generator are the same in both runs.
+    itself, like the weights of a layer, get their gradients too; random numbers are the same in
+    both runs.
 
     >>> x = tg.tensor([1.0, 2.0], requires_grad=True)
     >>> tg.checkpoint(lambda x: (x * x).exp(), x).sum().backward()
@@ -187,7 +184,7 @@ def checkpoint(function: Callable[..., Any], *xs: Any) -> Any:
     """
     used: dict[int, Value] = {}
     before = mode.get().observer
-    state = random.default.state.copy()
+    state = random.snapshot()
 
     def watch(op: Any, args: Any, settings: Any, out: Any, node: Any) -> None:
         for a in args:

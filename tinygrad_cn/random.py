@@ -14,12 +14,17 @@ from __future__ import annotations
 
 import math
 import secrets
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 
 from . import kernels, registry
 from .op import Value, wrap
+
+_generators: weakref.WeakSet[SeedGenerator] = weakref.WeakSet()
 
 
 class SeedGenerator:
@@ -38,6 +43,7 @@ class SeedGenerator:
         self.initial_seed = secrets.randbits(31) if seed is None else int(seed)
         self.name = name or "seed_generator"
         self.state = np.array([self.initial_seed, 0], np.int64)
+        _generators.add(self)
 
     def reset(self, seed: int | None = None) -> None:
         """Start again, from another seed if one is given. The array stays the same object."""
@@ -71,6 +77,24 @@ def set_state(state: Any) -> None:
     if state.shape != (2,):
         raise ValueError(f"[set_state] Expected 2 integers, received shape={state.shape}.")
     default.state[:] = state
+
+
+def snapshot() -> list[tuple[SeedGenerator, np.ndarray]]:
+    """Where all generators stand; copied by a kernel, so that a captured step takes it anew."""
+    return [(generator, kernels.copy(generator.state)) for generator in list(_generators)]
+
+
+@contextmanager
+def rewound(states: list[tuple[SeedGenerator, np.ndarray]]) -> Iterator[None]:
+    """Run a block with the generators where they stood at a snapshot; then go on as before."""
+    now = snapshot()
+    for generator, state in states:
+        kernels.copy(state, generator.state)
+    try:
+        yield
+    finally:
+        for generator, state in now:
+            kernels.copy(state, generator.state)
 
 
 def state_of(generator: SeedGenerator | int | None) -> np.ndarray:
