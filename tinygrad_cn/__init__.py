@@ -73,6 +73,7 @@ if TYPE_CHECKING:
     from .plan.jit import jit
     from .regularizers import Regularizer
     from .symbolic import KerasTensor
+    from .viewer import explain
 
 __all__ = [
     "AnomalyError",
@@ -104,6 +105,7 @@ __all__ = [
     "empty_cache",
     "empty_like",
     "enable_grad",
+    "explain",
     "explain_plan",
     "eye",
     "from_dlpack",
@@ -171,6 +173,7 @@ _HOMES = {
     "plan": "CaptureError explain_plan jit",
     "regularizers": "Regularizer",
     "symbolic": "KerasTensor",
+    "viewer": "explain",
 }
 _LATER = {name: module for module, names in _HOMES.items() for name in names.split()}
 

@@ -8,6 +8,7 @@ status 2; ``--traceback`` shows where they came from.
 from __future__ import annotations
 
 import argparse
+import runpy
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -62,6 +63,13 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to the program")
     run.set_defaults(command=_run)
 
+    explain = commands.add_parser("explain", help="step through a backward pass, in the browser")
+    explain.add_argument("name", metavar="NAME", nargs="?", help="an example, or a path; none: list")
+    explain.add_argument("--save", metavar="FILE", help="write the page instead of opening it")
+    explain.add_argument("--text", action="store_true", help="print the derivation instead")
+    explain.add_argument("--language", choices=["zh", "en"], default="zh", help="of the text")
+    explain.set_defaults(command=_explain)
+
     bench = commands.add_parser("bench", help="time the kernels beside NumPy's (in a checkout)")
     bench.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on; try --help")
     bench.set_defaults(command=_bench)
@@ -106,20 +114,43 @@ def _predict(options: argparse.Namespace) -> None:
 
 
 def _run(options: argparse.Namespace) -> int:
-    folder = SOURCE / "examples"
-    known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
-    if options.name is None:
-        print("\n".join(known) if known else "No examples here: they come with the source code.")
+    path = _example(options.name, SOURCE / "examples", "run")
+    if path is None:
         return 0
-    path = Path(options.name)
-    if options.name in known:
-        path = folder / f"{options.name}.py"
+    return subprocess.run([sys.executable, path, *options.arguments], check=False).returncode
+
+
+def _explain(options: argparse.Namespace) -> None:
+    path = _example(options.name, SOURCE / "examples" / "explain", "explain")
+    if path is None:
+        return
+    made = runpy.run_path(str(path)).get("main", lambda: None)()
+    if not hasattr(made, "save"):
+        raise TypeError(
+            f"[explain] Expected a script whose main() returns what tg.explain returned; {path} "
+            f"returned {type(made).__name__}."
+        )
+    if options.text:
+        print(made.text(options.language))
+    elif options.save:
+        print(made.save(options.save))
+    else:
+        print(made.show())
+
+
+def _example(name: str | None, folder: Path, command: str) -> Path | None:
+    """The script of a name or path; without one the names are listed, and there is none."""
+    known = sorted(path.stem for path in folder.glob("*.py") if path.stem != "__init__")
+    if name is None:
+        print("\n".join(known) if known else "No examples here: they come with the source code.")
+        return None
+    path = folder / f"{name}.py" if name in known else Path(name)
     if not path.is_file():
         raise FileNotFoundError(
-            f"[run] no such example or script. Expected a path or one of {', '.join(known)}; "
-            f"received {options.name!r}."
+            f"[{command}] no such example or script. Expected a path or one of {', '.join(known)}; "
+            f"received {name!r}."
         )
-    return subprocess.run([sys.executable, path, *options.arguments], check=False).returncode
+    return path
 
 
 def _bench(options: argparse.Namespace) -> int:

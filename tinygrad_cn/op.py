@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import inspect
 import sys
+import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +34,8 @@ class Node:
     saved: tuple | None = ()  # what op.rule names; None once the graph is freed
     stamp = 0  # how often what is saved had been written to: has it been since?
     scope = ""  # the layer that was being called
+    constants: tuple = ()  # per input without a node: the number, or a weak reference to the array
+    tensor: Callable[[], Any] = staticmethod(lambda: None)  # of a leaf: its Tensor, while it lives
     _where: Any = None
 
     def __init__(self, shape: Any, dtype: Any, op: Op | None = None, parents: tuple = ()) -> None:
@@ -240,6 +243,8 @@ class Op:
                 saved.append(None)
         node.saved, node.settings = tuple(saved), settings
         node.stamp = written(node.saved)
+        if None in parents:
+            node.constants = tuple([_remember(x) for x in args])
         frame = sys._getframe(2)
         while frame.f_back is not None and frame.f_code.co_filename.startswith(_PACKAGE):
             frame = frame.f_back
@@ -281,11 +286,19 @@ def wrap(data: np.ndarray, node: Node | None = None) -> Any:
     return out
 
 
-def leaf(data: np.ndarray) -> Node:
+def leaf(tensor: Value) -> Node:
     """The node of a Tensor whose gradient is asked for."""
-    node = Node(data.shape, data.dtype)
+    node = Node(tensor.data.shape, tensor.data.dtype)
     node.keeps_grad = True
+    node.tensor = weakref.ref(tensor)
     return node
+
+
+def _remember(x: Any) -> Any:
+    """What a node knows of a constant input without keeping it alive: for the viewer."""
+    if isinstance(x, Value):
+        return None if x.node is not None else weakref.ref(x.data)
+    return weakref.ref(x) if isinstance(x, np.ndarray) else x
 
 
 def _wrap_outputs(results: tuple, node: Node | None) -> tuple:

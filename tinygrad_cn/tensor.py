@@ -76,7 +76,7 @@ class Tensor(Methods):
                 f"received dtype={self.data.dtype}."
             )
         if wanted != (self.node is not None):
-            self.node = leaf(self.data) if wanted else None
+            self.node = leaf(self) if wanted else None
 
     @property
     def is_leaf(self) -> bool:

@@ -220,7 +220,7 @@ def _all_states(step, z, states, mask):
 
 def _pull_back(run, inputs, gs):
     """The gradients of run(*inputs), outputs weighted by gs, with respect to each input."""
-    aliases = [_identity(x) if x.node is not None else wrap(x.data, leaf(x.data)) for x in inputs]
+    aliases = [_identity(x) if x.node is not None else wrap(x.data, leaf(x)) for x in inputs]
     outputs = run(*aliases)
     found = autograd.grad(outputs, aliases, gs, create_graph=True, allow_unused=True)
     pairs = zip(aliases, found, strict=True)
