@@ -121,6 +121,15 @@
     K(average_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y))                      \
     K(average_pool_share, (ptrdiff_t n, T count, const T *g, T *gx))
 
+/* See kernels/winograd.h. */
+#define TG_TABLE_WINOGRAD(K, A, N, T)                                                              \
+    K(wino_input,                                                                                  \
+      (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t f_step))           \
+    K(wino_output, (ptrdiff_t c, const T *m, ptrdiff_t f_step, T *y, ptrdiff_t row, ptrdiff_t col, \
+                    ptrdiff_t rows, ptrdiff_t cols, const T *bias, int relu))                      \
+    K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, ptrdiff_t step, T *out, \
+                    ptrdiff_t f_step, ptrdiff_t panel))
+
 #define TG_TABLE(K, A, N, T)                                                                       \
     TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \
     TG_TABLE_REDUCTION(K, A, N, T)                                                                 \
@@ -129,6 +138,7 @@
     TG_TABLE_OPTIMIZER(K, A, N, T)                                                                 \
     TG_TABLE_CONVOLUTION(K, A, N, T)                                                               \
     TG_TABLE_MATMUL(K, A, N, T)                                                                    \
+    TG_TABLE_WINOGRAD(K, A, N, T)                                                                  \
     TG_TABLE_POOLING(K, A, N, T)                                                                   \
     TG_TABLE_NORMALIZATION(K, A, N, T)                                                             \
     TG_TABLE_ATTENTION(K, A, N, T)                                                                 \

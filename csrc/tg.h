@@ -144,6 +144,10 @@ const char *tg_isa_found(void);           /* space separated, best first */
 int tg_isa_select(const char *name);      /* NULL: the best. 0, or -1 when this machine lacks it */
 const char *tg_compiler(void);
 
+/* drivers/winograd.c: whether float32 convolutions may use it (they may, at first). */
+void tg_winograd_set(int on);
+int tg_winograd_enabled(void);
+
 /* threads.c */
 int tg_openmp(void);                      /* 1 when built with OpenMP */
 int tg_num_threads(void);

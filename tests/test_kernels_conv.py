@@ -97,6 +97,43 @@ def test_threads_change_no_bit(case):
     one_and_many_threads(lambda: list(three(kernels, x, w, g, settings)))
 
 
+WINOGRAD = [
+    ((6, 16, 16, 64), (3, 3), 64, (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+    ((11, 13, 13, 32), (3, 3), 50, (1, 1), NO_PADDING, (1, 1), 1),
+    ((4, 19, 22, 40), (3, 3), 35, (1, 1), ((2, 1), (0, 2)), (1, 1), 1),
+    ((12, 10, 11, 330), (3, 3), 34, (1, 1), ((3, 3), (4, 0)), (1, 1), 1),
+]
+
+
+@each_isa
+@pytest.mark.parametrize("case", WINOGRAD, ids=str)
+def test_winograd(case, isa):
+    x, w, g, settings = arguments(case, np.float32)
+    bias = np.linspace(-1, 1, w.shape[3]).astype(np.float32)
+    assert_convolution(x, w, g, settings, bias, "relu")
+    one_and_many_threads(lambda: list(three(kernels, x, w, g, settings)))
+
+
+def test_winograd_can_be_turned_off():
+    x, w, g, settings = arguments(WINOGRAD[0], np.float32)
+    wide = [a.astype(np.float64) for a in (x, w, g)]
+    exact = three(reference, *wide, settings)[:2]
+    bounds = three(reference, *[np.abs(a) for a in wide], settings)[:2]
+    try:
+        assert kernels.core.winograd() == "auto"
+        fast = three(kernels, x, w, g, settings)[:2]
+        kernels.core.set_winograd("off")
+        direct = three(kernels, x, w, g, settings)[:2]
+        for a, b, y, bound in zip(fast, direct, exact, bounds, strict=True):
+            assert not np.array_equal(a, b)
+            assert np.max(np.abs(a - y) / bound) < 2e-6
+            assert np.max(np.abs(b - y) / bound) < 1e-6
+    finally:
+        kernels.core.set_winograd("auto")
+    with pytest.raises(ValueError, match=r"unknown mode.*received mode='f9'"):
+        kernels.core.set_winograd("f9")
+
+
 sizes = st.tuples(st.integers(1, 3), st.integers(1, 14), st.integers(1, 14))
 pairs = st.tuples(st.integers(1, 4), st.integers(1, 4))
 small_pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))

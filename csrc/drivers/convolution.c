@@ -11,7 +11,8 @@
  *
  * Padding is the one thing that offsets cannot say: a task that would read outside its image copies
  * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of uses).
- * A 1 x 1 kernel of stride 1 is a plain product. Groups are walked one after the other; depthwise
+ * A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many channels go
+ * to winograd.c. Groups are walked one after the other; depthwise
  * kernels have their own inner loop (kernels/convolution.h).
  *
  * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
@@ -28,6 +29,7 @@
 #include "../table.h"
 #include "../threads.h"
 #include "../tg.h"
+#include "../winograd.h"
 
 #define FMAS_PER_TASK 65536
 #define FMAS_PER_NS(dtype) ((dtype) == TG_F32 ? 32.0 : 16.0)
@@ -388,6 +390,12 @@ static int is_product(const problem *p)
            p->v.out == p->v.image && p->h.out == p->h.image && p->groups == 1;
 }
 
+static int is_winograd_shape(const problem *p, int dtype)
+{
+    return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
+           p->v.stride == 1 && p->h.stride == 1 && p->v.dilation == 1 && p->h.dilation == 1;
+}
+
 int tg_conv2d(const tg_call *call)
 {
     const tg_array *y = &call->arrays[0], *x = &call->arrays[1], *w = &call->arrays[2];
@@ -399,6 +407,13 @@ int tg_conv2d(const tg_call *call)
                                    .bias = call->arrays[3].data, .c = y->data, .a_row = p.c,
                                    .a_col = 1, .b_row = p.o, .b_col = 1, .c_row = p.o};
         return tg_gemm(&product);
+    }
+    if (is_winograd_shape(&p, y->dtype)) {
+        tg_winograd_problem fast = {p.n, p.v.image, p.h.image, p.c, p.v.out, p.h.out, p.o,
+                                    p.v.before, p.h.before, x->data, w->data,
+                                    call->arrays[3].data, y->data, (int)call->ints[0], 0};
+        if (tg_winograd_pays(&fast))
+            return tg_winograd(&fast);
     }
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
@@ -522,6 +537,13 @@ int tg_conv2d_input_grad(const tg_call *call)
                                    .c = gx->data, .a_row = p.o, .a_col = 1, .b_row = 1,
                                    .b_col = p.o, .c_row = p.c};
         return tg_gemm(&product);
+    }
+    if (is_winograd_shape(&p, g->dtype)) {
+        tg_winograd_problem fast = {p.n, p.v.out, p.h.out, p.o, p.v.image, p.h.image, p.c,
+                                    2 - p.v.before, 2 - p.h.before, g->data, w->data, NULL,
+                                    gx->data, TG_ACT_NONE, 1};
+        if (tg_winograd_pays(&fast))
+            return tg_winograd(&fast);
     }
     if (p.groups == 1 && p.c <= FEW_CHANNELS && p.o > 0)
         return few_input_grad(&p, g->dtype, g->data, w->data, gx->data);

@@ -6,6 +6,7 @@
 #include "optimizer.h"
 #include "matmul.h"
 #include "convolution.h"
+#include "winograd.h"
 #include "pooling.h"
 #include "partial.h"
 #include "normalization.h"

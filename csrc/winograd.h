@@ -1,0 +1,19 @@
+/* winograd.h - 3 x 3 convolution by F(4 x 4, 3 x 3), see drivers/winograd.c. */
+#ifndef TG_WINOGRAD_H
+#define TG_WINOGRAD_H
+
+#include <stddef.h>
+
+/* y (n, oh, ow, o) = act(x (n, h, w, c) * kernel + bias), stride 1, `top` and `left` zeros before. The
+ * kernel is (3, 3, c, o), or, `transposed`, (3, 3, o, c) with its taps in reverse. */
+typedef struct {
+    ptrdiff_t n, h, w, c, oh, ow, o, top, left;
+    const float *x, *kernel, *bias;
+    float *y;
+    int act, transposed;
+} tg_winograd_problem;
+
+int tg_winograd_pays(const tg_winograd_problem *p);
+int tg_winograd(const tg_winograd_problem *p); /* a tg_status */
+
+#endif
