@@ -247,7 +247,7 @@ REGULARIZERS = {
 ACTIVATIONS = (
     "relu leaky_relu relu6 softmax elu selu celu softplus softsign silu gelu tanh sigmoid "
     "exponential hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink linear mish "
-    "log_softmax log_sigmoid glu squareplus"
+    "log_softmax log_sigmoid glu squareplus sparse_plus sparse_sigmoid"
 ).split()
 
 

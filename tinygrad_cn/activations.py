@@ -152,7 +152,24 @@ def exponential(x: Any) -> Any:
     return ops.exp(x)
 
 
+def threshold(x: Any, threshold: float, default_value: float) -> Any:
+    """y = x where x > threshold, else default_value."""
+    return ops.where(x > threshold, x, default_value)
+
+
+def sparse_sigmoid(x: Any) -> Any:
+    """y = (x + 1) / 2, cut to within 0 and 1."""
+    return ops.clip(0.5 * (x + 1), 0.0, 1.0)
+
+
+def sparse_plus(x: Any) -> Any:
+    """y = 0 up to -1, (x + 1)^2 / 4 up to 1, then x: the integral of sparse_sigmoid."""
+    middle = 0.25 * ops.square(x + 1)
+    return ops.where(x <= -1, 0.0, ops.where(x < 1, middle, x))
+
+
 swish, hard_swish = silu, hard_silu
+registry.publish("activations", threshold, sparse_sigmoid, sparse_plus)
 registry.publish(
     "activations", linear, relu, gelu, exponential, leaky_relu, relu6, softmax, log_softmax,
     elu, selu, celu, softplus, softsign, silu, tanh, sigmoid, hard_sigmoid, hard_silu,

@@ -307,3 +307,12 @@ def serialize(initializer: Any) -> Any:
 def deserialize(config: Any, custom_objects: Any = None) -> Any:
     """The initializer of a config."""
     return registry.deserialize_keras_object(config, custom_objects, "initializers")
+
+
+constant, zeros, ones, identity = Constant, Zeros, Ones, Identity
+glorot_uniform, glorot_normal = GlorotUniform, GlorotNormal
+he_uniform, he_normal = HeUniform, HeNormal
+lecun_uniform, lecun_normal = LecunUniform, LecunNormal
+random_normal, random_uniform = RandomNormal, RandomUniform
+truncated_normal, variance_scaling, orthogonal = TruncatedNormal, VarianceScaling, Orthogonal
+IdentityInitializer, OrthogonalInitializer = Identity, Orthogonal
