@@ -1,7 +1,9 @@
-"""jit: what a captured step computes is what the function computes, and what cannot be is refused."""
+"""jit: what a captured step computes is what the function computes, and what cannot be is
+refused."""
 
 from __future__ import annotations
 
+import itertools
 import pickle
 import threading
 
@@ -29,7 +31,7 @@ def mlp(sizes=(6, 8, 3)):
     r = np.random.default_rng(1)
     return [
         tg.Variable(r.standard_normal((i, o)).astype(np.float32) * 0.3)
-        for i, o in zip(sizes, sizes[1:], strict=False)
+        for i, o in itertools.pairwise(sizes)
     ]
 
 
@@ -63,7 +65,9 @@ def train(step, n=8):
     return [step(tg.tensor(x), tg.tensor(y)).item() for x, y in batches(n)]
 
 
-@pytest.mark.parametrize("name", ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion"])
+@pytest.mark.parametrize(
+    "name", ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion"]
+)
 def test_training_by_replay_is_training_by_hand(name):
     make = getattr(tg.optimizers, name)
     eager, expected = trainer(make(0.05))

@@ -1,4 +1,5 @@
-"""A few lines on each thing that must work before anything else is worth testing. Under a second."""
+"""A few lines on each thing that must work before anything else is worth testing. Under a
+second."""
 
 from __future__ import annotations
 

@@ -64,7 +64,9 @@ def _parser() -> argparse.ArgumentParser:
     run.set_defaults(command=_run)
 
     explain = commands.add_parser("explain", help="step through a backward pass, in the browser")
-    explain.add_argument("name", metavar="NAME", nargs="?", help="an example, or a path; none: list")
+    explain.add_argument(
+        "name", metavar="NAME", nargs="?", help="an example, or a path; none: list"
+    )
     explain.add_argument("--save", metavar="FILE", help="write the page instead of opening it")
     explain.add_argument("--text", action="store_true", help="print the derivation instead")
     explain.add_argument("--language", choices=["zh", "en"], default="zh", help="of the text")

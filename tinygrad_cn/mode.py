@@ -18,7 +18,8 @@ class Mode(NamedTuple):
     capture: Any = None  # the plan.Capture that is watching, while `jit` records a step
 
 
-mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=Mode())
+_DEFAULT = Mode()
+mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=_DEFAULT)
 
 
 @contextmanager
@@ -50,8 +51,8 @@ def is_grad_enabled() -> bool:
 def each_step(update: Callable[[], None]) -> None:
     """Run ``update``; inside a step that ``jit`` captures, also before each replay of it.
 
-    For what Python decides anew at every step, such as a scheduled learning rate: ``update`` writes it
-    into an array that kernels read.
+    For what Python decides anew at every step, such as a scheduled learning rate: ``update`` writes
+    it into an array that kernels read.
     """
     update()
     capture = mode.get().capture

@@ -2,8 +2,8 @@
 
 Calling an :class:`Op` computes its ``forward`` on arrays. If an input needs a gradient, the output
 remembers a :class:`Node`: the op, the nodes of its inputs, and just what the op's rule asks for.
-``autograd.py`` walks those nodes back. A rule (``vjp``) is written with Tensors, so what it computes
-can itself be recorded: that is all there is to second derivatives.
+``autograd.py`` walks those nodes back. A rule (``vjp``) is written with Tensors, so what it
+computes can itself be recorded: that is all there is to second derivatives.
 
 References run one way, Tensor -> Node -> parent Nodes, so a dropped graph is freed at once.
 """
@@ -63,8 +63,8 @@ class Output(Node):
     index = 0
 
 
-# How often memory was written to in place, by the id of the array that owns it. What a node has saved
-# is alive, so its id is its own; a count that a dead array left behind does no harm.
+# How often memory was written to in place, by the id of the array that owns it. What a node has
+# saved is alive, so its id is its own; a count that a dead array left behind does no harm.
 _writes: dict[int, int] = {}
 
 
@@ -98,8 +98,8 @@ class PlaceholderMet(TypeError):
 
     def __init__(self, placeholder: Placeholder) -> None:
         super().__init__(
-            f"Expected values, received {placeholder!r}. A symbolic tensor can be given to layers and "
-            "to functions of tinygrad_cn.ops only."
+            f"Expected values, received {placeholder!r}. A symbolic tensor can be given to layers "
+            "and to functions of tinygrad_cn.ops only."
         )
         self.placeholder = placeholder
 
@@ -126,6 +126,7 @@ class Op:
     name: ClassVar[str]
     many: ClassVar[bool] = False  # forward returns a tuple of outputs
     extra: ClassVar[tuple[str, ...]] = ()
+    __signature__: ClassVar[inspect.Signature]
     forward: ClassVar[Callable]
     vjp: ClassVar[Callable | None] = None
     reference: ClassVar[Callable | None] = None
@@ -139,8 +140,8 @@ class Op:
         cls.name = cls.__name__
         for function in {"forward", "vjp", "reference"} & vars(cls).keys():
             setattr(cls, function, staticmethod(vars(cls)[function]))
-        cls.__signature__ = inspect.signature(cls.forward)  # type: ignore[attr-defined] # for help()
-        parameters = inspect.signature(cls.forward).parameters.values()
+        cls.__signature__ = inspect.signature(cls.forward)  # for help()
+        parameters = cls.__signature__.parameters.values()
         cls.settings = {
             p.name: p.default
             for p in parameters
@@ -271,10 +272,10 @@ class Op:
 class Identity(Op):
     """y = x;  gx = g."""
 
-    def forward(x):
+    def forward(x: np.ndarray) -> np.ndarray:  # type: ignore[misc] # a static method, see Op
         return x
 
-    def vjp(g):
+    def vjp(g: Any) -> Any:
         return g
 
 

@@ -1,6 +1,6 @@
 """一个注意力头：softmax(Q Kᵀ / √d) V。One attention head.
 
-    tinygrad-cn explain attention_head
+tinygrad-cn explain attention_head
 """
 
 from typing import Any

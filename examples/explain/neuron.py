@@ -1,6 +1,6 @@
 """一个神经元：前向与反向。One neuron, forward and backward.
 
-    tinygrad-cn explain neuron
+tinygrad-cn explain neuron
 """
 
 from typing import Any

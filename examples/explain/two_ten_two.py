@@ -1,6 +1,6 @@
 """文档中的 2-10-2 网络：sigmoid 多层感知机的一步。The documents' 2-10-2 network, one step of it.
 
-    tinygrad-cn explain two_ten_two
+tinygrad-cn explain two_ten_two
 """
 
 from typing import Any

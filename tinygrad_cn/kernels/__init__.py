@@ -6,7 +6,7 @@ used; TINYGRAD_CN_KERNELS=reference in the environment chooses the others.
 """
 
 import os
-from types import ModuleType
+from typing import Any
 
 from tinygrad_cn.kernels.reference import *  # noqa: F403 - the list of names is reference.__all__
 from tinygrad_cn.kernels.reference import __all__ as _names
@@ -21,7 +21,7 @@ if CHOICE not in ("compiled", "reference"):
     )
 
 # The compiled module, for what is not a kernel: threads, memory, replay. None with the reference.
-core: ModuleType | None = None
+core: Any = None
 
 # Only the compiled kernels tell a recorder of their calls, and can be replayed.
 can_capture = CHOICE == "compiled"

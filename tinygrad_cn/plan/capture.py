@@ -50,8 +50,8 @@ class Capture:
             kernels.core.set_recorder(previous)
         if self._not_compiled:
             raise CaptureError(
-                f"[jit] Outside of any op, NumPy computed {self._not_compiled!r}; a replay would not "
-                "repeat it. Expected float32 or float64 arrays, or an op of tinygrad_cn.ops."
+                f"[jit] Outside of any op, NumPy computed {self._not_compiled!r}; a replay would "
+                "not repeat it. Expected float32 or float64 arrays, or an op of tinygrad_cn.ops."
             )
         return result
 
@@ -97,15 +97,18 @@ class Capture:
 
     def refuse_step(self, reason: str) -> None:
         """The step cannot be captured, because of what it is made of."""
-        raise CaptureError(f"[jit] {reason}. Expected a step whose kernels are the same every time.")
+        raise CaptureError(
+            f"[jit] {reason}. Expected a step whose kernels are the same every time."
+        )
 
     def refuse_read(self, data: np.ndarray, how: str) -> None:
         """A Tensor's value is wanted in Python: an error if the next step's would be another."""
         if self.computed(data):
             raise CaptureError(
-                f"[jit] {how} wants a value that the captured step computes: a replay runs no Python, "
-                "so it would be that of the first step for ever. Expected a function that returns the "
-                f"tensor, to be read after the call. Received a tensor of shape {data.shape}."
+                f"[jit] {how} wants a value that the captured step computes: a replay runs no "
+                "Python, so it would be that of the first step for ever. Expected a function that "
+                f"returns the tensor, to be read after the call. Received a tensor of shape "
+                f"{data.shape}."
             )
 
     def _note_computed(self, arrays: list[np.ndarray]) -> None:
@@ -138,7 +141,9 @@ class Capture:
             ]
             updates = tuple([i for i in updates if views[i] is not None])
             numbers = (*told["ints"], *told["floats"])
-            calls.append(Call(kernel, views, n_outputs, updates, numbers, record, None, label, origin))
+            calls.append(
+                Call(kernel, views, n_outputs, updates, numbers, record, None, label, origin)
+            )
         inputs = [buffers.view(array) for array in self._inputs]
         program = Program(calls, inputs, [buffers.view(array) for array in results])
         _assign_roles(program)

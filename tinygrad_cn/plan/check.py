@@ -71,7 +71,7 @@ def _compare(step: CompiledStep, call: Call, view: View, eager: list[np.ndarray]
         ):
             return
     raise CaptureError(
-        f"[jit] The plan and eager execution disagree on what kernel {call.kernel!r} ({call.label}) "
-        f"writes, an array of shape {view.shape}. This is a defect of tinygrad_cn: please report it, and "
-        "set TINYGRAD_CN_JIT=off meanwhile."
+        f"[jit] The plan and eager execution disagree on what kernel {call.kernel!r} "
+        f"({call.label}) writes, an array of shape {view.shape}. This is a defect of tinygrad_cn: "
+        "please report it, and set TINYGRAD_CN_JIT=off meanwhile."
     )

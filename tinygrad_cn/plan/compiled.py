@@ -11,13 +11,13 @@ import numpy as np
 
 from tinygrad_cn import kernels
 from tinygrad_cn.op import wrap
+from tinygrad_cn.tree import map_structure
 
 from .capture import Capture
 from .dead_code import drop_dead_code
 from .fusion import fuse
 from .memory import ALIGNMENT, place
 from .program import Buffer, Call, Program, View
-from tinygrad_cn.tree import map_structure
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
 TRIALS = 6
@@ -58,8 +58,10 @@ class CompiledStep:
 
     def array(self, view: View) -> np.ndarray:
         """The memory of a view as an array."""
-        memory = (ctypes.c_char * max(view.buffer.nbytes, 1)).from_address(self.address(view.buffer))
-        return np.ndarray(view.shape, view.dtype, memory, view.offset, view.strides)
+        memory = (ctypes.c_char * max(view.buffer.nbytes, 1)).from_address(
+            self.address(view.buffer)
+        )
+        return np.ndarray(view.shape, view.dtype, memoryview(memory), view.offset, view.strides)
 
     def _link(self) -> list[Any]:
         """The calls with their final addresses: plans, and between them ops that run in Python."""
@@ -128,7 +130,7 @@ class PythonOp:
 
     def __init__(self, call: Call, step: CompiledStep) -> None:
         self.op, arguments, self.settings, _ = call.python
-        arrays = [None if view is None else step.array(view) for view in call.arrays]
+        arrays = [step.array(view) for view in call.arrays if view is not None]
         self.outputs = arrays[: call.n_outputs]
         given = iter(arrays[call.n_outputs :])
         self.arguments = [next(given) if isinstance(a, np.ndarray) else a for a in arguments]

@@ -21,17 +21,20 @@ from .program import Call
 def explain_plan(step: Jit, path: str | Path | None = None) -> str:
     """A description of the plan that ``step`` replayed last.
 
-    Every call with the op that made it, its shapes, the time it takes (measured now, on copies of the
-    step's state, which does not change) and, for products and convolutions, its share of the rate
-    that a large matrix product reaches; what the passes did; the size of the arena beside the memory
-    that the same temporaries take in eager execution; and the ops that break the plan because they
-    have no compiled kernel. With ``path`` also an HTML page with the calls along a time axis.
+    Every call with the op that made it, its shapes, the time it takes (measured now, on copies of
+    the step's state, which does not change) and, for products and convolutions, its share of the
+    rate that a large matrix product reaches; what the passes did; the size of the arena beside the
+    memory that the same temporaries take in eager execution; and the ops that break the plan
+    because they have no compiled kernel. With ``path`` also an HTML page with the calls along a
+    time axis.
     """
     if not isinstance(step, Jit):
         raise TypeError(f"[explain_plan] Expected a function made by tg.jit, received {step!r}.")
     plan, name = step.last, getattr(step, "__name__", "step")
     if plan is None:
-        return f"{name}: no plan yet. It is made by the second call with arguments of the same shapes."
+        return (
+            f"{name}: no plan yet. It is made by the second call with arguments of the same shapes."
+        )
     calls = plan.program.calls
     times = _measure(plan)
     peak = _peak()
@@ -40,7 +43,9 @@ def explain_plan(step: Jit, path: str | Path | None = None) -> str:
     breaks = Counter(call.label for call in calls if call.python is not None)
     lines += [f"  plan break: {op} has no compiled kernel ({n} times)" for op, n in breaks.items()]
     rows = [_row(call, ns, peak) for call, ns in zip(calls, times, strict=True)]
-    lines += ["  {:>4d} {:>9.2f} us {:>5s}  {:18s} {:28s} {}".format(i, *r) for i, r in enumerate(rows)]
+    lines += [
+        "  {:>4d} {:>9.2f} us {:>5s}  {:18s} {:28s} {}".format(i, *r) for i, r in enumerate(rows)
+    ]
     if path is not None:
         Path(path).write_text(_page(name, lines[:1] + plan.program.notes, rows), encoding="utf-8")
     return "\n".join(lines)
@@ -97,7 +102,7 @@ def _peak() -> float:
         best = math.inf
         for _ in range(5):
             start = time.perf_counter_ns()
-            kernels.matmul(a, a)
+            kernels.core.matmul(a, a)
             best = min(best, time.perf_counter_ns() - start)
     finally:
         kernels.core.set_num_threads(threads)
@@ -112,8 +117,9 @@ def _page(name: str, head: list[str], rows: list[tuple[Any, ...]]) -> str:
         text = html.escape(f"{kernel} {label} {shapes} {us:.2f} us {share}")
         left, width = 100 * start / total, max(100 * us / total, 0.15)
         bars.append(
-            f'<li><span>{html.escape(kernel)} <small>{html.escape(label)}</small></span><i title="{text}" '
-            f'style="margin-left:{left:.3f}%;width:{width:.3f}%"></i><b>{us:.2f}</b></li>'
+            f"<li><span>{html.escape(kernel)} <small>{html.escape(label)}</small></span>"
+            f'<i title="{text}" style="margin-left:{left:.3f}%;width:{width:.3f}%"></i>'
+            f"<b>{us:.2f}</b></li>"
         )
         start += us
     notes = "".join(f"<p>{html.escape(line)}</p>" for line in head)

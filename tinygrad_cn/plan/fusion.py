@@ -39,7 +39,9 @@ def fuse(program: Program) -> None:
                 run = [call]
             else:
                 calls.append(call)
-    program.notes.append(f"fusion: {fused} elementwise calls in {fused - len(program.calls) + len(calls)}")
+    program.notes.append(
+        f"fusion: {fused} elementwise calls in {fused - len(program.calls) + len(calls)}"
+    )
     program.calls = calls
 
 
@@ -85,7 +87,8 @@ def _joins(run: list[Call], call: Call, readers: dict[Buffer, int], at: int) -> 
 
 
 def _operands(run: list[Call], readers: dict[Buffer, int], end: int) -> tuple[list[View], int]:
-    """The arrays that the run needs beside its registers, outputs first; and the registers' number."""
+    """The arrays that the run needs beside its registers, outputs first; and the registers'
+    number."""
     written = {call.outputs[0].buffer for call in run}
     inner: set[Buffer] = set()
     seen: set[Buffer] = set()  # read before it is written: it holds what came from before the run

@@ -18,11 +18,11 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value, wrap
+from tinygrad_cn.tree import map_structure
 
 from .capture import Capture, CaptureError, release
 from .check import run_checked
 from .compiled import CompiledStep, Result
-from tinygrad_cn.tree import map_structure
 from .verify import verify
 
 CHOICE = os.environ.get("TINYGRAD_CN_JIT", "on")  # "off": run eagerly; "check": see check.py
@@ -43,6 +43,7 @@ class Jit:
 
     def __init__(self, function: Callable, fallback: bool = False) -> None:
         functools.update_wrapper(self, function)
+        self.name = getattr(function, "__name__", "the function")
         self.function = function
         self.fallback = fallback  # run eagerly, after a warning, what cannot be captured
         self.gave_up = False
@@ -84,7 +85,8 @@ class Jit:
         warnings.warn(f"{error} The step runs eagerly from here on.", stacklevel=5)
 
     def _record(self, structure: Any, arrays: list, first: Any) -> tuple[Any, Any]:
-        """Run the function and watch. ``first`` is what the first such run left, if there was one."""
+        """Run the function and watch. ``first`` is what the first such run left, if there was
+        one."""
         capture = Capture()
         args, kwargs, mine = self._filled(structure, arrays)
         returned = capture.run(self.function, args, kwargs, mine)
@@ -106,7 +108,8 @@ class Jit:
         return answer, CompiledStep(program, capture, result)
 
     def _filled(self, structure: Any, arrays: list) -> tuple[Any, Any, list[np.ndarray]]:
-        """The arguments, with copies of the arrays, which are the plan's own memory for its inputs."""
+        """The arguments, with copies of the arrays, which are the plan's own memory for its
+        inputs."""
         mine = [np.array(a, order="C") for a in arrays]
         args, kwargs = map_structure(
             lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure
@@ -122,7 +125,7 @@ class Jit:
             self._dropped += 1
             if self._dropped == MAX_SIGNATURES:
                 warnings.warn(
-                    f"[jit] {self.__name__} is called with ever new shapes or Python values, so that "  # type: ignore[attr-defined]
+                    f"[jit] {self.name} is called with ever new shapes or Python values, so that "
                     "hardly any call is a replay. Expected few shapes, and numbers as Tensors.",
                     stacklevel=3,
                 )
@@ -141,11 +144,11 @@ class Jit:
 def jit(function: Callable) -> Jit:
     """Capture a function of Tensors, and replay its kernel calls without Python.
 
-    The function may compute forward, gradients of any order, and optimizer updates. Its arguments and
-    its result may be nested tuples, lists and dicts. Tensors and arrays may hold new values at every
-    call; a change of shape or dtype, or of any other argument, starts a new plan (8 are kept). Leaves
-    with ``requires_grad`` and ``Variable`` s belong to the function's state: they are updated where
-    they are. The result's Tensors are constants with memory of their own.
+    The function may compute forward, gradients of any order, and optimizer updates. Its arguments
+    and its result may be nested tuples, lists and dicts. Tensors and arrays may hold new values at
+    every call; a change of shape or dtype, or of any other argument, starts a new plan (8 are
+    kept). Leaves with ``requires_grad`` and ``Variable`` s belong to the function's state: they are
+    updated where they are. The result's Tensors are constants with memory of their own.
 
     Raises CaptureError, in words, for what a replay could not repeat: values read in Python, a path
     that depends on data, arrays exchanged from call to call.
@@ -162,7 +165,8 @@ def jit(function: Callable) -> Jit:
 
 
 def _sort_out(arrays: list[np.ndarray], fixed: list[Any], leaf: Any) -> Any:
-    """Arguments that may change from call to call become numbers; the others are part of the key."""
+    """Arguments that may change from call to call become numbers; the others are part of the
+    key."""
     if isinstance(leaf, Value) and leaf.node is None:
         leaf = leaf.data
     if isinstance(leaf, np.ndarray):

@@ -14,7 +14,9 @@ import numpy as np
 
 # Per driver of csrc/tg.h: how many arrays at the front of its call it writes, and which of these it
 # reads as well. A driver that is missing here cannot be captured.
-_ONE = "unary binary compare where fused copy reduce arg_reduce softmax softmax_grad take scatter_add "
+_ONE = (
+    "unary binary compare where fused copy reduce arg_reduce softmax softmax_grad take scatter_add "
+)
 _ONE += "cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad max_pool2d_gather "
 _ONE += "max_pool2d_grad average_pool2d average_pool2d_grad simple_rnn"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {

@@ -1,4 +1,5 @@
-"""Two captures of the same function must tell the same story; else a replay would tell a false one."""
+"""Two captures of the same function must tell the same story; else a replay would tell a false
+one."""
 
 from __future__ import annotations
 
@@ -11,27 +12,28 @@ from .program import Buffer, Program, View
 def verify(first: Program, second: Program) -> None:
     """Raise CaptureError unless the two programs differ in nothing but where temporaries lie."""
     if [c.kernel for c in first.calls] != [c.kernel for c in second.calls]:
-        at, a, b = _first_difference(first, second)
+        at, name, other_name = _first_difference(first, second)
         raise CaptureError(
-            f"[jit] Two runs of the function called different kernels, from call {at}: {a} and {b}. "
-            "Expected a function whose path does not depend on data, on how often it ran, or on a "
-            ".grad left by the run before (clear gradients inside the function)."
+            f"[jit] Two runs of the function called different kernels, from call {at}: {name} and "
+            f"{other_name}. Expected a function whose path does not depend on data, on how often it "
+            "ran, or on a .grad left by the run before (clear gradients inside the function)."
         )
     twin: dict[Buffer, Buffer] = {}
     for at, (a, b) in enumerate(zip(first.calls, second.calls, strict=True)):
         if a.numbers != b.numbers:
             raise CaptureError(
-                f"[jit] A number given to kernel {a.kernel!r} (call {at}, {a.label}) changed from one "
-                f"run to the next: {_changed(a.numbers, b.numbers)}. A replay would keep the second. "
-                "Expected such numbers as Tensors, or written to an array in mode.each_step."
+                f"[jit] A number given to kernel {a.kernel!r} (call {at}, {a.label}) changed from "
+                f"one run to the next: {_changed(a.numbers, b.numbers)}. A replay would keep the "
+                "second. Expected such numbers as Tensors, or written to an array in "
+                "mode.each_step."
             )
         for one, other in zip(a.arrays, b.arrays, strict=True):
             if one is not None and other is not None:
                 _verify_views(one, other, f"kernel {a.kernel!r} (call {at}, {a.label})")
                 if twin.setdefault(one.buffer, other.buffer) is not other.buffer:
                     raise CaptureError(
-                        f"[jit] Two runs connect kernel {a.kernel!r} (call {at}) to different arrays. "
-                        "Expected a function that does not exchange arrays from run to run."
+                        f"[jit] Two runs connect kernel {a.kernel!r} (call {at}) to different "
+                        "arrays. Expected a function that does not exchange arrays from run to run."
                     )
     _verify_outside(first, second, twin)
 
@@ -39,11 +41,14 @@ def verify(first: Program, second: Program) -> None:
 def _verify_views(a: View, b: View, where: str) -> None:
     if (a.shape, a.strides, a.dtype, a.offset) != (b.shape, b.strides, b.dtype, b.offset):
         raise CaptureError(
-            f"[jit] Two runs gave {where} arrays of different shape or layout: {a.shape} {a.strides} and "
-            f"{b.shape} {b.strides}. Expected shapes that follow from those of the arguments."
+            f"[jit] Two runs gave {where} arrays of different shape or layout: {a.shape} "
+            f"{a.strides} and {b.shape} {b.strides}. Expected shapes that follow from those of "
+            "the arguments."
         )
     if a.buffer.role != b.buffer.role:
-        raise CaptureError(f"[jit] Two runs gave {where} a {a.buffer.role} and a {b.buffer.role} array.")
+        raise CaptureError(
+            f"[jit] Two runs gave {where} a {a.buffer.role} and a {b.buffer.role} array."
+        )
 
 
 def _verify_outside(first: Program, second: Program, twin: dict[Buffer, Buffer]) -> None:
@@ -54,15 +59,16 @@ def _verify_outside(first: Program, second: Program, twin: dict[Buffer, Buffer])
             continue
         if one in written:
             raise CaptureError(
-                "[jit] The step reads an array that the run before it wrote, and every run has another: "
-                "a result kept in a variable, or a .grad that adds up over calls. Expected state that is "
-                "updated in place (Variable.assign, an optimizer), gradients cleared inside the step."
+                "[jit] The step reads an array that the run before it wrote, and every run has "
+                "another: a result kept in a variable, or a .grad that adds up over calls. "
+                "Expected state that is updated in place (Variable.assign, an optimizer), "
+                "gradients cleared inside the step."
             )
         if not np.array_equal(_bytes(one), _bytes(other)):
             raise CaptureError(
-                f"[jit] An array of {one.nbytes} bytes that NumPy computed inside the function changed "
-                "from one run to the next; a replay would not compute it again. Expected the functions "
-                "of tinygrad_cn.ops, which are captured."
+                f"[jit] An array of {one.nbytes} bytes that NumPy computed inside the function "
+                "changed from one run to the next; a replay would not compute it again. Expected "
+                "the functions of tinygrad_cn.ops, which are captured."
             )
 
 

@@ -51,9 +51,7 @@ def output_shape(op, x_shape, w_shape, strides, padding, dilation, groups):
         )
     out = [
         (size + sum(pad) - dil * (k - 1) - 1) // stride + 1
-        for size, k, stride, pad, dil in zip(
-            image, kernel, strides, padding, dilation, strict=True
-        )
+        for size, k, stride, pad, dil in zip(image, kernel, strides, padding, dilation, strict=True)
     ]
     if min(out) < 1:
         raise ValueError(
@@ -114,9 +112,7 @@ def conv2d(
         (N, OH, OW, O) with OH = (H + top + bottom - (KH - 1) dilation - 1) // stride + 1.
     """
     x, w = np.asarray(x), np.asarray(w)
-    n, oh, ow, o = output_shape(
-        "conv2d", x.shape, w.shape, strides, padding, dilation, groups
-    )
+    n, oh, ow, o = output_shape("conv2d", x.shape, w.shape, strides, padding, dilation, groups)
     check_activation("conv2d", activation)
     kh, kw, c, _ = w.shape
     padded = _pad(x, padding)
@@ -154,9 +150,7 @@ def conv2d_input_grad(
     g = g.reshape(n, oh, ow, groups, o // groups)
     w = w.reshape(kh, kw, c, groups, o // groups)
     for i, j, rows, cols in _taps((oh, ow), (kh, kw), strides, dilation):
-        padded[:, rows, cols] += np.einsum(
-            "nhwgo,cgo->nhwgc", g, w[i, j], optimize=True
-        )
+        padded[:, rows, cols] += np.einsum("nhwgo,cgo->nhwgc", g, w[i, j], optimize=True)
     inside = padded[:, top : top + height, left : left + width]
     return np.ascontiguousarray(inside).reshape(x_shape)
 

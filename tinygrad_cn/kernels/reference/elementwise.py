@@ -27,7 +27,8 @@ _quiet: Callable[..., Any] = np.errstate(all="ignore")
 
 
 def _broadcasting(kernel: Callable[..., Array]) -> Callable[..., Array]:
-    """The kernel without warnings, and with an error that names the axis that does not broadcast."""
+    """The kernel without warnings, and with an error that names the axis that does not
+    broadcast."""
     names = [name for name in inspect.signature(kernel).parameters if name != "out"]
 
     @functools.wraps(kernel)
@@ -44,14 +45,15 @@ def _broadcasting(kernel: Callable[..., Array]) -> Callable[..., Array]:
 
 
 def _refuse_shapes(op: str, shapes: dict[str, tuple[int, ...]]) -> None:
-    """Raise if the shapes do not broadcast: axes are aligned at the end, so they count from there."""
+    """Raise if the shapes do not broadcast: axes are aligned at the end, so they count from
+    there."""
     for axis in range(-1, -1 - builtins.max(map(len, shapes.values())), -1):
         lengths = {shape[axis] for shape in shapes.values() if len(shape) >= -axis} - {1}
         if len(lengths) > 1:
             received = ", ".join(f"{name}.shape={shape}" for name, shape in shapes.items())
             raise ValueError(
-                f"[{op}] Lengths along axis {axis} differ: {sorted(lengths)}. Expected equal ones, or "
-                f"1, received {received}."
+                f"[{op}] Lengths along axis {axis} differ: {sorted(lengths)}. Expected equal "
+                f"ones, or 1, received {received}."
             ) from None
 
 
@@ -469,8 +471,8 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
 
 
 def copy(x: Any, out: Array | None = None) -> Array:
-    """A new array in C order and native byte order with the values of x; or x written into out, which
-    may have any strides and another dtype."""
+    """A new array in C order and native byte order with the values of x; or x written into out,
+    which may have any strides and another dtype."""
     x = np.asarray(x)
     if out is None:
         return np.array(x, dtype=x.dtype.newbyteorder("="), order="C", copy=True)

@@ -40,9 +40,7 @@ def check_matmul(a, b):
     """Raise unless the shapes of a and b can be multiplied."""
     shapes = f"received a.shape={a.shape}, b.shape={b.shape}."
     if a.ndim == 0 or b.ndim == 0:
-        raise ValueError(
-            f"[matmul] a scalar has no columns. Expected at least one axis, {shapes}"
-        )
+        raise ValueError(f"[matmul] a scalar has no columns. Expected at least one axis, {shapes}")
     if a.shape[-1] != b.shape[-2 if b.ndim > 1 else 0]:
         raise ValueError(
             f"[matmul] inner sizes differ. Expected a (..., m, k) and b (..., k, n), {shapes}"

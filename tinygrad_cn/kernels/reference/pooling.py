@@ -54,9 +54,7 @@ def _pad(x, padding, value):
 
 def _crop(padded, padding, x_shape):
     (top, _), (left, _) = padding
-    return np.ascontiguousarray(
-        padded[:, top : top + x_shape[1], left : left + x_shape[2]]
-    )
+    return np.ascontiguousarray(padded[:, top : top + x_shape[1], left : left + x_shape[2]])
 
 
 def _padded_zeros(x_shape, padding, dtype):
@@ -100,9 +98,7 @@ def max_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))):
     return y, index.astype(index_dtype(pool_size))
 
 
-def max_pool2d_grad(
-    g, index, x_shape, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))
-):
+def max_pool2d_grad(g, index, x_shape, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))):
     """The gradient of `max_pool2d` in x: g goes to each window's winner.
 
     Args:
@@ -118,15 +114,11 @@ def max_pool2d_grad(
     _check_index(op, index, shape)
     padded = _padded_zeros(x_shape, padding, g.dtype)
     for i, j, rows, cols in _taps(shape[1:3], pool_size, strides, (1, 1)):
-        padded[:, rows, cols] += np.where(
-            index == i * pool_size[1] + j, g, g.dtype.type(0)
-        )
+        padded[:, rows, cols] += np.where(index == i * pool_size[1] + j, g, g.dtype.type(0))
     return _crop(padded, padding, x_shape)
 
 
-def max_pool2d_gather(
-    x, index, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))
-):
+def max_pool2d_gather(x, index, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))):
     """y[n, p, q, c] = x at the place that index names: the gradient of `max_pool2d_grad` in g.
 
     Args:
@@ -169,14 +161,10 @@ def average_pool2d(x, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))
     y = np.zeros(shape, x.dtype)
     for _, _, rows, cols in _taps(shape[1:3], pool_size, strides, (1, 1)):
         y += padded[:, rows, cols]
-    return y / _window_counts(x.shape, pool_size, strides, padding, shape).astype(
-        x.dtype
-    )
+    return y / _window_counts(x.shape, pool_size, strides, padding, shape).astype(x.dtype)
 
 
-def average_pool2d_grad(
-    g, x_shape, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))
-):
+def average_pool2d_grad(g, x_shape, pool_size=(2, 2), strides=(2, 2), padding=((0, 0), (0, 0))):
     """The gradient of `average_pool2d` in x: g is shared equally by the window's pixels.
 
     Args:
@@ -190,9 +178,7 @@ def average_pool2d_grad(
     g = g if g.dtype.kind == "f" else g.astype(np.float64)
     shape = pool_shape(op, x_shape, pool_size, strides, padding)
     check_like(op, "g", g, shape)
-    share = g / _window_counts(x_shape, pool_size, strides, padding, shape).astype(
-        g.dtype
-    )
+    share = g / _window_counts(x_shape, pool_size, strides, padding, shape).astype(g.dtype)
     padded = _padded_zeros(x_shape, padding, g.dtype)
     for _, _, rows, cols in _taps(shape[1:3], pool_size, strides, (1, 1)):
         padded[:, rows, cols] += share
