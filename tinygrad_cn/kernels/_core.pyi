@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from tinygrad_cn.kernels.reference import *
+from tinygrad_cn.kernels.reference import *  # noqa: F403 - same names, same signatures
 
 Array = np.ndarray[Any, Any]
 

@@ -14,9 +14,10 @@ def verify(first: Program, second: Program) -> None:
     if [c.kernel for c in first.calls] != [c.kernel for c in second.calls]:
         at, name, other_name = _first_difference(first, second)
         raise CaptureError(
-            f"[jit] Two runs of the function called different kernels, from call {at}: {name} and "
-            f"{other_name}. Expected a function whose path does not depend on data, on how often it "
-            "ran, or on a .grad left by the run before (clear gradients inside the function)."
+            f"[jit] Two runs of the function called different kernels, from call {at}: {name} "
+            f"and {other_name}. Expected a function whose path does not depend on data, on how "
+            "often it ran, or on a .grad left by the run before (clear gradients inside the "
+            "function)."
         )
     twin: dict[Buffer, Buffer] = {}
     for at, (a, b) in enumerate(zip(first.calls, second.calls, strict=True)):
