@@ -63,7 +63,6 @@ $(VENV)/.test: $(SOURCES) | $(BIN)/python
 	@touch $@ $(VENV)/.demo
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
-	$(PIP) install --quiet setuptools cython numpy
 	$(PIP) install --quiet --editable '.[demo,test,lint]'
 	@touch $@
 
