@@ -84,6 +84,8 @@ def write(model, letters, number, text, length, rng, temperature=0.6):
         row = np.zeros((1, STEPS), "int32")
         row[0, : len(seen)] = seen
         logits = model.predict_on_batch(row)[0, len(seen) - 1].astype("float64") / temperature
+        if codes[-20:] == [number[" "]] * 20:  # else spaces fill what it sees, and never end
+            logits[number[" "]] = -np.inf
         p = np.exp(logits - logits.max())
         codes.append(int(rng.choice(len(letters), p=p / p.sum())))
     lines = "".join(letters[i] for i in codes).split("\n")
