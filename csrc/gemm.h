@@ -3,10 +3,10 @@
  *
  * The block kernel computes C (m x n) = [C +] A (m x k) B (k x n). It reads A one element at a time
  * (a broadcast), so A may be any array at all: element (i, j) is a[i * a_row + j * a_col], or, when
- * the offset tables are given, a[a_rows[i] + a_cols[j]]. With tables, the pixels of an image are the
- * rows of A and the taps of a kernel its columns: convolution without copying the image. It reads B
- * by vectors, so B is row-major (b_row is its row stride and neighbours in a row are adjacent), or
- * packed in panels of `nr` columns that lie b_panel elements apart.
+ * the offset tables are given, a[a_rows[i] + a_cols[j]]. With tables, the pixels of an image are
+ * the rows of A and the taps of a kernel its columns: convolution without copying the image. It
+ * reads B by vectors, so B is row-major (b_row is its row stride and neighbours in a row are
+ * adjacent), or packed in panels of `nr` columns that lie b_panel elements apart.
  *
  * An element's sum runs over j in order, one fma each, whichever tile it falls in: results do not
  * depend on how a product is cut, packed or shared among threads. Drivers cut long sums every

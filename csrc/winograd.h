@@ -4,8 +4,8 @@
 
 #include <stddef.h>
 
-/* y (n, oh, ow, o) = act(x (n, h, w, c) * kernel + bias), stride 1, `top` and `left` zeros before. The
- * kernel is (3, 3, c, o), or, `transposed`, (3, 3, o, c) with its taps in reverse. */
+/* y (n, oh, ow, o) = act(x (n, h, w, c) * kernel + bias), stride 1, `top` and `left` zeros before.
+ * The kernel is (3, 3, c, o), or, `transposed`, (3, 3, o, c) with its taps in reverse. */
 typedef struct {
     ptrdiff_t n, h, w, c, oh, ow, o, top, left;
     const float *x, *kernel, *bias;

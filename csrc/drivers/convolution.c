@@ -10,10 +10,10 @@
  *   weight gradient   rows = (tap, channel), columns = output pixels, B = g
  *
  * Padding is the one thing that offsets cannot say: a task that would read outside its image copies
- * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of uses).
- * A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many channels go
- * to winograd.c. Groups are walked one after the other; depthwise
- * kernels have their own inner loop (kernels/convolution.h).
+ * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of
+ * uses). A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many
+ * channels go to winograd.c. Groups are walked one after the other; depthwise kernels have their
+ * own inner loop (kernels/convolution.h).
  *
  * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
  * pixels to make up for streaming large weights. The weight gradient cuts the pixels into parts, by
@@ -27,8 +27,8 @@
 
 #include "../gemm.h"
 #include "../table.h"
-#include "../threads.h"
 #include "../tg.h"
+#include "../threads.h"
 #include "../winograd.h"
 
 #define FMAS_PER_TASK 65536
@@ -54,19 +54,20 @@ static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
     return (a + b - 1) / b;
 }
 
-/* ---- geometry ----------------------------------------------------------------------------------- */
+/* ---- geometry -----------------------------------------------------------------------------------
+ */
 
 /* One direction of a convolution as the caller states it. */
 typedef struct {
     ptrdiff_t image, kernel, out, stride, before, dilation;
 } direction;
 
-/* One direction of a walk: output position q reads the places q * step + offset[t], which count from
- * the first pixel of the image, and may lie outside it. */
+/* One direction of a walk: output position q reads the places q * step + offset[t], which count
+ * from the first pixel of the image, and may lie outside it. */
 typedef struct {
     ptrdiff_t image, n_out, step, n_taps;
-    ptrdiff_t *offset, *tap;      /* of each tap that takes part: where it reads, which it is */
-    ptrdiff_t first, n_read;      /* the places read: first .. first + n_read - 1 */
+    ptrdiff_t *offset, *tap;       /* of each tap that takes part: where it reads, which it is */
+    ptrdiff_t first, n_read;       /* the places read: first .. first + n_read - 1 */
     ptrdiff_t out_first, out_step; /* position q is pixel out_first + q * out_step of the result */
 } axis;
 
@@ -89,8 +90,13 @@ static void measure(axis *a)
 /* The walk of the forward pass; `table` has room for two numbers per tap. */
 static axis forward_axis(const direction *d, ptrdiff_t *table)
 {
-    axis a = {.image = d->image, .n_out = d->out, .step = d->stride, .n_taps = d->kernel,
-              .offset = table, .tap = table + d->kernel, .out_step = 1};
+    axis a = {.image = d->image,
+              .n_out = d->out,
+              .step = d->stride,
+              .n_taps = d->kernel,
+              .offset = table,
+              .tap = table + d->kernel,
+              .out_step = 1};
     for (ptrdiff_t t = 0; t < d->kernel; t++) {
         a.offset[t] = t * d->dilation - d->before;
         a.tap[t] = t;
@@ -102,9 +108,13 @@ static axis forward_axis(const direction *d, ptrdiff_t *table)
 /* The walk over g for the pixels phase, phase + stride, ... of the image. */
 static axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t *table)
 {
-    axis a = {.image = d->out, .n_out = ceil_div(d->image - phase, d->stride), .step = 1,
-              .offset = table, .tap = table + d->kernel,
-              .out_first = phase, .out_step = d->stride};
+    axis a = {.image = d->out,
+              .n_out = ceil_div(d->image - phase, d->stride),
+              .step = 1,
+              .offset = table,
+              .tap = table + d->kernel,
+              .out_first = phase,
+              .out_step = d->stride};
     for (ptrdiff_t t = 0; t < d->kernel; t++) {
         ptrdiff_t place = phase + d->before - t * d->dilation;
         if (place % d->stride == 0) {
@@ -117,12 +127,13 @@ static axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t *table)
     return a;
 }
 
-/* ---- what forward and input gradient share ------------------------------------------------------ */
+/* ---- what forward and input gradient share ------------------------------------------------------
+ */
 
 typedef struct {
     int dtype, act;
-    axis v, h;                    /* vertical, horizontal */
-    ptrdiff_t n, c, o;            /* images; channels of the source; of the result */
+    axis v, h;                          /* vertical, horizontal */
+    ptrdiff_t n, c, o;                  /* images; channels of the source; of the result */
     ptrdiff_t groups, k_group, n_group; /* per group: terms at a tap, columns of the result */
     const char *in, *w, *bias;
     char *out;
@@ -131,13 +142,13 @@ typedef struct {
     ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
     int w_is_b;                   /* the weights of a group are rows of B as they lie */
     int in_place;
-    ptrdiff_t pitch;              /* elements from row to row of what is read */
-    ptrdiff_t images, rows;       /* of a task; images > 1 only with whole images */
-    ptrdiff_t row_tasks;          /* per image */
-    ptrdiff_t k;                  /* terms in all */
+    ptrdiff_t pitch;        /* elements from row to row of what is read */
+    ptrdiff_t images, rows; /* of a task; images > 1 only with whole images */
+    ptrdiff_t row_tasks;    /* per image */
+    ptrdiff_t k;            /* terms in all */
     ptrdiff_t *a_rows, *a_cols, *c_rows, *w_taps;
     char *packed;
-    ptrdiff_t padded;             /* columns of a group in packed form */
+    ptrdiff_t padded; /* columns of a group in packed form */
     atomic_int status;
 } walk;
 
@@ -188,15 +199,17 @@ static void walk_task(void *context, ptrdiff_t task)
     const ptrdiff_t q0 = p->v.n_out * (task % p->row_tasks) / p->row_tasks;
     const ptrdiff_t q1 = p->v.n_out * (task % p->row_tasks + 1) / p->row_tasks;
     const ptrdiff_t n_images = min_of(p->images, p->n - image);
-    const ptrdiff_t n_read = (q1 - q0 - 1) * p->v.step + p->v.n_read -
-                             (p->v.n_out - 1) * p->v.step;
+    const ptrdiff_t n_read = (q1 - q0 - 1) * p->v.step + p->v.n_read - (p->v.n_out - 1) * p->v.step;
     const char *in;
-    char *out = p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
-                          p->h.out_first * p->o) * size;
+    char *out =
+        p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
+                  p->h.out_first * p->o) *
+                     size;
     ptrdiff_t image_step = p->v.image * p->h.image * p->c;
     if (p->in_place) {
-        in = p->in + (image * image_step + (q0 * p->v.step + p->v.first) * p->pitch +
-                      p->h.first * p->c) * size;
+        in = p->in +
+             (image * image_step + (q0 * p->v.step + p->v.first) * p->pitch + p->h.first * p->c) *
+                 size;
     } else {
         image_step = n_read * p->pitch;
         char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
@@ -215,8 +228,10 @@ static void walk_task(void *context, ptrdiff_t task)
                               out + (i * p->out_image + q * p->v.out_step * p->out_row) * size);
     } else {
         const ptrdiff_t depth = tg_gemm_depth(p->k);
-        tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out, .n = p->n_group,
-                               .a_rows = p->a_rows, .c_rows = p->c_rows};
+        tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out,
+                               .n = p->n_group,
+                               .a_rows = p->a_rows,
+                               .c_rows = p->c_rows};
         for (ptrdiff_t g = 0; g < p->groups; g++) {
             block.a = in + g * p->k_group * size;
             block.c = out + g * p->n_group * size;
@@ -270,9 +285,10 @@ static void zero_task(void *context, ptrdiff_t row)
 {
     walk *p = context;
     const ptrdiff_t size = size_of(p->dtype), q = row % p->v.n_out;
-    char *out = p->out + (row / p->v.n_out * p->out_image +
-                          (p->v.out_first + q * p->v.out_step) * p->out_row +
-                          p->h.out_first * p->o) * size;
+    char *out =
+        p->out + (row / p->v.n_out * p->out_image +
+                  (p->v.out_first + q * p->v.out_step) * p->out_row + p->h.out_first * p->o) *
+                     size;
     for (ptrdiff_t i = 0; i < p->h.n_out; i++)
         memset(out + i * p->h.out_step * p->o * size, 0, (size_t)(p->o * size));
 }
@@ -328,9 +344,10 @@ static int run_walk(walk *p)
             }
     for (ptrdiff_t tv = 0, i = 0; tv < p->v.n_taps; tv++)
         for (ptrdiff_t th = 0; th < p->h.n_taps; th++) {
-            ptrdiff_t at = (p->v.offset[tv] - p->v.first) * p->pitch +
-                           (p->h.offset[th] - p->h.first) * p->c;
-            p->w_taps[tv * p->h.n_taps + th] = p->v.tap[tv] * p->w_tap_row + p->h.tap[th] * p->w_tap;
+            ptrdiff_t at =
+                (p->v.offset[tv] - p->v.first) * p->pitch + (p->h.offset[th] - p->h.first) * p->c;
+            p->w_taps[tv * p->h.n_taps + th] =
+                p->v.tap[tv] * p->w_tap_row + p->h.tap[th] * p->w_tap;
             for (ptrdiff_t term = 0; term < p->k_group; term++)
                 p->a_cols[i++] = at + term;
         }
@@ -359,22 +376,26 @@ static int run_walk(walk *p)
     return atomic_load(&p->status);
 }
 
-/* ---- the calls ---------------------------------------------------------------------------------- */
+/* ---- the calls ----------------------------------------------------------------------------------
+ */
 
 typedef struct {
     direction v, h;
     ptrdiff_t n, c, o, groups;
 } problem;
 
-/* x (N, H, W, C), w (KH, KW, C / groups, O), y (N, OH, OW, O). An image of one row becomes one column:
- * the same memory, and rows are what tasks are made of. */
+/* x (N, H, W, C), w (KH, KW, C / groups, O), y (N, OH, OW, O). An image of one row becomes one
+ * column: the same memory, and rows are what tasks are made of. */
 static problem read_problem(const tg_call *call, const tg_array *x, const tg_array *w,
                             const tg_array *y)
 {
     const ptrdiff_t *i = call->ints;
     problem p = {{x->shape[1], w->shape[0], y->shape[1], i[1], i[3], i[7]},
                  {x->shape[2], w->shape[1], y->shape[2], i[2], i[5], i[8]},
-                 x->shape[0], x->shape[3], w->shape[3], i[9]};
+                 x->shape[0],
+                 x->shape[3],
+                 w->shape[3],
+                 i[9]};
     if (p.v.image == 1 && p.v.kernel == 1 && p.v.out == 1 && p.v.before == 0) {
         direction d = p.v;
         p.v = p.h;
@@ -402,29 +423,53 @@ int tg_conv2d(const tg_call *call)
     problem p = read_problem(call, x, w, y);
     ptrdiff_t pixels = p.n * p.v.out * p.h.out;
     if (is_product(&p)) {
-        tg_gemm_problem product = {.dtype = y->dtype, .act = (int)call->ints[0],
-                                   .m = pixels, .n = p.o, .k = p.c, .a = x->data, .b = w->data,
-                                   .bias = call->arrays[3].data, .c = y->data, .a_row = p.c,
-                                   .a_col = 1, .b_row = p.o, .b_col = 1, .c_row = p.o};
+        tg_gemm_problem product = {.dtype = y->dtype,
+                                   .act = (int)call->ints[0],
+                                   .m = pixels,
+                                   .n = p.o,
+                                   .k = p.c,
+                                   .a = x->data,
+                                   .b = w->data,
+                                   .bias = call->arrays[3].data,
+                                   .c = y->data,
+                                   .a_row = p.c,
+                                   .a_col = 1,
+                                   .b_row = p.o,
+                                   .b_col = 1,
+                                   .c_row = p.o};
         return tg_gemm(&product);
     }
     if (is_winograd_shape(&p, y->dtype)) {
-        tg_winograd_problem fast = {p.n, p.v.image, p.h.image, p.c, p.v.out, p.h.out, p.o,
-                                    p.v.before, p.h.before, x->data, w->data,
-                                    call->arrays[3].data, y->data, (int)call->ints[0], 0};
+        tg_winograd_problem fast = {
+            p.n,     p.v.image,          p.h.image,  p.c,     p.v.out, p.h.out,
+            p.o,     p.v.before,         p.h.before, x->data, w->data, call->arrays[3].data,
+            y->data, (int)call->ints[0], 0};
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
-    walk a = {.dtype = y->dtype, .act = (int)call->ints[0],
-              .v = forward_axis(&p.v, table), .h = forward_axis(&p.h, table + 2 * p.v.kernel),
-              .n = p.n, .c = p.c, .o = p.o, .groups = p.groups, .k_group = p.c / p.groups,
-              .n_group = p.o / p.groups, .in = x->data, .w = w->data,
-              .bias = call->arrays[3].data, .out = y->data, .out_row = p.h.out * p.o,
-              .out_image = p.v.out * p.h.out * p.o, .w_group = p.o / p.groups, .w_k = p.o,
-              .w_n = 1, .w_is_b = 1};
+    walk a = {.dtype = y->dtype,
+              .act = (int)call->ints[0],
+              .v = forward_axis(&p.v, table),
+              .h = forward_axis(&p.h, table + 2 * p.v.kernel),
+              .n = p.n,
+              .c = p.c,
+              .o = p.o,
+              .groups = p.groups,
+              .k_group = p.c / p.groups,
+              .n_group = p.o / p.groups,
+              .in = x->data,
+              .w = w->data,
+              .bias = call->arrays[3].data,
+              .out = y->data,
+              .out_row = p.h.out * p.o,
+              .out_image = p.v.out * p.h.out * p.o,
+              .w_group = p.o / p.groups,
+              .w_k = p.o,
+              .w_n = 1,
+              .w_is_b = 1};
     a.w_tap = a.k_group * p.o;
     a.w_tap_row = p.h.kernel * a.w_tap;
     int status = run_walk(&a);
@@ -432,7 +477,8 @@ int tg_conv2d(const tg_call *call)
     return status;
 }
 
-/* ---- input gradient of few channels -------------------------------------------------------------- */
+/* ---- input gradient of few channels
+ * -------------------------------------------------------------- */
 
 #define FEW_CHANNELS 4
 
@@ -455,13 +501,14 @@ static void few_task(void *context, ptrdiff_t task)
     const ptrdiff_t size = size_of(f->dtype), nr = tg_gemm_panel(f->dtype), c = f->p->c;
     const ptrdiff_t image = task / f->row_tasks, part = task % f->row_tasks;
     const ptrdiff_t r0 = v->image * part / f->row_tasks, r1 = v->image * (part + 1) / f->row_tasks;
-    /* Rows q of g that reach rows r0 .. r1 - 1 of the image: r = q stride - before + tap dilation. */
+    /* Rows q of g that reach rows r0 .. r1 - 1 of the image: r = q stride - before + tap dilation.
+     */
     const ptrdiff_t lowest = r0 + v->before - (v->kernel - 1) * v->dilation;
     const ptrdiff_t q0 = lowest > 0 ? ceil_div(lowest, v->stride) : 0;
     const ptrdiff_t q1 = min_of((r1 - 1 + v->before) / v->stride + 1, v->out);
     const ptrdiff_t m = max_of(q1 - q0, 0) * h->out;
-    const ptrdiff_t width = max_of((h->out - 1) * h->stride + (h->kernel - 1) * h->dilation + 1,
-                                   h->before + h->image);
+    const ptrdiff_t width =
+        max_of((h->out - 1) * h->stride + (h->kernel - 1) * h->dilation + 1, h->before + h->image);
     char *shares = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(m * f->n * size + 64));
     char *rows = tg_scratch(TG_SCRATCH_WORK, (size_t)((r1 - r0) * width * c * size));
     if (!shares || !rows) {
@@ -470,8 +517,8 @@ static void few_task(void *context, ptrdiff_t task)
     }
     memset(rows, 0, (size_t)((r1 - r0) * width * c * size));
     const ptrdiff_t depth = tg_gemm_depth(f->p->o);
-    tg_gemm_block block = {.m = m, .n = f->n, .a_row = f->p->o, .a_col = 1, .b_row = nr,
-                           .c = shares, .c_row = f->n};
+    tg_gemm_block block = {
+        .m = m, .n = f->n, .a_row = f->p->o, .a_col = 1, .b_row = nr, .c = shares, .c_row = f->n};
     for (ptrdiff_t k0 = 0; k0 < f->p->o; k0 += block.k) {
         block.k = min_of(depth, f->p->o - k0);
         block.a = f->g + ((image * v->out + q0) * h->out * f->p->o + k0) * size;
@@ -532,16 +579,26 @@ int tg_conv2d_input_grad(const tg_call *call)
     const tg_array *gx = &call->arrays[0], *g = &call->arrays[1], *w = &call->arrays[2];
     problem p = read_problem(call, gx, w, g);
     if (is_product(&p)) {
-        tg_gemm_problem product = {.dtype = g->dtype, .m = p.n * p.v.out * p.h.out,
-                                   .n = p.c, .k = p.o, .a = g->data, .b = w->data,
-                                   .c = gx->data, .a_row = p.o, .a_col = 1, .b_row = 1,
-                                   .b_col = p.o, .c_row = p.c};
+        tg_gemm_problem product = {.dtype = g->dtype,
+                                   .m = p.n * p.v.out * p.h.out,
+                                   .n = p.c,
+                                   .k = p.o,
+                                   .a = g->data,
+                                   .b = w->data,
+                                   .c = gx->data,
+                                   .a_row = p.o,
+                                   .a_col = 1,
+                                   .b_row = 1,
+                                   .b_col = p.o,
+                                   .c_row = p.c};
         return tg_gemm(&product);
     }
     if (is_winograd_shape(&p, g->dtype)) {
-        tg_winograd_problem fast = {p.n, p.v.out, p.h.out, p.o, p.v.image, p.h.image, p.c,
-                                    2 - p.v.before, 2 - p.h.before, g->data, w->data, NULL,
-                                    gx->data, TG_ACT_NONE, 1};
+        tg_winograd_problem fast = {p.n,      p.v.out,        p.h.out,
+                                    p.o,      p.v.image,      p.h.image,
+                                    p.c,      2 - p.v.before, 2 - p.h.before,
+                                    g->data,  w->data,        NULL,
+                                    gx->data, TG_ACT_NONE,    1};
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
@@ -553,12 +610,23 @@ int tg_conv2d_input_grad(const tg_call *call)
     int status = TG_OK;
     for (ptrdiff_t i = 0; i < min_of(p.v.stride, p.v.image) && status == TG_OK; i++)
         for (ptrdiff_t j = 0; j < min_of(p.h.stride, p.h.image) && status == TG_OK; j++) {
-            walk a = {.dtype = g->dtype, .v = backward_axis(&p.v, i, table),
-                      .h = backward_axis(&p.h, j, table + 2 * p.v.kernel), .n = p.n, .c = p.o,
-                      .o = p.c, .groups = p.groups, .k_group = p.o / p.groups,
-                      .n_group = p.c / p.groups, .in = g->data, .w = w->data, .out = gx->data,
-                      .out_row = p.h.image * p.c, .out_image = p.v.image * p.h.image * p.c,
-                      .w_group = p.o / p.groups, .w_k = 1, .w_n = p.o};
+            walk a = {.dtype = g->dtype,
+                      .v = backward_axis(&p.v, i, table),
+                      .h = backward_axis(&p.h, j, table + 2 * p.v.kernel),
+                      .n = p.n,
+                      .c = p.o,
+                      .o = p.c,
+                      .groups = p.groups,
+                      .k_group = p.o / p.groups,
+                      .n_group = p.c / p.groups,
+                      .in = g->data,
+                      .w = w->data,
+                      .out = gx->data,
+                      .out_row = p.h.image * p.c,
+                      .out_image = p.v.image * p.h.image * p.c,
+                      .w_group = p.o / p.groups,
+                      .w_k = 1,
+                      .w_n = p.o};
             a.w_tap = a.n_group * p.o;
             a.w_tap_row = p.h.kernel * a.w_tap;
             status = run_walk(&a);
@@ -567,15 +635,16 @@ int tg_conv2d_input_grad(const tg_call *call)
     return status;
 }
 
-/* ---- weight gradient ---------------------------------------------------------------------------- */
+/* ---- weight gradient ----------------------------------------------------------------------------
+ */
 
 #define STRIP_PIXELS 256 /* of output per product: a 16-column panel of g is then 16 KB */
 
 typedef struct {
-    walk x;                  /* the forward walk; its `rows` and `images` are those of a strip */
+    walk x; /* the forward walk; its `rows` and `images` are those of a strip */
     const char *g;
-    char *gw, *partial;      /* partial sums of the parts after the first */
-    ptrdiff_t m, n_strips;   /* rows of the result of a group; strips in all */
+    char *gw, *partial;    /* partial sums of the parts after the first */
+    ptrdiff_t m, n_strips; /* rows of the result of a group; strips in all */
     ptrdiff_t parts, row_parts;
     ptrdiff_t *pixel_cols, *tap_rows, *gw_rows;
     int pack;
@@ -604,13 +673,14 @@ static void weight_task(void *context, ptrdiff_t task)
         const ptrdiff_t q0 = x->v.n_out * (s % x->row_tasks) / x->row_tasks;
         const ptrdiff_t q1 = x->v.n_out * (s % x->row_tasks + 1) / x->row_tasks;
         const ptrdiff_t n_images = min_of(x->images, x->n - image);
-        const ptrdiff_t n_read = (q1 - q0 - 1) * x->v.step + x->v.n_read -
-                                 (x->v.n_out - 1) * x->v.step;
+        const ptrdiff_t n_read =
+            (q1 - q0 - 1) * x->v.step + x->v.n_read - (x->v.n_out - 1) * x->v.step;
         ptrdiff_t image_step = x->v.image * x->h.image * x->c;
         const char *in, *g = p->g + (image * x->v.n_out + q0) * x->h.n_out * x->o * size;
         if (x->in_place) {
             in = x->in + (image * image_step + (q0 * x->v.step + x->v.first) * x->pitch +
-                          x->h.first * x->c) * size;
+                          x->h.first * x->c) *
+                             size;
         } else {
             image_step = n_read * x->pitch;
             char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
@@ -638,9 +708,12 @@ static void weight_task(void *context, ptrdiff_t task)
                 }
             continue;
         }
-        tg_gemm_block block = {.m = m1 - m0, .n = x->n_group,
-                               .k = n_images * (q1 - q0) * x->h.n_out, .a_rows = p->tap_rows + m0,
-                               .a_cols = p->pixel_cols, .c_rows = p->gw_rows + m0,
+        tg_gemm_block block = {.m = m1 - m0,
+                               .n = x->n_group,
+                               .k = n_images * (q1 - q0) * x->h.n_out,
+                               .a_rows = p->tap_rows + m0,
+                               .a_cols = p->pixel_cols,
+                               .c_rows = p->gw_rows + m0,
                                .accumulate = s > s0};
         for (ptrdiff_t group = 0; group < x->groups; group++) {
             block.a = in + group * x->k_group * size;
@@ -732,8 +805,8 @@ static int run_weight_walk(weight_walk *p)
     for (ptrdiff_t i = 0, image = 0; image < x->images; image++)
         for (ptrdiff_t q = 0; q < x->rows; q++)
             for (ptrdiff_t r = 0; r < x->h.n_out; r++)
-                p->pixel_cols[i++] = image * image_step + q * x->v.step * x->pitch +
-                                     r * x->h.step * x->c;
+                p->pixel_cols[i++] =
+                    image * image_step + q * x->v.step * x->pitch + r * x->h.step * x->c;
     for (ptrdiff_t tv = 0, i = 0; tv < x->v.n_taps; tv++)
         for (ptrdiff_t th = 0; th < x->h.n_taps; th++)
             for (ptrdiff_t term = 0; term < x->k_group; term++, i++) {
@@ -741,8 +814,8 @@ static int run_weight_walk(weight_walk *p)
                                  (x->h.offset[th] - x->h.first) * x->c + term;
                 p->gw_rows[i] = i * x->o;
             }
-    tg_parallel(p->parts * p->row_parts,
-                fmas / (double)x->groups / FMAS_PER_NS(x->dtype), weight_task, p);
+    tg_parallel(p->parts * p->row_parts, fmas / (double)x->groups / FMAS_PER_NS(x->dtype),
+                weight_task, p);
     if (p->parts > 1) {
         tg_parallel(ceil_div(p->m * x->o, 4096), (double)p->parts * sum_bytes * 0.05, combine_task,
                     p);
@@ -759,11 +832,18 @@ int tg_conv2d_weight_grad(const tg_call *call)
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
-    weight_walk a = {.x = {.dtype = gw->dtype, .v = forward_axis(&p.v, table),
-                           .h = forward_axis(&p.h, table + 2 * p.v.kernel), .n = p.n, .c = p.c,
-                           .o = p.o, .groups = p.groups, .k_group = p.c / p.groups,
-                           .n_group = p.o / p.groups, .in = x->data},
-                     .g = g->data, .gw = gw->data};
+    weight_walk a = {.x = {.dtype = gw->dtype,
+                           .v = forward_axis(&p.v, table),
+                           .h = forward_axis(&p.h, table + 2 * p.v.kernel),
+                           .n = p.n,
+                           .c = p.c,
+                           .o = p.o,
+                           .groups = p.groups,
+                           .k_group = p.c / p.groups,
+                           .n_group = p.o / p.groups,
+                           .in = x->data},
+                     .g = g->data,
+                     .gw = gw->data};
     int status = run_weight_walk(&a);
     tg_free(table);
     return status;

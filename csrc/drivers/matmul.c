@@ -1,11 +1,10 @@
 /* matmul.c - matrix products: which path, which blocks, which tasks.
  *
  * Five paths, chosen by shape:
- *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of contiguous
- *           rows, since a vector along so few columns would be mostly empty;
- *   rows    up to 4 rows against a large B: its rows are streamed past sums in the cache;
- *   direct  A and B are read where they lie: products of few rows, and small ones, where packing
- *           would cost more than it saves;
+ *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of
+ * contiguous rows, since a vector along so few columns would be mostly empty; rows    up to 4 rows
+ * against a large B: its rows are streamed past sums in the cache; direct  A and B are read where
+ * they lie: products of few rows, and small ones, where packing would cost more than it saves;
  *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
  *           registers), then each task packs its rows of A and runs the block kernel;
  *   local   as packed, but each task packs the small B of its own matrices: batches.
@@ -15,24 +14,24 @@
  * Work is cut into at most 16 tasks, powers of two so that 2, 4 or 8 threads get equal
  * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
  *
- * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the axes
- * before the last two are already broadcast (stride 0), and rows of y are contiguous.
+ * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the
+ * axes before the last two are already broadcast (stride 0), and rows of y are contiguous.
  */
 #include <stdatomic.h>
 #include <string.h>
 
 #include "../gemm.h"
 #include "../table.h"
-#include "../threads.h"
 #include "../tg.h"
+#include "../threads.h"
 
 enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_ROWS, PATH_DIRECT, PATH_PACKED, PATH_LOCAL };
 
 #define FMAS_PER_TASK 65536.0
-#define DOT_COLUMNS 4            /* at most, for the dot path */
-#define STREAMED_ROWS 4          /* at most, for the rows path */
-#define PACKED_BYTES (32 << 20)  /* of B at once */
-#define PACKED_ROWS 120          /* of A at once, at most */
+#define DOT_COLUMNS 4           /* at most, for the dot path */
+#define STREAMED_ROWS 4         /* at most, for the rows path */
+#define PACKED_BYTES (32 << 20) /* of B at once */
+#define PACKED_ROWS 120         /* of A at once, at most */
 #define PACKED_ROWS_BYTES (4 << 20)
 
 typedef struct {
@@ -126,15 +125,19 @@ typedef struct {
     char *packed_a, *c;           /* room for rows of A in tiles, or NULL */
 } matrices;
 
-/* Rows [i0, i1) and columns [j0, j1): all depth blocks in turn, so that this piece of C stays in the
- * cache while they are added to it. */
+/* Rows [i0, i1) and columns [j0, j1): all depth blocks in turn, so that this piece of C stays in
+ * the cache while they are added to it. */
 static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->plan->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
     const ptrdiff_t size = size_of(p->dtype), padded = (x->plan->n_cols + nr - 1) / nr * nr;
-    tg_gemm_block block = {.m = i1 - i0, .n = j1 - j0, .a_row = p->a_row, .a_col = p->a_col,
-                           .c = x->c + (i0 * p->c_row + j0) * size, .c_row = p->c_row,
+    tg_gemm_block block = {.m = i1 - i0,
+                           .n = j1 - j0,
+                           .a_row = p->a_row,
+                           .a_col = p->a_col,
+                           .c = x->c + (i0 * p->c_row + j0) * size,
+                           .c_row = p->c_row,
                            .a_packed = x->packed_a != NULL};
     ptrdiff_t p0 = 0;
     do { /* once even when k is 0: the result is then bias alone */
@@ -187,8 +190,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         compute_piece(&x, i0, i1, j0, j1);
         return TG_OK;
     }
-    /* 120 rows and one depth of A are 150 KB, 8 panels of B as much or twice that, and their piece of
-     * C 60 or 120 KB: together a second-level cache of 512 KB. */
+    /* 120 rows and one depth of A are 150 KB, 8 panels of B as much or twice that, and their piece
+     * of C 60 or 120 KB: together a second-level cache of 512 KB. */
     const ptrdiff_t most = min_of(PACKED_ROWS_BYTES / (p->k * size) + 1, PACKED_ROWS);
     const ptrdiff_t n_pieces = (i1 - i0 + most - 1) / most;
     x.packed_a = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((most * p->k + 64) * size));
@@ -318,10 +321,10 @@ static void pack_task(void *context, ptrdiff_t task)
     ptrdiff_t j0 = panels * part / plan->pack_parts * nr;
     ptrdiff_t j1 = min_of(panels * (part + 1) / plan->pack_parts * nr, plan->n_cols);
     if (j1 > j0)
-        tg_gemm_pack_b(
-            p->dtype, k, j1 - j0,
-            at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col), p->b_row,
-            p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size, k * nr);
+        tg_gemm_pack_b(p->dtype, k, j1 - j0,
+                       at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col),
+                       p->b_row, p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size,
+                       k * nr);
 }
 
 static double fma_nanoseconds(int dtype)
@@ -367,7 +370,8 @@ static int choose_path(const tg_gemm_problem *p)
     double bytes = (double)p->k * (double)p->n * (double)size_of(p->dtype);
     if (p->m <= STREAMED_ROWS && bytes > 64 * 1024 && p->n >= 128)
         return PATH_ROWS;
-    /* Few rows use a panel too rarely to pay for packing it; a small B that lies well needs none. */
+    /* Few rows use a panel too rarely to pay for packing it; a small B that lies well needs none.
+     */
     ptrdiff_t nr = tg_gemm_panel(p->dtype);
     int lies_badly = p->b_row * size_of(p->dtype) % 1024 == 0 || bytes > 128 * 1024;
     return p->m >= 48 && p->n > nr && lies_badly ? PATH_PACKED : PATH_DIRECT;
@@ -423,7 +427,8 @@ static void fold_batch(tg_gemm_problem *p)
     p->n_batch = kept;
     while (p->n_batch > 0) {
         int d = p->n_batch - 1;
-        int tall = p->m == 1 || (p->a_batch[d] == p->m * p->a_row && p->c_batch[d] == p->m * p->c_row);
+        int tall =
+            p->m == 1 || (p->a_batch[d] == p->m * p->a_row && p->c_batch[d] == p->m * p->c_row);
         if (p->b_batch[d] != 0 || !tall)
             break;
         if (p->m == 1) {

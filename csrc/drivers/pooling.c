@@ -12,8 +12,8 @@
 
 #include "../pooling.h"
 #include "../table.h"
-#include "../threads.h"
 #include "../tg.h"
+#include "../threads.h"
 
 enum { MAX, GATHER, MAX_GRAD, AVERAGE, AVERAGE_GRAD };
 
@@ -53,7 +53,8 @@ static ptrdiff_t cut(const direction *d, ptrdiff_t q, ptrdiff_t *count)
 static ptrdiff_t cover(const direction *d, ptrdiff_t p, ptrdiff_t *count)
 {
     ptrdiff_t end = p + d->before; /* the pixel in padded terms; window q holds it when */
-    ptrdiff_t first = end < d->window ? 0 : (end - d->window) / d->stride + 1; /* q s <= end < q s + w */
+    ptrdiff_t first =
+        end < d->window ? 0 : (end - d->window) / d->stride + 1; /* q s <= end < q s + w */
     *count = max_of(min_of(end / d->stride, d->out - 1) - first + 1, 0);
     return first;
 }
@@ -66,17 +67,20 @@ static ptrdiff_t value_size(const pooling *p)
 /* Row `row` of the result: for each pixel its window. */
 static void forward_row(const pooling *p, ptrdiff_t row)
 {
-    const ptrdiff_t size = value_size(p), pixel = p->c * size, index_pixel = p->c * (p->wide ? 4 : 1);
+    const ptrdiff_t size = value_size(p), pixel = p->c * size,
+                    index_pixel = p->c * (p->wide ? 4 : 1);
     const ptrdiff_t n = row / p->v.out, q = row % p->v.out;
-    tg_pool_window w = {.row_step = p->h.image * p->c, .col_step = p->c,
-                        .place_step = p->h.window, .wide = p->wide};
+    tg_pool_window w = {.row_step = p->h.image * p->c,
+                        .col_step = p->c,
+                        .place_step = p->h.window,
+                        .wide = p->wide};
     const ptrdiff_t r = cut(&p->v, q, &w.rows);
     for (ptrdiff_t s = 0; s < p->h.out; s++) {
         const ptrdiff_t t = cut(&p->h, s, &w.cols), to = row * p->h.out + s;
         const char *x = p->x + ((n * p->v.image + r) * p->h.image + t) * pixel;
         char *y = p->y + to * pixel, *index = p->index ? p->index + to * index_pixel : NULL;
-        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window +
-                  t - (s * p->h.stride - p->h.before);
+        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window + t -
+                  (s * p->h.stride - p->h.before);
         if (p->dtype == TG_F32) {
             if (p->kind == MAX)
                 tg_active->max_pool_f32(&w, p->c, (const float *)x, (float *)y, index);
@@ -110,25 +114,28 @@ static void average_grad_pixel(const pooling *p, const tg_pool_window *w, ptrdif
                 tg_active->average_pool_share_f32(p->c, (float)(rows * cols), (const float *)from,
                                                   (float *)gx);
             else
-                tg_active->average_pool_share_f64(p->c, (double)(rows * cols),
-                                                  (const double *)from, (double *)gx);
+                tg_active->average_pool_share_f64(p->c, (double)(rows * cols), (const double *)from,
+                                                  (double *)gx);
         }
 }
 
 /* Row `row` of the image: for each pixel the windows that cover it. */
 static void backward_row(const pooling *p, ptrdiff_t row)
 {
-    const ptrdiff_t size = value_size(p), pixel = p->c * size, index_pixel = p->c * (p->wide ? 4 : 1);
+    const ptrdiff_t size = value_size(p), pixel = p->c * size,
+                    index_pixel = p->c * (p->wide ? 4 : 1);
     const ptrdiff_t n = row / p->v.image, r = row % p->v.image;
-    tg_pool_window w = {.row_step = p->h.out * p->c, .col_step = p->c,
-                        .place_step = p->v.stride * p->h.window, .place_col = p->h.stride,
+    tg_pool_window w = {.row_step = p->h.out * p->c,
+                        .col_step = p->c,
+                        .place_step = p->v.stride * p->h.window,
+                        .place_col = p->h.stride,
                         .wide = p->wide};
     const ptrdiff_t q = cover(&p->v, r, &w.rows);
     for (ptrdiff_t t = 0; t < p->h.image; t++) {
         const ptrdiff_t s = cover(&p->h, t, &w.cols), from = (n * p->v.out + q) * p->h.out + s;
         char *gx = p->y + (row * p->h.image + t) * pixel;
-        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window +
-                  t - (s * p->h.stride - p->h.before);
+        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window + t -
+                  (s * p->h.stride - p->h.before);
         if (w.rows == 0 || w.cols == 0)
             memset(gx, 0, (size_t)pixel);
         else if (p->kind == AVERAGE_GRAD)
@@ -164,10 +171,15 @@ static int run(int kind, const tg_call *call, const tg_array *image, const tg_ar
                const tg_array *from, const tg_array *to, const tg_array *index)
 {
     const ptrdiff_t *i = call->ints;
-    pooling p = {.kind = kind, .dtype = image->dtype, .wide = index && index->dtype == TG_I32,
+    pooling p = {.kind = kind,
+                 .dtype = image->dtype,
+                 .wide = index && index->dtype == TG_I32,
                  .v = {image->shape[1], out->shape[1], i[0], i[2], i[4]},
                  .h = {image->shape[2], out->shape[2], i[1], i[3], i[5]},
-                 .n = image->shape[0], .c = image->shape[3], .x = from->data, .y = to->data,
+                 .n = image->shape[0],
+                 .c = image->shape[3],
+                 .x = from->data,
+                 .y = to->data,
                  .index = index ? index->data : NULL};
     const ptrdiff_t rows = n_rows(&p);
     if (rows == 0 || p.c == 0)

@@ -1,16 +1,17 @@
 /* winograd.c - 3 x 3 convolution of stride 1, float32, with a quarter of the multiplications.
  *
- * The kernel is transformed once, into 36 packed matrices. A task takes a run of 4 x 4 output tiles:
- * it transforms their inputs into 36 matrices (tiles, C), multiplies each with its kernel matrix, and
- * transforms the 36 products (tiles, O) back. Everything between lives in scratch.
+ * The kernel is transformed once, into 36 packed matrices. A task takes a run of 4 x 4 output
+ * tiles: it transforms their inputs into 36 matrices (tiles, C), multiplies each with its kernel
+ * matrix, and transforms the 36 products (tiles, O) back. Everything between lives in scratch.
  *
  * Accuracy: relative to |x| * |w| (the convolution of the magnitudes) the error stays below 2e-6
  * (measured: 5e-7 for 128 channels of normal numbers; a direct sum has 1e-7). tg_winograd_set(0)
  * turns it off.
  *
- * It pays from about 32 channels on both sides (below, the transforms cost more than they save), when
- * at least half of the tiles' pixels are inside the image, and from 96 tiles on, which make up for
- * the transformed kernel (four times the kernel). Which way is taken depends on the shapes alone.
+ * It pays from about 32 channels on both sides (below, the transforms cost more than they save),
+ * when at least half of the tiles' pixels are inside the image, and from 96 tiles on, which make up
+ * for the transformed kernel (four times the kernel). Which way is taken depends on the shapes
+ * alone.
  */
 #include "../winograd.h"
 
@@ -19,8 +20,8 @@
 
 #include "../gemm.h"
 #include "../table.h"
-#include "../threads.h"
 #include "../tg.h"
+#include "../threads.h"
 
 static atomic_int enabled = 1;
 
@@ -48,8 +49,7 @@ int tg_winograd_pays(const tg_winograd_problem *p)
 {
     const ptrdiff_t tiles = ((p->oh + 3) / 4) * ((p->ow + 3) / 4);
     const double used = (double)(p->oh * p->ow) / (double)(16 * tiles);
-    return tg_winograd_enabled() && p->c >= 32 && p->o >= 32 && used >= 0.5 &&
-           p->n * tiles >= 96;
+    return tg_winograd_enabled() && p->c >= 32 && p->o >= 32 && used >= 0.5 && p->n * tiles >= 96;
 }
 
 typedef struct {
@@ -78,7 +78,8 @@ static void kernel_task(void *context, ptrdiff_t term)
                                    p->c * t->padded, k * nr);
 }
 
-static void transform_input(const plan *t, ptrdiff_t tile, float *out, ptrdiff_t f_step, float *room)
+static void transform_input(const plan *t, ptrdiff_t tile, float *out, ptrdiff_t f_step,
+                            float *room)
 {
     const tg_winograd_problem *p = t->p;
     const ptrdiff_t down = (p->oh + 3) / 4, image = tile / (down * t->across);
@@ -102,7 +103,8 @@ static void tile_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t first = t->all * task / t->n_tasks, n = t->all * (task + 1) / t->n_tasks - first;
+    const ptrdiff_t first = t->all * task / t->n_tasks,
+                    n = t->all * (task + 1) / t->n_tasks - first;
     const ptrdiff_t nr = tg_gemm_panel(TG_F32), down = (p->oh + 3) / 4;
     const ptrdiff_t v_step = n * p->c, m_step = n * p->o, depth = tg_gemm_depth(p->c);
     float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * (v_step + p->c)) * sizeof(float));
@@ -114,8 +116,13 @@ static void tile_task(void *context, ptrdiff_t task)
     for (ptrdiff_t i = 0; i < n; i++)
         transform_input(t, first + i, v + i * p->c, v_step, v + 36 * v_step);
     for (ptrdiff_t f = 0; f < 36; f++) {
-        tg_gemm_block block = {.m = n, .n = p->o, .a_row = p->c, .a_col = 1, .b_row = nr,
-                               .c = m + f * m_step, .c_row = p->o};
+        tg_gemm_block block = {.m = n,
+                               .n = p->o,
+                               .a_row = p->c,
+                               .a_col = 1,
+                               .b_row = nr,
+                               .c = m + f * m_step,
+                               .c_row = p->o};
         for (ptrdiff_t k0 = 0; k0 < p->c; k0 += block.k) {
             block.k = min_of(depth, p->c - k0);
             block.a = v + f * v_step + k0;
@@ -147,8 +154,8 @@ int tg_winograd(const tg_winograd_problem *p)
     if (!t.kernel)
         return TG_NO_MEMORY;
     tg_parallel(p->c, 4.0 * (double)(p->c * p->o), kernel_task, &t);
-    /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies between
-     * the transforms stays in the second-level cache. */
+    /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
+     * between the transforms stays in the second-level cache. */
     const ptrdiff_t bytes = 36 * (p->c + p->o) * (ptrdiff_t)sizeof(float);
     const ptrdiff_t tiles = max_of(512 * 1024 / bytes, 32);
     t.n_tasks = max_of((t.all + tiles - 1) / tiles, min_of(t.all / 12, 4));

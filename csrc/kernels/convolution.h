@@ -5,7 +5,8 @@
 
 #ifndef TG_CONVOLUTION_KERNEL_H
 #define TG_CONVOLUTION_KERNEL_H
-#define TG_DEPTHWISE_PIXELS 8 /* that share a load of the weights: 8 sums hide the latency of fma */
+#define TG_DEPTHWISE_PIXELS 8 /* that share a load of the weights: 8 sums hide the latency of fma  \
+                               */
 #define TG_DEPTHWISE_TAPS 9   /* that share a load of g: all of a 3 x 3 kernel */
 #endif
 
@@ -14,8 +15,8 @@ TG_INLINE VT TG_FN(conv_load)(const V_T *p, const int whole, ptrdiff_t n)
     return whole ? V(load)(p) : V(load_tail)(p, n);
 }
 
-/* y (n pixels, y_step apart) = act(sum over taps of x[tap + pixel * x_step] w[w_tap] + bias), for one
- * vector of channels. */
+/* y (n pixels, y_step apart) = act(sum over taps of x[tap + pixel * x_step] w[w_tap] + bias), for
+ * one vector of channels. */
 TG_INLINE void TG_FN(depthwise_vector)(const int pixels, const int whole, ptrdiff_t width,
                                        ptrdiff_t n_taps, const V_T *x, ptrdiff_t x_step,
                                        const ptrdiff_t *x_taps, const V_T *w,
@@ -58,11 +59,11 @@ TG_KERNEL void TG_FN(depthwise)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, cons
 #define TG_PIXELS(p)                                                                               \
     case p:                                                                                        \
         if (width >= V_LANES)                                                                      \
-            TG_FN(depthwise_vector)(p, 1, width, n_taps, from, x_step, x_taps, w + j, w_taps, to,  \
-                                    y_step, b, relu);                                              \
+            TG_FN(depthwise_vector)                                                                \
+            (p, 1, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, y_step, b, relu);       \
         else                                                                                       \
-            TG_FN(depthwise_vector)(p, 0, width, n_taps, from, x_step, x_taps, w + j, w_taps, to,  \
-                                    y_step, b, relu);                                              \
+            TG_FN(depthwise_vector)                                                                \
+            (p, 0, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, y_step, b, relu);       \
         break;
             switch (pixels) {
                 TG_PIXELS(1)
@@ -109,9 +110,9 @@ TG_INLINE void TG_FN(depthwise_taps)(const int taps, const int whole, ptrdiff_t 
 }
 
 TG_KERNEL void TG_FN(depthwise_weight_grad)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps,
-                                            const V_T *x, ptrdiff_t x_step,
-                                            const ptrdiff_t *x_taps, const V_T *g,
-                                            ptrdiff_t g_step, V_T *gw, const ptrdiff_t *w_taps)
+                                            const V_T *x, ptrdiff_t x_step, const ptrdiff_t *x_taps,
+                                            const V_T *g, ptrdiff_t g_step, V_T *gw,
+                                            const ptrdiff_t *w_taps)
 {
     for (ptrdiff_t j = 0; j < c; j += V_LANES) {
         const ptrdiff_t width = c - j < V_LANES ? c - j : V_LANES;
@@ -119,11 +120,11 @@ TG_KERNEL void TG_FN(depthwise_weight_grad)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t 
 #define TG_TAPS(taps)                                                                              \
     for (; t + taps <= n_taps; t += taps) {                                                        \
         if (width == V_LANES)                                                                      \
-            TG_FN(depthwise_taps)(taps, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step,     \
-                                  gw + j, w_taps + t);                                             \
+            TG_FN(depthwise_taps)                                                                  \
+            (taps, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);     \
         else                                                                                       \
-            TG_FN(depthwise_taps)(taps, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step,     \
-                                  gw + j, w_taps + t);                                             \
+            TG_FN(depthwise_taps)                                                                  \
+            (taps, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);     \
     }
         TG_TAPS(9)
         TG_TAPS(5)

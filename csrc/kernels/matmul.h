@@ -1,8 +1,8 @@
 /* matmul.h - the inner loops of GEMM (see gemm.h), written once for float and double.
  *
  * A register tile holds MR rows by NV vectors of C. For each k it loads NV vectors of B, broadcasts
- * MR elements of A and does MR x NV fma: 6 x 2 fills the 16 registers of AVX2 (12 sums, 2 of B, 1 of
- * A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 10 x 2
+ * MR elements of A and does MR x NV fma: 6 x 2 fills the 16 registers of AVX2 (12 sums, 2 of B, 1
+ * of A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 10 x 2
  * does the same with 32 registers. Products of a few rows use 4 vectors, so that enough independent
  * sums hide the latency of fma. There is a tile for every row count: rows are shared out evenly
  * (7 = 4 + 3, not 6 + 1). The columns that do not fill a vector are masked.
@@ -19,15 +19,15 @@
 #define TG_TILE_ROWS 6
 #define TG_TILE_WIDE_ROWS 3
 #define TG_EACH_ROWS(X, ...)                                                                       \
-    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)                                          \
-    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+    X(1, __VA_ARGS__)                                                                              \
+    X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
-#else /* 32 */
+#else                   /* 32 */
 #define TG_TILE_ROWS 10 /* 12 would fit, but not their 12 pointers into the general registers */
 #define TG_TILE_WIDE_ROWS 6
 #define TG_EACH_WIDE_ROWS(X, ...)                                                                  \
-    X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)                                          \
-    X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
+    X(1, __VA_ARGS__)                                                                              \
+    X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_ROWS(X, ...)                                                                       \
     TG_EACH_WIDE_ROWS(X, __VA_ARGS__)                                                              \
     X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__)
@@ -83,7 +83,7 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, con
         at += a_col;
         b += b_row;
     }
-#define TG_OUT(i) (c + (table ? c_rows[i] : (i) * c_row))
+#define TG_OUT(i) (c + (table ? c_rows[i] : (i)*c_row))
 #define TG_EACH_SUM(body)                                                                          \
     TG_UNROLL for (int i = 0; i < mr; i++)                                                         \
     {                                                                                              \
@@ -163,8 +163,8 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
         g->a_row = 1;
     if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
         for (; j + 2 * nr <= g->n; j += 2 * nr)
-            TG_FN(gemm_wide_tiles)[table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows,
-                                                    bias ? bias + j : NULL, 0);
+            TG_FN(gemm_wide_tiles)
+            [table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
     for (b += j / nr * g->b_panel; j < g->n; j += nr, b += g->b_panel) {
         ptrdiff_t width = g->n - j < nr ? g->n - j : nr;
         ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
@@ -174,15 +174,14 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
             if (g->a_packed)
                 g->a_col = rows;
             tiles[rows - 1](g, table ? a : a + i * (g->a_packed ? g->k : g->a_row),
-                            table ? g->a_rows + i : NULL, b,
-                            table ? c + j : c + j + i * g->c_row, table ? g->c_rows + i : NULL,
-                            bias ? bias + j : NULL, tail);
+                            table ? g->a_rows + i : NULL, b, table ? c + j : c + j + i * g->c_row,
+                            table ? g->c_rows + i : NULL, bias ? bias + j : NULL, tail);
         }
     }
 }
 
-/* y (n) += sum over q < count of a[q * a_step] times row q of B, for up to 4 rows of A and y at once:
- * `rows` x `count` multipliers wait in registers while the rows of B stream by. */
+/* y (n) += sum over q < count of a[q * a_step] times row q of B, for up to 4 rows of A and y at
+ * once: `rows` x `count` multipliers wait in registers while the rows of B stream by. */
 TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, ptrdiff_t n, const V_T *a,
                                   ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b, ptrdiff_t b_row,
                                   V_T *y, ptrdiff_t y_row)
@@ -206,8 +205,9 @@ TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, ptrdiff_t n, 
     }
 }
 
-/* A block of up to 4 rows against a large B that is not packed: tiles would read it in short pieces,
- * a page apart; here whole rows of B stream by, and the sums stay in the first-level cache. */
+/* A block of up to 4 rows against a large B that is not packed: tiles would read it in short
+ * pieces, a page apart; here whole rows of B stream by, and the sums stay in the first-level cache.
+ */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
     enum { WIDTH = 512 };
@@ -216,11 +216,13 @@ TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
         const ptrdiff_t n = g->n - j < WIDTH ? g->n - j : WIDTH;
         const V_T *a = g->a, *b = (const V_T *)g->b + j;
         ptrdiff_t p = 0;
-        for (ptrdiff_t i = 0; i < 4 * WIDTH; i += V_LANES) V(store)(sum + i, V(zero)());
+        for (ptrdiff_t i = 0; i < 4 * WIDTH; i += V_LANES)
+            V(store)(sum + i, V(zero)());
 #define TG_STREAM(rows, count)                                                                     \
-    for (; p + (count) <= g->k; p += (count))                                                          \
-        TG_FN(gemm_stream)(rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, \
-                           g->b_row, sum, WIDTH);
+    for (; p + (count) <= g->k; p += (count))                                                      \
+        TG_FN(gemm_stream)                                                                         \
+        (rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum,    \
+         WIDTH);
         if (g->m == 1) {
             TG_STREAM(1, 8)
             TG_STREAM(1, 1)
@@ -258,17 +260,18 @@ TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdif
         const V_T *from = b + j * b_col;
         V_T *to = out + j / nr * panel + j % nr;
         if (width == V_LANES && b_col == 1) {
-            for (; p < k; p++) V(store)(to + p * nr, V(load)(from + p * b_row));
+            for (; p < k; p++)
+                V(store)(to + p * nr, V(load)(from + p * b_row));
         } else if (b_col == 1) {
-            for (; p < k; p++) V(store)(to + p * nr, V(load_tail)(from + p * b_row, width));
+            for (; p < k; p++)
+                V(store)(to + p * nr, V(load_tail)(from + p * b_row, width));
         } else if (b_row == 1) { /* columns are contiguous: squares of L x L are turned round */
             for (; p + V_LANES <= k; p += V_LANES) {
                 VT square[V_LANES];
                 TG_UNROLL for (int i = 0; i < V_LANES; i++) square[i] =
                     i < width ? V(load)(from + i * b_col + p) : V(zero)();
                 V(transpose)(square);
-                TG_UNROLL for (int i = 0; i < V_LANES; i++)
-                    V(store)(to + (p + i) * nr, square[i]);
+                TG_UNROLL for (int i = 0; i < V_LANES; i++) V(store)(to + (p + i) * nr, square[i]);
             }
         }
         for (; p < k; p++)
@@ -281,8 +284,8 @@ TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdif
 }
 
 /* A (m x k) in the tiles that gemm_block takes, each with its rows of one k side by side: element
- * (i, p) of a tile of `rows` rows is out[p * rows + i], and the tile of row i starts at out + i * k.
- * May write up to V_LANES elements past the end. */
+ * (i, p) of a tile of `rows` rows is out[p * rows + i], and the tile of row i starts at out + i *
+ * k. May write up to V_LANES elements past the end. */
 TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdiff_t a_row,
                                   ptrdiff_t a_col, V_T *out)
 {
@@ -307,7 +310,8 @@ TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdif
                 V(store)(to + p * rows, V(load_tail)(from + p * a_col, rows));
         }
         for (; p < k; p++)
-            for (ptrdiff_t i = 0; i < rows; i++) to[p * rows + i] = from[i * a_row + p * a_col];
+            for (ptrdiff_t i = 0; i < rows; i++)
+                to[p * rows + i] = from[i * a_row + p * a_col];
     }
 }
 
@@ -336,22 +340,22 @@ TG_INLINE void TG_FN(gemm_dot_rows)(const int rows, ptrdiff_t n, ptrdiff_t k, co
             TG_UNROLL for (int i = 0; i < rows; i++) even[i] =
                 V(fma)(V(load_tail)(a + i * a_row + p, left), x, even[i]);
         }
-        TG_UNROLL for (int i = 0; i < rows; i++)
-            c[i * c_row + j * c_col] = V(hsum)(V(add)(even[i], odd[i]));
+        TG_UNROLL for (int i = 0; i < rows; i++) c[i * c_row + j * c_col] =
+            V(hsum)(V(add)(even[i], odd[i]));
     }
 }
 
-TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
-                               ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
-                               ptrdiff_t c_row, ptrdiff_t c_col)
+TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a, ptrdiff_t a_row,
+                               const V_T *bt, ptrdiff_t bt_row, V_T *c, ptrdiff_t c_row,
+                               ptrdiff_t c_col)
 {
     ptrdiff_t i = 0;
     for (; i + 4 <= m; i += 4)
         TG_FN(gemm_dot_rows)
-        (4, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
+    (4, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
     for (; i < m; i++)
         TG_FN(gemm_dot_rows)
-        (1, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
+    (1, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
 }
 
 enum { TG_FN(gemm_panel) = 2 * V_LANES };

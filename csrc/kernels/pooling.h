@@ -1,12 +1,12 @@
 /* pooling.h - the windows of one pixel, over the channels.
  *
  * Channels are adjacent (NHWC), so every loop below runs over channels in plain C, and the compiler
- * turns it into vectors: comparisons and integer selects, which need no verb of their own. A block of
- * channels keeps its winners in L1 while the taps of the window pass by.
+ * turns it into vectors: comparisons and integer selects, which need no verb of their own. A block
+ * of channels keeps its winners in L1 while the taps of the window pass by.
  *
- * A window is given by its part inside the image: `rows` x `cols` pixels, the first at x, row_step and
- * col_step elements apart. The place of its first pixel in the whole window is `place`, and a row
- * further down is `place_step` places on.
+ * A window is given by its part inside the image: `rows` x `cols` pixels, the first at x, row_step
+ * and col_step elements apart. The place of its first pixel in the whole window is `place`, and a
+ * row further down is `place_step` places on.
  */
 
 #ifndef TG_POOLING_KERNEL_H
@@ -104,9 +104,9 @@ TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_window *w, ptrdiff_t n, cons
         }
 }
 
-/* gx of one pixel of the image: for each window that covers it, g where that window chose it. Here a
- * "window" is the block of output pixels (rows x cols) that see the pixel, and the pixel's place in
- * the first of them is `place`; it falls by place_step a row, and by place_col a column. */
+/* gx of one pixel of the image: for each window that covers it, g where that window chose it. Here
+ * a "window" is the block of output pixels (rows x cols) that see the pixel, and the pixel's place
+ * in the first of them is `place`; it falls by place_step a row, and by place_col a column. */
 TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict g,
                                     const void *index, V_T *restrict gx)
 {
@@ -120,8 +120,8 @@ TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_window *w, ptrdiff_t n, const 
             if (w->wide) {
                 const int32_t *restrict chosen = (const int32_t *)index + at;
                 for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] = (w->rows * w->cols == 1 ? 0 : gx[i]) +
-                            (chosen[i] == place ? from[i] : 0);
+                    gx[i] =
+                        (w->rows * w->cols == 1 ? 0 : gx[i]) + (chosen[i] == place ? from[i] : 0);
             } else if (w->rows * w->cols == 1) {
                 const uint8_t *restrict chosen = (const uint8_t *)index + at;
                 for (ptrdiff_t i = 0; i < n; i++)

@@ -1,12 +1,13 @@
-/* winograd.h - the transforms of F(4 x 4, 3 x 3): a 4 x 4 piece of output from a 6 x 6 piece of input
- * with 36 multiplications instead of 144 (Winograd 1980; Lavin and Gray 2015).
+/* winograd.h - the transforms of F(4 x 4, 3 x 3): a 4 x 4 piece of output from a 6 x 6 piece of
+ * input with 36 multiplications instead of 144 (Winograd 1980; Lavin and Gray 2015).
  *
  * In one dimension, y = A' [(G g) * (B' d)] is Toom-Cook multiplication through the points
- * 0, +-a, +-b and infinity. With a^2 = 1/2 and b^2 = 2 the numbers in the matrices stay within 1/6 and
- * 2.83 (with the textbook's points 1 and 2 they reach 8), which keeps the rounding error small. With
- * M(x) = x (x^2 - a^2) (x^2 - b^2), the rows of B' are the coefficients of M(x) / (x - p) for each
- * point and of M(x); the rows of G are 1, p, p^2 over the value of M(x) / (x - p) at p; the columns of
- * A' are 1, p, p^2, p^3. Two dimensions: columns first, then rows. Vectors run over channels.
+ * 0, +-a, +-b and infinity. With a^2 = 1/2 and b^2 = 2 the numbers in the matrices stay within 1/6
+ * and 2.83 (with the textbook's points 1 and 2 they reach 8), which keeps the rounding error small.
+ * With M(x) = x (x^2 - a^2) (x^2 - b^2), the rows of B' are the coefficients of M(x) / (x - p) for
+ * each point and of M(x); the rows of G are 1, p, p^2 over the value of M(x) / (x - p) at p; the
+ * columns of A' are 1, p, p^2, p^3. Two dimensions: columns first, then rows. Vectors run over
+ * channels.
  */
 
 #undef TG_WINO_A
@@ -53,9 +54,9 @@ TG_INLINE void TG_FN(wino_output_1d)(const VT m[6], VT y[4])
     y[0] = V(add)(m[0], V(add)(even_a, even_b));
     y[1] = V(fma)(V(set1)(TG_WINO_A), odd_a, V(mul)(V(set1)(TG_WINO_B), odd_b));
     y[2] = V(fma)(V(set1)(V_C(0.5)), even_a, V(mul)(V(set1)(2), even_b));
-    y[3] = V(add)(V(fma)(V(set1)(TG_WINO_A * V_C(0.5)), odd_a,
-                         V(mul)(V(set1)(TG_WINO_B * V_C(2)), odd_b)),
-                  m[5]);
+    y[3] = V(add)(
+        V(fma)(V(set1)(TG_WINO_A * V_C(0.5)), odd_a, V(mul)(V(set1)(TG_WINO_B * V_C(2)), odd_b)),
+        m[5]);
 }
 
 /* out[f * f_step + channel], f = 0 .. 35, of a 6 x 6 piece of an image. */
@@ -89,9 +90,9 @@ TG_KERNEL void TG_FN(wino_input)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdi
 }
 
 /* The first `rows` x `cols` pixels of a 4 x 4 piece of output: A' m A, + bias, relu. */
-TG_KERNEL void TG_FN(wino_output)(ptrdiff_t c, const V_T *m, ptrdiff_t f_step, V_T *y, ptrdiff_t row,
-                                  ptrdiff_t col, ptrdiff_t rows, ptrdiff_t cols, const V_T *bias,
-                                  int relu)
+TG_KERNEL void TG_FN(wino_output)(ptrdiff_t c, const V_T *m, ptrdiff_t f_step, V_T *y,
+                                  ptrdiff_t row, ptrdiff_t col, ptrdiff_t rows, ptrdiff_t cols,
+                                  const V_T *bias, int relu)
 {
     for (ptrdiff_t j = 0; j < c; j += V_LANES) {
         const ptrdiff_t left = c - j;
