@@ -289,3 +289,24 @@ def test_the_arena_is_smaller_than_what_eager_execution_takes():
     for _ in range(3):
         equal(step(x), deep(x))
     assert step.last.arena_bytes <= 3 * 40 * 40 * 4
+
+
+def test_arguments_that_carry_a_graph_are_refused():
+    x = tg.tensor([1.0], requires_grad=True)
+    step = tg.jit(lambda x: x * 2)
+    with pytest.raises(ValueError, match="no gradient flows"):
+        step(x * 3)
+    with tg.no_grad():
+        assert step(x * 3).item() == 6
+    with pytest.raises(TypeError, match="hash"):
+        tg.jit(lambda x, s: x)(tg.tensor([1.0]), {1, 2})
+
+
+def test_nested_and_named_arguments_tell_plans_apart():
+    step = tg.jit(lambda xs, scale=1, add=None: xs["a"] * scale + (0 if add is None else add[0]))
+    for _ in range(3):
+        for a in (1.0, 2.0):
+            assert step({"a": tg.tensor([a])}).item() == a
+            assert step({"a": tg.tensor([a])}, scale=3).item() == 3 * a
+            assert step({"a": tg.tensor([a])}, add=[tg.tensor([5.0])]).item() == a + 5
+    assert len(step.steps) == 3

@@ -31,13 +31,6 @@ if CHOICE not in ("on", "off", "check"):
 MAX_SIGNATURES = 8  # plans kept per function, the least recently used is dropped
 
 
-class Argument:
-    """Stands, in the structure of the arguments, for the array of this number."""
-
-    def __init__(self, index: int) -> None:
-        self.index = index
-
-
 class Jit:
     """A function that is captured, and replayed; made by :func:`jit`."""
 
@@ -58,19 +51,20 @@ class Jit:
         if now.observer is not None:  # who watches the ops, as detect_anomaly does, is to see them
             return self.function(*args, **kwargs)
         arrays: list[np.ndarray] = []
-        fixed: list[Any] = []
-        structure = map_structure(functools.partial(_sort_out, arrays, fixed), (args, kwargs))
-        kinds = tuple([(a.shape, a.dtype.str) for a in arrays])
-        key = (_shape_of(structure), kinds, tuple(fixed), now.recording, now.training)
+        words: list[Any] = [now.recording, now.training]
+        _read(args, arrays, words)
+        if kwargs:
+            _read(kwargs, arrays, words)
+        key = tuple(words)
         step = self.steps.get(key)
         if isinstance(step, CompiledStep):
             self.steps.move_to_end(key)
             self.last = step
             if CHOICE == "check":
-                return run_checked(step, self.function, *self._filled(structure, arrays))
+                return run_checked(step, self.function, *_filled(args, kwargs))
             return step.run(arrays)
         try:
-            result, recorded = self._record(structure, arrays, step)
+            result, recorded = self._record(args, kwargs, step)
         except CaptureError as error:
             if not self.fallback:
                 raise
@@ -84,11 +78,10 @@ class Jit:
         self.steps.clear()
         warnings.warn(f"{error} The step runs eagerly from here on.", stacklevel=5)
 
-    def _record(self, structure: Any, arrays: list, first: Any) -> tuple[Any, Any]:
-        """Run the function and watch. ``first`` is what the first such run left, if there was
-        one."""
+    def _record(self, args: tuple, kwargs: dict, first: Any) -> tuple[Any, Any]:
+        """Run the function and watch. ``first``: what the first such run left, if there was one."""
         capture = Capture()
-        args, kwargs, mine = self._filled(structure, arrays)
+        args, kwargs, mine = _filled(args, kwargs)
         returned = capture.run(self.function, args, kwargs, mine)
         found: list[np.ndarray] = []
         result = map_structure(functools.partial(_note_result, found), returned)
@@ -106,15 +99,6 @@ class Jit:
         capture.forget()
         release(program)
         return answer, CompiledStep(program, capture, result)
-
-    def _filled(self, structure: Any, arrays: list) -> tuple[Any, Any, list[np.ndarray]]:
-        """The arguments, with copies of the arrays, which are the plan's own memory for its
-        inputs."""
-        mine = [np.array(a, order="C") for a in arrays]
-        args, kwargs = map_structure(
-            lambda x: wrap(mine[x.index]) if type(x) is Argument else x, structure
-        )
-        return args, kwargs, mine
 
     def _keep(self, key: Any, step: Any) -> None:
         self.steps[key] = step
@@ -164,29 +148,59 @@ def jit(function: Callable) -> Jit:
     return Jit(function)
 
 
-def _sort_out(arrays: list[np.ndarray], fixed: list[Any], leaf: Any) -> Any:
-    """Arguments that may change from call to call become numbers; the others are part of the
-    key."""
-    if isinstance(leaf, Value) and leaf.node is None:
-        leaf = leaf.data
+def _read(tree: Any, arrays: list[np.ndarray], words: list[Any]) -> None:
+    """Collect the arrays in nested arguments, and in words all else: what a plan depends on."""
+    for leaf in tree.values() if isinstance(tree, dict) else tree:
+        if isinstance(leaf, (tuple, list, dict)):
+            words.append((type(leaf), tuple(leaf) if isinstance(leaf, dict) else len(leaf)))
+            _read(leaf, arrays, words)
+            continue
+        data = _changing(leaf)
+        if data is not None:
+            arrays.append(data)
+            words.append(data.shape)
+            words.append(data.dtype)
+            continue
+        try:
+            hash(leaf)
+        except TypeError:
+            raise TypeError(
+                "[jit] Expected arguments that are Tensors, arrays, nested lists, tuples or dicts "
+                f"of them, or can be told apart by hash(); received {type(leaf).__name__}."
+            ) from None
+        words.append((type(leaf), leaf))
+    if isinstance(tree, dict):
+        words.append(tuple(tree))
+
+
+def _changing(leaf: Any) -> np.ndarray | None:
+    """The array of an argument that may hold new values at every call."""
     if isinstance(leaf, np.ndarray):
-        arrays.append(leaf)
-        return Argument(len(arrays) - 1)
-    try:
-        hash(leaf)
-        fixed.append((type(leaf), leaf))
-    except TypeError:
-        fixed.append((type(leaf), id(leaf)))
-    return leaf
+        return leaf
+    if not isinstance(leaf, Value) or (leaf.node is not None and leaf.node.keeps_grad):
+        return None
+    if leaf.node is not None and mode.get().recording:
+        raise ValueError(
+            "[jit] Expected constants or leaves, since no gradient flows through a captured "
+            f"function; received the result of {leaf.node}. Call it with x.detach(), or inside "
+            "no_grad()."
+        )
+    return leaf.data
 
 
-def _shape_of(structure: Any) -> Any:
-    """The nesting of the arguments as something hashable."""
-    if isinstance(structure, dict):
-        return dict, tuple([(key, _shape_of(value)) for key, value in structure.items()])
-    if isinstance(structure, (tuple, list)):
-        return type(structure), tuple([_shape_of(value) for value in structure])
-    return type(structure) is Argument
+def _filled(args: tuple, kwargs: dict) -> tuple[tuple, dict, list[np.ndarray]]:
+    """The arguments with copies of their arrays, which are to be the plan's memory for them."""
+    mine: list[np.ndarray] = []
+
+    def copy(leaf: Any) -> Any:
+        data = _changing(leaf)
+        if data is None:
+            return leaf
+        mine.append(np.array(data, order="C"))
+        return wrap(mine[-1])
+
+    filled_args = map_structure(copy, args)
+    return filled_args, map_structure(copy, kwargs), mine
 
 
 def _note_result(found: list[np.ndarray], leaf: Any) -> Any:
