@@ -68,7 +68,7 @@ def _send(node: Node, g: Any, order: dict[Node, None], arrived: dict[Node, Any])
             g = tuple([wrap(np.zeros(*kind)) if x is None else x for x, *kind in kinds])
         if node.stamp != written(node.saved):
             raise RuntimeError(f"[backward] An input of {node} was written to after it was used.")
-        use = _pull_back_reference if node.op.vjp is None else node.op.pull_back
+        use = pull_back_reference if node.op.vjp is None else node.op.pull_back
         for parent, need, gx in zip(node.parents, needs, use(node, g, needs), strict=True):
             if need and gx is not None:
                 _arrive(arrived, parent, gx)
@@ -109,7 +109,7 @@ def _order(roots: list[Node], wanted: set[Node] | None) -> dict[Node, None]:
     return dict.fromkeys(reversed(postorder))
 
 
-def _pull_back_reference(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[Any]:
+def pull_back_reference(node: Node, g: Any, needs: tuple[bool, ...]) -> Sequence[Any]:
     """The gradients of a fused op's inputs, by differentiating its reference."""
     op, linked = node.op, mode.get().recording
     assert op is not None and op.reference is not None and node.saved is not None

@@ -28,7 +28,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader, say `| head`, has seen enough
         sys.stderr.close()
         return 0
-    except (ValueError, TypeError, OSError, ImportError) as error:
+    except (ValueError, TypeError, OSError, ImportError, RuntimeError) as error:
         if options.traceback:
             raise
         print(f"tinygrad-cn: {error}", file=sys.stderr)

@@ -4,7 +4,7 @@
 >>> y = x * x + 2 * x
 >>> trace = tg.explain(y)
 >>> print(trace.text("en").splitlines()[-1])
-  dx = 6 + 2 = 8   (added up)
+  dx = 3 + 3 + 2 = 8   (added up)
 """
 
 from __future__ import annotations
@@ -61,16 +61,17 @@ class Explanation(Trace):
 def explain(tensor: Any, gradient: Any = None, title: str | None = None) -> Explanation:
     """The recorded graph of a tensor with all its numbers, and its backward pass in steps.
 
-    The graph stays usable: nothing is freed, and no ``.grad`` changes. Tensors are called by the names
-    of the variables that hold them where ``explain`` is called.
+    The graph stays usable: nothing is freed, and no ``.grad`` changes. Tensors are called by the
+    names of the variables that hold them where ``explain`` is called. Hooks of the user's run, as
+    in any backward pass.
 
     Args:
         tensor: the result to explain, before ``backward``.
         gradient: the gradient to start from; 1 everywhere if None.
         title: of the page.
 
-    Raises TypeError for what is no Tensor, ValueError for one without a graph, RuntimeError for a graph
-    that an earlier backward has freed.
+    Raises TypeError for what is no Tensor, ValueError for one without a graph, RuntimeError for a
+    graph that an earlier backward has freed.
     """
     frame = sys._getframe(1)
     names = {

@@ -12,20 +12,23 @@ import numpy as np
 
 from .trace import Entry, Trace
 
-LARGE_GRAPH = 200  # from this many entries on, less of each array goes into the page
+CELLS = 60_000  # of all arrays together, about; so much of each goes into the page as fits
 
 
 def page(trace: Trace, title: str) -> str:
-    """The HTML of the trace. It asks nothing of the network, and nothing in it is taken as markup."""
+    """The HTML of the trace. It asks nothing of the network; nothing in its data is markup."""
     parts = resources.files(__package__)
     text = (parts / "page.html").read_text("utf-8")
-    data = json.dumps(_data(trace, title), ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    shown = _data(trace, title)
+    data = json.dumps(shown, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # "<" would let a string in the data end the script element; the others end a line of script
+    for mark in "<\u2028\u2029":
+        data = data.replace(mark, f"\\u{ord(mark):04x}")
     pieces = {
         "TITLE": html.escape(title),
         "STYLE": (parts / "page.css").read_text("utf-8"),
         "SCRIPT": (parts / "layout.js").read_text("utf-8") + (parts / "page.js").read_text("utf-8"),
-        # "<" would let a string in the data end the script element
-        "DATA": data.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029"),
+        "DATA": data,
     }
     for name, piece in pieces.items():
         text = text.replace(f"<!--{name}-->", piece, 1)
@@ -33,7 +36,7 @@ def page(trace: Trace, title: str) -> str:
 
 
 def _data(trace: Trace, title: str) -> dict[str, Any]:
-    side = 8 if len(trace.entries) > LARGE_GRAPH else 16
+    side = max(3, min(16, math.isqrt(CELLS // len(trace.entries))))
     return {
         "title": title,
         "entries": [_entry(entry, side) for entry in trace.entries],
@@ -42,7 +45,7 @@ def _data(trace: Trace, title: str) -> dict[str, Any]:
 
 
 def _entry(entry: Entry, side: int) -> dict[str, Any]:
-    formula, *rules = [part.strip() for part in entry.formula.split(";  ".strip(), 1)]
+    formula, *rules = [part.strip() for part in entry.formula.split(";", 1)]
     return {
         "name": entry.name,
         "named": entry.named,
@@ -53,7 +56,8 @@ def _entry(entry: Entry, side: int) -> dict[str, Any]:
         "scope": entry.scope,
         "source": entry.source,
         "shape": _shape(entry),
-        "value": None if isinstance(entry.value, tuple) else summary(entry.value, side),
+        "many": isinstance(entry.shape, list),
+        "value": summary(entry.value, side),
         "gradient": summary(entry.gradient, side),
         "check": entry.check,
         "fault": entry.fault,
@@ -75,11 +79,11 @@ def _shape(entry: Entry) -> str:
 
 
 def summary(x: Any, side: int) -> dict[str, Any] | None:
-    """At most ``side`` x ``side`` elements of an array, evenly chosen, with its extremes and mean."""
-    if x is None:
+    """At most ``side`` x ``side`` elements of an array, evenly chosen, with extremes and mean."""
+    if x is None or isinstance(x, tuple):
         return None
     x = np.asarray(x)
-    flat = x.reshape(-1, x.shape[-1]) if x.ndim > 1 else x.reshape(1, -1)
+    flat = x.reshape(math.prod(x.shape[:-1]), x.shape[-1]) if x.ndim else x.reshape(1, 1)
     rows, columns = _chosen(flat.shape[0], side), _chosen(flat.shape[1], side)
     finite = x[np.isfinite(x)] if x.dtype.kind == "f" else x
     return {
@@ -89,7 +93,7 @@ def summary(x: Any, side: int) -> dict[str, Any] | None:
         "cells": [[number(flat[i, j]) for j in columns] for i in rows],
         "least": number(finite.min()) if finite.size else "",
         "most": number(finite.max()) if finite.size else "",
-        "mean": number(finite.mean()) if finite.size else "",
+        "mean": number(finite.mean(dtype=np.float64)) if finite.size else "",
         "odd": int(x.size - finite.size),
     }
 

@@ -6,23 +6,39 @@ from typing import Any
 
 import numpy as np
 
-from .page import number
+from .page import number, summary
 from .trace import Entry, Trace
 
 WORDS = {
     "zh": {
-        "forward": "前向：一步一步算出结果", "backward": "反向：从结果走回每个叶子", "start": "从这里开始，梯度为 1",
-        "arrives": "到达的梯度", "sends": "送给", "unknown": "（未保留）", "sum": "相加", "axes": "沿轴求和",
-        "right": "有限差分：一致", "wrong": "有限差分：不一致", "fault": "这里第一次出现 NaN 或无穷",
+        "forward": "前向：一步一步算出结果",
+        "backward": "反向：从结果走回每个叶子",
+        "start": "从这里开始",
+        "arrives": "到达的梯度",
+        "sends": "送给",
+        "unknown": "（未保留）",
+        "many": "（多个输出）",
+        "sum": "相加",
+        "axes": "沿轴求和",
+        "right": "有限差分：一致",
+        "wrong": "有限差分：不一致",
+        "fault": "这里第一次出现 NaN 或无穷",
     },
     "en": {
-        "forward": "Forward: the result, step by step", "backward": "Backward: from the result to the leaves",
-        "start": "starts here, with gradient 1", "arrives": "gradient that arrives", "sends": "sends to",
-        "unknown": "(not kept)", "sum": "added up", "axes": "summed over axes",
-        "right": "finite differences agree", "wrong": "finite differences disagree",
+        "forward": "Forward: the result, step by step",
+        "backward": "Backward: from the result to the leaves",
+        "start": "starts here",
+        "arrives": "gradient that arrives",
+        "sends": "sends to",
+        "unknown": "(not kept)",
+        "many": "(several outputs)",
+        "sum": "added up",
+        "axes": "summed over axes",
+        "right": "finite differences agree",
+        "wrong": "finite differences disagree",
         "fault": "NaN or infinity appears here first",
     },
-}  # fmt: skip
+}
 
 
 def text(trace: Trace, language: str = "zh") -> str:
@@ -71,6 +87,8 @@ def _left(entry: Entry) -> str:
 def _arrived(entry: Entry, arrivals: dict[int, list[str]], words: dict[str, str]) -> str:
     total = _value(entry.gradient, words)
     parts = arrivals.get(entry.number, [])
+    if isinstance(entry.gradient, tuple):
+        return " , ".join(_value(g, words) for g in entry.gradient)
     if len(parts) > 1:
         return f"{' + '.join(parts)} = {total}   ({words['sum']})"
     return f"{total}   ({words['arrives'] if parts else words['start']})"
@@ -86,11 +104,12 @@ def _short(value: Any) -> str:
 
 def _value(value: Any, words: dict[str, str]) -> str:
     if value is None or isinstance(value, tuple):
-        return words["unknown"]
+        return words["unknown" if value is None else "many"]
     array = np.asarray(value)
     if array.ndim == 0:
         return number(array)
     if array.size <= 8:
         return np.array2string(array, precision=4, separator=", ").replace("\n", "")
-    low, high = number(np.nanmin(array)), number(np.nanmax(array))
-    return f"[{'×'.join(map(str, array.shape))}: {low} … {high}]"
+    found = summary(array, 1) or {}
+    odd = f", {found['odd']} NaN/∞" if found["odd"] else ""
+    return f"[{'×'.join(map(str, array.shape))}: {found['least']} … {found['most']}{odd}]"

@@ -1,8 +1,8 @@
 """A trace: the recorded graph of a tensor with every number in it, and its backward pass in steps.
 
-Nothing is recorded for it in advance. The forward values are put together from what the nodes kept for
-their rules, from leaves that are alive, and by computing again what follows from these; the gradients
-come from the engine itself, through hooks that listen to it.
+Nothing is recorded for it in advance. The forward values are put together from what the nodes kept
+for their rules, from leaves that are alive, and by computing again what follows from these; the
+gradients come from the engine itself, through hooks that listen to it.
 """
 
 from __future__ import annotations
@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn.autograd import gradients
-from tinygrad_cn.op import Node, Output, Value, wrap
+from tinygrad_cn.autograd import gradients, pull_back_reference
+from tinygrad_cn.mode import set_mode
+from tinygrad_cn.op import Node, Op, Output, Value, wrap
 
 CHECKED_ELEMENTS = 20_000  # larger ops are not checked by finite differences
 
@@ -26,7 +27,8 @@ class Input:
     """An input of an op: another entry, or a constant."""
 
     entry: Entry | None
-    value: Any  # an array or a number; None: not known
+    value: Any  # an array or a number; None: not known, or an input left out
+    left_out: bool = False  # the op was given None here, say for no mask
     sent: np.ndarray | None = None  # the gradient that the rule sends here, before it is fitted
     summed: tuple[int, ...] = ()  # the axes that broadcasting had added, summed to undo it
 
@@ -44,14 +46,14 @@ class Entry:
     source: tuple[str, int, str] | None
     inputs: list[Input] = field(default_factory=list)
     value: Any = None  # an array; None: it was not kept, and does not follow from what was
-    gradient: np.ndarray | None = None
+    gradient: Any = None  # an array; value and gradient of an op with many outputs are tuples
     check: str = ""  # "right", "wrong" or, where it cannot be done, ""
     named: bool = False  # `name` is that of the user's variable
     fault: bool = False  # finite inputs, but NaN or infinity in the value or in what is sent
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        """The shape of the value."""
+    def shape(self) -> Any:
+        """The shape of the value; a list of shapes for an op with many outputs."""
         return self.node.shape
 
 
@@ -60,7 +62,7 @@ VIEWS = {"Reshape", "PermuteDims", "BroadcastTo", "Identity", "ExpandDims", "Squ
 
 
 class Trace:
-    """What :func:`explain` returns: entries in the order of their making, and the backward order."""
+    """The entries in the order of their making, and those met backward in the engine's order."""
 
     def __init__(
         self, root: Any, gradient: Any = None, names: dict[str, Any] | None = None
@@ -69,10 +71,11 @@ class Trace:
             raise TypeError(f"[explain] Expected a Tensor, received {type(root).__name__}.")
         if root.node is None:
             raise ValueError(
-                "[explain] This tensor has no graph to show. Expected one made, outside no_grad, from a "
-                f"tensor with requires_grad=True; received a constant of shape {root.data.shape}."
+                "[explain] This tensor has no graph to show. Expected one made, outside no_grad, "
+                "from a tensor with requires_grad=True; received a constant of shape "
+                f"{root.data.shape}."
             )
-        seed = np.ones(root.data.shape, root.data.dtype) if gradient is None else np.asarray(gradient)
+        seed = np.ones(root.data.shape) if gradient is None else np.asarray(gradient)
         if seed.shape != root.data.shape:
             raise ValueError(
                 f"[explain] Expected a gradient of shape {root.data.shape}, received {seed.shape}."
@@ -89,25 +92,20 @@ class Trace:
         self._fill_values()
         self.backward = self._run_backward(root.node, seed.astype(root.data.dtype))
 
-    # --- numbers ----------------------------------------------------------------------------------
-
     def _fill_values(self) -> None:
         kept = _kept_values(self.entries)
         for entry in self.entries:
             node = entry.node
-            entry.inputs = [
-                Input(None if p is None else self._of[p], _constant(node, i))
-                for i, p in enumerate(node.parents)
-            ]
-            for given in entry.inputs:
-                if given.entry is not None:
-                    given.value = given.entry.value
+            for i, parent in enumerate(node.parents):
+                if parent is not None:
+                    entry.inputs.append(Input(self._of[parent], self._of[parent].value))
+                else:
+                    entry.inputs.append(_constant(node, i))
             if entry.value is None:
                 entry.value = kept.get(node)
             if entry.value is None:
                 entry.value = _computed(entry)
-            inputs = [x.value for x in entry.inputs]
-            entry.fault = _finite(inputs) and not _finite([entry.value])
+            entry.fault = _finite([x.value for x in entry.inputs]) and not _finite([entry.value])
 
     def _run_backward(self, root: Node, seed: np.ndarray) -> list[Entry]:
         """Let the engine differentiate, and listen."""
@@ -115,7 +113,7 @@ class Trace:
 
         def listener(entry: Entry) -> Any:
             def listen(g: Any) -> None:
-                entry.gradient = _data(g)
+                entry.gradient = _data(g, entry)
                 order.append(entry)
 
             return listen
@@ -128,32 +126,11 @@ class Trace:
         finally:
             for node, hooks in before:
                 node.hooks = hooks
-        for entry in order:
-            self._fill_sent(entry)
+        reached = {entry.node for entry in order}
+        with set_mode(recording=False):
+            for entry in order:
+                _fill_sent(entry, reached)
         return order
-
-    def _fill_sent(self, entry: Entry) -> None:
-        """What the entry's rule makes of the gradient that came."""
-        node, op = entry.node, entry.node.op
-        if isinstance(node, Output):
-            entry.inputs[0].sent = entry.gradient
-            return
-        if op is None or op.many or entry.gradient is None:
-            return
-        if op.vjp is not None:
-            needs = tuple([p is not None for p in node.parents])
-            sent: Any = op.pull_back(node, wrap(entry.gradient), needs)
-        else:
-            sent = [None] * len(node.parents)
-            found = _through_reference(entry)
-            sent = found if found is not None else sent
-        for given, gx in zip(entry.inputs, sent, strict=True):
-            if given.entry is not None and gx is not None:
-                given.sent = _data(gx)
-                given.summed = _summed_axes(given.sent.shape, given.entry.shape)
-        if not entry.fault and _finite([entry.gradient]):
-            entry.fault = not _finite([x.sent for x in entry.inputs])
-        entry.check = _check(entry)
 
 
 def _in_order(root: Node) -> list[Node]:
@@ -208,7 +185,7 @@ def _kept_values(entries: list[Entry]) -> dict[Node, Any]:
         node, op = entry.node, entry.node.op
         if op is None:
             continue
-        for (kind, which), value in zip(op.rule, node.saved or (), strict=True):
+        for (kind, _), value in zip(op.rule, node.saved or (), strict=True):
             if kind == "y":
                 kept[node] = value
             elif kind == "input" and isinstance(value, Value) and value.node is not None:
@@ -218,10 +195,30 @@ def _kept_values(entries: list[Entry]) -> dict[Node, Any]:
     return kept
 
 
-def _constant(node: Node, i: int) -> Any:
-    """The value of an input that has no node, if it is still known."""
-    value = node.constants[i] if node.parents[i] is None and node.constants else None
-    return value() if isinstance(value, weakref.ref) else value
+def _constant(node: Node, i: int) -> Input:
+    """An input that has no node, with its value if that is still known."""
+    value = node.constants[i] if node.constants else None
+    if isinstance(value, weakref.ref):
+        value = value()
+        return Input(None, _kept_input(node, i) if value is None else value)
+    if isinstance(value, Value):
+        value = value.data
+    return Input(None, value, left_out=value is None)
+
+
+def _kept_input(node: Node, i: int) -> Any:
+    """What the op's rule keeps of an input, which nothing else may keep alive."""
+    assert node.op is not None
+    for (kind, which), value in zip(node.op.rule, node.saved or (), strict=True):
+        if kind == "inputs" or (kind == "input" and which == i):
+            value = value[i] if kind == "inputs" else value
+            return value.data if isinstance(value, Value) else value
+    return None
+
+
+def _unknown(entry: Entry) -> bool:
+    """Is the value of an input not known?"""
+    return any(x.value is None and not x.left_out for x in entry.inputs)
 
 
 def _computed(entry: Entry) -> Any:
@@ -229,36 +226,59 @@ def _computed(entry: Entry) -> Any:
     node, inputs = entry.node, [x.value for x in entry.inputs]
     if isinstance(node, Output):
         return inputs[0][node.index] if isinstance(inputs[0], tuple) else None
-    if node.op is None or any(value is None for value in inputs):
+    if node.op is None or _unknown(entry):
         return None
-    made = node.op.forward(*inputs, **node.settings)
-    if node.op.extra:
-        made = made[: len(made) - len(node.op.extra)]
-        return made if node.op.many else made[0]
-    return made
+    with np.errstate(all="ignore"):
+        return _without_extra(node.op, node.op.forward(*inputs, **node.settings))
 
 
-def _through_reference(entry: Entry) -> list | None:
-    """The gradients of a fused op's inputs, as the engine gets them: from its reference."""
-    node = entry.node
-    targets = [x.entry for x in entry.inputs if x.entry is not None]
-    if any(x.value is None for x in entry.inputs) or not targets:
-        return None
-    assert node.op is not None and node.op.reference is not None
-    leaves = [type(node.op).result(np.array(x.value), requires_grad=True) for x in entry.inputs]  # type: ignore[call-arg]
-    y = node.op.reference(*leaves, **node.settings)
-    found = gradients([(y.node, wrap(entry.gradient))], [leaf.node for leaf in leaves])
-    return [found.get(leaf.node) for leaf in leaves]
+def _without_extra(op: Op, made: Any) -> Any:
+    """The output, or the tuple of outputs, of what forward returned."""
+    if not op.extra:
+        return made
+    made = made[: len(made) - len(op.extra)]
+    return made if op.many else made[0]
 
 
-def _data(g: Any) -> Any:
-    if isinstance(g, tuple):
-        return None
-    return np.array(g.data)
+def _fill_sent(entry: Entry, reached: set[Node]) -> None:
+    """What the entry's rule makes of the gradient that came, by the engine's own way."""
+    node, op = entry.node, entry.node.op
+    needs = tuple([p in reached for p in node.parents])
+    if isinstance(node, Output) and needs[0]:
+        entry.inputs[0].sent = entry.gradient
+    if op is None or not any(needs):
+        return
+    given = entry.gradient
+    g = tuple(map(wrap, given)) if isinstance(given, tuple) else wrap(given)
+    with np.errstate(all="ignore"):
+        use = pull_back_reference if op.vjp is None else op.pull_back
+        sent = use(node, g, needs)
+    for x, need, gx in zip(entry.inputs, needs, sent, strict=True):
+        if need and gx is not None and x.entry is not None:
+            x.sent = np.array(gx.data)
+            x.summed = _summed_axes(x.sent.shape, x.entry.shape)
+    if not entry.fault and _finite([given]):
+        entry.fault = not _finite([x.sent for x in entry.inputs])
+    entry.check = _check(entry)
 
 
-def _finite(values: list) -> bool:
-    return all(np.isfinite(v).all() for v in values if isinstance(v, np.ndarray) and v.dtype.kind == "f")
+def _data(g: Any, entry: Entry) -> Any:
+    """A copy of the gradient; for an op with many outputs a tuple, with zeros where none came."""
+    if not isinstance(g, (list, tuple)):
+        return np.array(g.data)
+    kinds = zip(g, entry.node.shape, entry.node.dtype, strict=True)
+    return tuple([np.zeros(*kind) if x is None else np.array(x.data) for x, *kind in kinds])
+
+
+def _finite(values: Any) -> bool:
+    for value in values:
+        if isinstance(value, tuple):
+            if not _finite(value):
+                return False
+        elif isinstance(value, float) or getattr(value, "dtype", np.dtype(int)).kind == "f":
+            if not np.isfinite(value).all():
+                return False
+    return True
 
 
 def _summed_axes(given: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, ...]:
@@ -269,32 +289,59 @@ def _summed_axes(given: tuple[int, ...], wanted: tuple[int, ...]) -> tuple[int, 
 
 
 def _check(entry: Entry) -> str:
-    """Compare what the rule sends with central differences of forward, in a random direction."""
+    """Compare what the rule sends with central differences in a random direction, in float64."""
     op, inputs = entry.node.op, entry.inputs
-    if op is None or entry.gradient is None:
+    if op is None or _unknown(entry) or any(isinstance(x.value, tuple) for x in inputs):
         return ""
-    if any(not isinstance(x.value, (np.ndarray, float, int)) for x in inputs):
-        return ""
-    values = [np.asarray(x.value) for x in inputs]
-    if sum(v.size for v in values) + entry.gradient.size > CHECKED_ELEMENTS:
+    given = entry.gradient if isinstance(entry.gradient, tuple) else (entry.gradient,)
+    values: list[Any] = [None if x.left_out else np.asarray(x.value) for x in inputs]
+    if sum(v.size for v in [*values, *given] if v is not None) > CHECKED_ELEMENTS:
         return ""
     rng = np.random.default_rng(entry.number)
-    wide = [v.astype(np.float64) if v.dtype.kind == "f" else v for v in values]
-    ways = [rng.standard_normal(v.shape) if v.dtype.kind == "f" else np.zeros(v.shape) for v in wide]
-    ways = [w if x.entry is not None else 0 * w for w, x in zip(ways, inputs, strict=True)]
-    g = entry.gradient.astype(np.float64)
-    h = 1e-5
+    ways: list[Any] = [None] * len(inputs)
+    for i, (x, v) in enumerate(zip(inputs, values, strict=True)):
+        if x.entry is not None and v is not None and v.dtype.kind == "f":
+            size = np.where(v == 0, 1, np.abs(v)).astype(np.float64)  # steps in proportion
+            ways[i] = rng.standard_normal(v.shape) * size
 
     def at(t: float) -> float:
-        moved = [v + t * w if v.dtype.kind == "f" else v for v, w in zip(wide, ways, strict=True)]
-        y = op.forward(*moved, **entry.node.settings)
-        return float(np.sum(g * (y[0] if op.extra else y)))
+        moved = [
+            x.value if w is None else v.astype(np.float64) + t * w
+            for x, v, w in zip(inputs, values, ways, strict=True)
+        ]
+        return _weighted(_outputs(entry, moved), given)
 
+    h = 1e-5
     with np.errstate(all="ignore"):
-        numeric = (at(h) - at(-h)) / (2 * h)
-        pairs = [(x.sent, w) for x, w in zip(inputs, ways, strict=True) if x.sent is not None]
-        exact = sum(float(np.sum(sent.astype(np.float64) * w)) for sent, w in pairs)
-        scale = 1 + sum(float(np.sum(np.abs(sent.astype(np.float64) * w))) for sent, w in pairs)
-    if not np.isfinite(numeric) or not np.isfinite(exact):
+        here, after, before = at(0.0), at(h), at(-h)
+        numeric, kink = (after - before) / (2 * h), (after - 2 * here + before) / h
+        parts = [
+            np.asarray(x.sent) * w for x, w in zip(inputs, ways, strict=True) if x.sent is not None
+        ]
+        exact = float(sum(part.sum() for part in parts))
+        total = float(sum(np.abs(part).sum() for part in parts))
+        noise = sum(float(np.abs(g.astype(np.float64)).sum()) for g in given) + abs(here)
+    if not np.isfinite([numeric, exact, noise]).all():
         return ""
-    return "right" if abs(numeric - exact) <= 2e-4 * scale else "wrong"
+    precision = max(float(np.finfo(g.dtype).eps) for g in given)
+    allowed = max(1e-3, 20 * precision) * total + max(100 * precision, 1e-8) * noise
+    if abs(numeric - exact) <= allowed:
+        return "right"
+    return "" if abs(kink) > allowed else "wrong"  # no derivative here: relu at 0, a tie of max
+
+
+def _outputs(entry: Entry, inputs: list) -> tuple:
+    """The outputs at other inputs; of a fused op by its reference, which is what is derived."""
+    op, settings = entry.node.op, entry.node.settings
+    assert op is not None
+    if op.vjp is None and op.reference is not None:
+        tensors = [wrap(x) if isinstance(x, np.ndarray) else x for x in inputs]
+        made = op.reference(*tensors, **settings)
+        return tuple([y.data for y in made]) if op.many else (made.data,)
+    made = _without_extra(op, op.forward(*inputs, **settings))
+    return made if op.many else (made,)
+
+
+def _weighted(outputs: tuple, weights: tuple) -> float:
+    pairs = zip(outputs, weights, strict=True)
+    return float(sum(np.sum(g.astype(np.float64) * y) for y, g in pairs))
