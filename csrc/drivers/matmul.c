@@ -393,7 +393,7 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     ptrdiff_t least_cols = tg_gemm_panel(p->dtype) * (plan.path == PATH_DOT_TRANSPOSED ? 1 : 2);
     if (plan.path == PATH_ROWS) {
         least_rows = p->m;
-        least_cols = 256;
+        least_cols = 512;
     }
     plan.row_parts = power_of_two_below((double)p->m / (double)least_rows);
     plan.row_parts = min_of(plan.row_parts, power_of_two_below((double)parts));
