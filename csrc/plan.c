@@ -1,9 +1,9 @@
 /* plan.c - replay: run a list of kernel calls with nothing in between.
  *
- * A captured training step is an array of tg_call. Replaying it is a loop over tg_run. With a team, one
- * parallel region spans the loop, and each kernel hands its tasks to threads that already wait for
- * them (threads.c); a step that is over in a few microseconds runs faster on one thread. Either way
- * the same tasks compute the same results.
+ * A captured training step is an array of tg_call. Replaying it is a loop over tg_run. With a team,
+ * one parallel region spans the loop, and each kernel hands its tasks to threads that already wait
+ * for them (threads.c); a step that is over in a few microseconds runs faster on one thread. Either
+ * way the same tasks compute the same results.
  */
 #include <time.h>
 

@@ -2,12 +2,12 @@
  *
  * A family states its kernels in one list, TG_TABLE_<FAMILY>(K, A, N, T), where T is float or
  * double:
- *     K(name, (parameters))            a kernel: field `name_f32` / `name_f64`, function TG_FN(name)
- *     A(name, OPS, (parameters))       a kernel per operation of the list TG_<OPS> of tg.h: the array
- *                                      `name_f32[TG_N_<OPS>]` of functions TG_FN(name_<operation>)
- *     N(name)                          a number, for instance a tile size: `enum { TG_FN(name) = 6 }`
- * and adds itself to TG_TABLE below and its header to kernels/all.h. Struct, and tables of every ISA,
- * follow from the lists; a kernel that is missing is a compile error. All return void.
+ *     K(name, (parameters))            a kernel: field `name_f32` / `name_f64`, function
+ * TG_FN(name) A(name, OPS, (parameters))       a kernel per operation of the list TG_<OPS> of tg.h:
+ * the array `name_f32[TG_N_<OPS>]` of functions TG_FN(name_<operation>) N(name) a number, for
+ * instance a tile size: `enum { TG_FN(name) = 6 }` and adds itself to TG_TABLE below and its header
+ * to kernels/all.h. Struct, and tables of every ISA, follow from the lists; a kernel that is
+ * missing is a compile error. All return void.
  *
  * Drivers say `tg_active->unary_f32[op](n, y, x)`.
  */
@@ -20,51 +20,51 @@
 #include "recurrent.h"
 #include "tg.h"
 
-/* Contiguous y and x; y == x is allowed, as is y == a or y == b. A binary operand of stride 0 is one
- * number for all (sa, sb are 0 or 1). */
+/* Contiguous y and x; y == x is allowed, as is y == a or y == b. A binary operand of stride 0 is
+ * one number for all (sa, sb are 0 or 1). */
 #define TG_TABLE_ELEMENTWISE(K, A, N, T)                                                           \
-    A(unary, UNARY, (ptrdiff_t n, T * y, const T *x))                                              \
-    A(binary, BINARY, (ptrdiff_t n, T * y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))    \
+    A(unary, UNARY, (ptrdiff_t n, T *y, const T *x))                                               \
+    A(binary, BINARY, (ptrdiff_t n, T *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))     \
     A(compare, COMPARE,                                                                            \
       (ptrdiff_t n, uint8_t *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))               \
-    K(where, (ptrdiff_t n, T * y, const uint8_t *condition, ptrdiff_t sc, const T *a,              \
-              ptrdiff_t sa, const T *b, ptrdiff_t sb))                                             \
-    K(transpose, (ptrdiff_t n_rows, ptrdiff_t n_cols, T * y, ptrdiff_t y_row, const T *x,          \
-                  ptrdiff_t x_row))
+    K(where, (ptrdiff_t n, T *y, const uint8_t *condition, ptrdiff_t sc, const T *a, ptrdiff_t sa, \
+              const T *b, ptrdiff_t sb))                                                           \
+    K(transpose,                                                                                   \
+      (ptrdiff_t n_rows, ptrdiff_t n_cols, T *y, ptrdiff_t y_row, const T *x, ptrdiff_t x_row))
 
 /* See kernels/reduction.h, softmax.h, random.h, optimizer.h. */
 #define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
     A(reduce, REDUCE,                                                                              \
-      (int columns, ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x, ptrdiff_t x_row))            \
+      (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
     K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))
 
 #define TG_TABLE_SOFTMAX(K, A, N, T)                                                               \
-    K(softmax, (ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x))                                 \
-    K(log_softmax, (ptrdiff_t n_rows, ptrdiff_t n, T * y, const T *x))                             \
-    K(softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T * gx, const T *g, const T *y))               \
-    K(log_softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T * gx, const T *g, const T *y))           \
-    K(row_log_sum, (ptrdiff_t n_rows, ptrdiff_t n, T * m, T * log_sum, const T *x))                \
-    K(cross_entropy_grad, (ptrdiff_t n, T * gx, const T *x, T lse, T g))
+    K(softmax, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                                  \
+    K(log_softmax, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                              \
+    K(softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T *gx, const T *g, const T *y))                \
+    K(log_softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T *gx, const T *g, const T *y))            \
+    K(row_log_sum, (ptrdiff_t n_rows, ptrdiff_t n, T *m, T *log_sum, const T *x))                  \
+    K(cross_entropy_grad, (ptrdiff_t n, T *gx, const T *x, T lse, T g))
 
 #define TG_TABLE_RANDOM(K, A, N, T)                                                                \
-    K(uniform, (ptrdiff_t n, T * y, uint64_t seed, uint64_t counter))                              \
-    K(normal, (ptrdiff_t n, T * y, uint64_t seed, uint64_t counter))                               \
-    K(dropout, (ptrdiff_t n, T * y, uint8_t *mask, const T *x, uint64_t seed, uint64_t counter,    \
+    K(uniform, (ptrdiff_t n, T *y, uint64_t seed, uint64_t counter))                               \
+    K(normal, (ptrdiff_t n, T *y, uint64_t seed, uint64_t counter))                                \
+    K(dropout, (ptrdiff_t n, T *y, uint8_t *mask, const T *x, uint64_t seed, uint64_t counter,     \
                 double threshold, double scale))
 
 #define TG_TABLE_OPTIMIZER(K, A, N, T)                                                             \
-    K(sgd, (ptrdiff_t n, T * p, T * v, const T *g, const T *c, int nesterov))                      \
-    K(adam, (ptrdiff_t n, T * p, T * m, T * v, T * vhat, const T *g, const T *c))
+    K(sgd, (ptrdiff_t n, T *p, T *v, const T *g, const T *c, int nesterov))                        \
+    K(adam, (ptrdiff_t n, T *p, T *m, T *v, T *vhat, const T *g, const T *c))
 
 /* See gemm.h and kernels/matmul.h. */
 #define TG_TABLE_MATMUL(K, A, N, T)                                                                \
     N(gemm_panel)                                                                                  \
     K(gemm_block, (const tg_gemm_block *block))                                                    \
     K(gemm_rows, (const tg_gemm_block *block))                                                     \
-    K(gemm_pack_a, (ptrdiff_t m, ptrdiff_t k, const T *a, ptrdiff_t a_row, ptrdiff_t a_col,        \
-                    T *out))                                                                       \
+    K(gemm_pack_a,                                                                                 \
+      (ptrdiff_t m, ptrdiff_t k, const T *a, ptrdiff_t a_row, ptrdiff_t a_col, T *out))            \
     K(gemm_pack_b, (ptrdiff_t k, ptrdiff_t n, const T *b, ptrdiff_t b_row, ptrdiff_t b_col,        \
-                    T *out, ptrdiff_t panel))                                                     \
+                    T *out, ptrdiff_t panel))                                                      \
     K(gemm_dot, (ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const T *a, ptrdiff_t a_row, const T *bt,  \
                  ptrdiff_t bt_row, T *c, ptrdiff_t c_row, ptrdiff_t c_col))
 
@@ -104,20 +104,18 @@
     K(depthwise, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x, ptrdiff_t x_step,        \
                   const ptrdiff_t *x_taps, const T *w, const ptrdiff_t *w_taps, T *y,              \
                   ptrdiff_t y_step, const T *bias, int relu))                                      \
-    K(depthwise_weight_grad, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x,              \
-                              ptrdiff_t x_step, const ptrdiff_t *x_taps, const T *g,               \
-                              ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))                   \
-    K(conv_add_shares,                                                                             \
-      (ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c, const T *shares, ptrdiff_t share_step, T *row,  \
-       ptrdiff_t step, ptrdiff_t tap_step))
+    K(depthwise_weight_grad,                                                                       \
+      (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x, ptrdiff_t x_step,                   \
+       const ptrdiff_t *x_taps, const T *g, ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))     \
+    K(conv_add_shares, (ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c, const T *shares,               \
+                        ptrdiff_t share_step, T *row, ptrdiff_t step, ptrdiff_t tap_step))
 
 /* See kernels/pooling.h. */
 #define TG_TABLE_POOLING(K, A, N, T)                                                               \
     K(max_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y, void *index))             \
     K(max_pool_gather,                                                                             \
       (const tg_pool_window *w, ptrdiff_t n, const T *x, const void *index, T *y))                 \
-    K(max_pool_grad,                                                                               \
-      (const tg_pool_window *w, ptrdiff_t n, const T *g, const void *index, T *gx))                \
+    K(max_pool_grad, (const tg_pool_window *w, ptrdiff_t n, const T *g, const void *index, T *gx)) \
     K(average_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y))                      \
     K(average_pool_share, (ptrdiff_t n, T count, const T *g, T *gx))
 

@@ -102,17 +102,22 @@ void tg_init(void); /* once, before anything else: detect the machine, set the d
  * stops at the first that fails. `nanoseconds`, when not NULL, gets the time of each. */
 int tg_run_plan(const tg_call *calls, ptrdiff_t n, int team, double *nanoseconds);
 
-/* Elementwise operations, the value of ints[0] in a call of `unary`, `binary`, `compare`, `reduce`. */
-#define TG_UNARY(X)                                                                                \
-    X(negative) X(abs) X(sign) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) X(rsqrt)   \
-    X(square) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh)   \
-    X(asinh) X(acosh) X(atanh) X(erf) X(floor) X(ceil) X(round) X(trunc) X(relu) X(sigmoid)        \
-    X(softplus) X(silu) X(gelu) X(gelu_tanh)
-#define TG_BINARY(X)                                                                               \
-    X(add) X(subtract) X(multiply) X(divide) X(pow) X(maximum) X(minimum) X(atan2) X(logaddexp)    \
-    X(relu_grad) X(tanh_grad) X(sigmoid_grad) X(silu_grad) X(gelu_grad) X(gelu_tanh_grad)
-#define TG_COMPARE(X) X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)
-#define TG_REDUCE(X) X(sum) X(mean) X(prod) X(max) X(min)
+/* Elementwise operations: ints[0] in a call of `unary`, `binary`, `compare` or `reduce`. */
+/* clang-format off */
+#define TG_UNARY(X) \
+    X(negative) X(abs) X(sign) X(exp) X(expm1) X(log) X(log1p) X(log2) X(log10) X(sqrt) \
+    X(rsqrt) X(square) X(reciprocal) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
+    X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf) X(floor) X(ceil) X(round) X(trunc) \
+    X(relu) X(sigmoid) X(softplus) X(silu) X(gelu) X(gelu_tanh)
+#define TG_BINARY(X) \
+    X(add) X(subtract) X(multiply) X(divide) X(pow) X(maximum) X(minimum) X(atan2) \
+    X(logaddexp) X(relu_grad) X(tanh_grad) X(sigmoid_grad) X(silu_grad) X(gelu_grad) \
+    X(gelu_tanh_grad)
+#define TG_COMPARE(X) \
+    X(equal) X(not_equal) X(less) X(less_equal) X(greater) X(greater_equal)
+#define TG_REDUCE(X) \
+    X(sum) X(mean) X(prod) X(max) X(min)
+/* clang-format on */
 
 typedef enum {
 #define TG_ENUM(name) TG_UNARY_##name,
@@ -139,9 +144,9 @@ typedef enum {
 typedef enum { TG_ACT_NONE, TG_ACT_RELU, TG_ACT_TANH, TG_ACT_SIGMOID, TG_ACT_GELU_TANH } tg_act;
 
 /* dispatch.c: which instruction set the kernels use. */
-const char *tg_isa_name(void);            /* in use: "baseline", "x86_v3", "x86_v4", "neon" */
-const char *tg_isa_found(void);           /* space separated, best first */
-int tg_isa_select(const char *name);      /* NULL: the best. 0, or -1 when this machine lacks it */
+const char *tg_isa_name(void);       /* in use: "baseline", "x86_v3", "x86_v4", "neon" */
+const char *tg_isa_found(void);      /* space separated, best first */
+int tg_isa_select(const char *name); /* NULL: the best. 0, or -1 when this machine lacks it */
 const char *tg_compiler(void);
 
 /* drivers/winograd.c: whether float32 convolutions may use it (they may, at first). */
@@ -149,16 +154,16 @@ void tg_winograd_set(int on);
 int tg_winograd_enabled(void);
 
 /* threads.c */
-int tg_openmp(void);                      /* 1 when built with OpenMP */
+int tg_openmp(void); /* 1 when built with OpenMP */
 int tg_num_threads(void);
 void tg_set_num_threads(int n);
-void tg_after_fork_in_child(void);        /* the child runs serial: libgomp's team died with the fork */
+void tg_after_fork_in_child(void); /* the child runs serial: libgomp's team died with the fork */
 
 /* alloc.c: 64-byte aligned blocks that are kept for reuse. */
 void *tg_alloc(size_t n_bytes);
 void tg_free(void *block); /* NULL is allowed */
 void tg_empty_cache(void);
 void tg_set_cache_limit(size_t n_bytes); /* at most this much is kept for reuse */
-void tg_memory_stats(size_t stats[4]);    /* bytes in use, peak in use, bytes cached, reuses */
+void tg_memory_stats(size_t stats[4]);   /* bytes in use, peak in use, bytes cached, reuses */
 
 #endif

@@ -1,7 +1,8 @@
 /* threads.h - the one place that decides how many threads work, and hands out tasks.
  *
- * A driver splits its work into tasks by the shapes alone and calls `tg_parallel`; which thread runs
- * which task never changes a result, so results are bitwise the same for any number of threads.
+ * A driver splits its work into tasks by the shapes alone and calls `tg_parallel`; which thread
+ * runs which task never changes a result, so results are bitwise the same for any number of
+ * threads.
  */
 #ifndef TG_THREADS_H
 #define TG_THREADS_H
@@ -11,11 +12,13 @@
 typedef void (*tg_task)(void *context, ptrdiff_t task);
 
 /* Run body(context, 0 .. n_tasks-1). `work` is the cost of the whole in nanoseconds of one core, a
- * rough estimate: below the measured cost of a parallel region the caller runs every task itself. */
+ * rough estimate: below the measured cost of a parallel region the caller runs every task itself.
+ */
 void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context);
 
-/* Run leader(context) with the team of threads waiting beside it: each tg_parallel that it calls hands
- * its tasks to them at the price of a spin instead of a parallel region. For a list of kernels. */
+/* Run leader(context) with the team of threads waiting beside it: each tg_parallel that it calls
+ * hands its tasks to them at the price of a spin instead of a parallel region. For a list of
+ * kernels. */
 void tg_team(void (*leader)(void *context), void *context);
 
 /* Run leader(context) with every tg_parallel in it on this thread alone. */

@@ -1,18 +1,18 @@
 /* fused.c - a chain of elementwise operations in one pass over memory.
  *
- * A plan (tinygrad_cn/plan) turns neighbouring elementwise calls of one shape into a little program,
- * and this interpreter runs it block by block: each instruction is one call of the very kernel that
- * the eager operation uses, on 1024 elements, and what only the chain itself reads stays in registers:
- * blocks that live in the first-level cache. An instruction costs some 5 ns a block to interpret; a
- * pass over memory that does not happen saves far more.
+ * A plan (tinygrad_cn/plan) turns neighbouring elementwise calls of one shape into a little
+ * program, and this interpreter runs it block by block: each instruction is one call of the very
+ * kernel that the eager operation uses, on 1024 elements, and what only the chain itself reads
+ * stays in registers: blocks that live in the first-level cache. An instruction costs some 5 ns a
+ * block to interpret; a pass over memory that does not happen saves far more.
  *
  * arrays: the outputs (contiguous, all of one shape), the inputs (any strides, broadcast to that
  *         shape), and the program: int32, INSTRUCTION numbers for each instruction.
  * ints:   number of outputs, of inputs, of instructions; the dtype of the arithmetic.
  *
  * An instruction is (kind, operation, destination, a, b, c). An operand below TG_MAX_ARRAYS is that
- * array of the call, one from TG_MAX_ARRAYS up a register. What comparisons yield, and `where` asks,
- * are bytes; all else has the dtype of the arithmetic.
+ * array of the call, one from TG_MAX_ARRAYS up a register. What comparisons yield, and `where`
+ * asks, are bytes; all else has the dtype of the arithmetic.
  */
 #include <string.h>
 
@@ -95,7 +95,9 @@ static void gather(char *to, const tg_array *a, ptrdiff_t first, ptrdiff_t n)
                                      const ptrdiff_t *step)                                        \
     {                                                                                              \
         switch (i[0]) {                                                                            \
-        case UNARY: tg_active->unary_##suffix[i[1]](n, y, x[0]); break;                            \
+        case UNARY:                                                                                \
+            tg_active->unary_##suffix[i[1]](n, y, x[0]);                                           \
+            break;                                                                                 \
         case BINARY:                                                                               \
             tg_active->binary_##suffix[i[1]](n, y, x[0], step[0], x[1], step[1]);                  \
             break;                                                                                 \
@@ -158,13 +160,15 @@ int tg_fused(const tg_call *call)
         c.n *= call->arrays[0].shape[i];
     for (int i = 0; i < c.n_arrays; i++)
         c.layouts[i] = layout_of(&call->arrays[i]);
-    for (ptrdiff_t k = 0; k < c.n_instructions; k++) { /* a unary kernel reads adjacent numbers only */
+    for (ptrdiff_t k = 0; k < c.n_instructions;
+         k++) { /* a unary kernel reads adjacent numbers only */
         const int32_t *i = c.program + k * INSTRUCTION;
         if (i[0] == UNARY && i[3] < TG_MAX_ARRAYS && c.layouts[i[3]] == SAME)
             c.layouts[i[3]] = SCATTERED;
     }
     ptrdiff_t per_task = (ptrdiff_t)BLOCK * BLOCKS_PER_TASK;
     /* 0.25 ns an element: an instruction on data in the first-level cache */
-    tg_parallel((c.n + per_task - 1) / per_task, 0.25 * (double)(c.n * c.n_instructions), run_task, &c);
+    tg_parallel((c.n + per_task - 1) / per_task, 0.25 * (double)(c.n * c.n_instructions), run_task,
+                &c);
     return TG_OK;
 }

@@ -1,5 +1,6 @@
-/* all.h - every kernel, compiled for the ISA of the stub that includes this file, and at the end the
- * table of them. Kernel headers have no include guards: each is included for float, then for double.
+/* all.h - every kernel, compiled for the ISA of the stub that includes this file, and at the end
+ * the table of them. Kernel headers have no include guards: each is included for float, then for
+ * double.
  */
 #include "../table.h"
 #include "../vec/vec.h"
@@ -26,12 +27,10 @@
 #define TG_TABLE_OF(isa) TG_TABLE_OF_(isa)
 
 extern const tg_table TG_TABLE_OF(TG_ISA);
-const tg_table TG_TABLE_OF(TG_ISA) = {
-    .isa = TG_STRING(TG_ISA),
-    .lanes_f32 = VF_LANES,
-    .lanes_f64 = VD_LANES,
+const tg_table TG_TABLE_OF(TG_ISA) = {.isa = TG_STRING(TG_ISA),
+                                      .lanes_f32 = VF_LANES,
+                                      .lanes_f64 = VD_LANES,
 #include "../vec/f32.h"
-    TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, float)
+                                      TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, float)
 #include "../vec/f64.h"
-    TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, double)
-};
+                                          TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, double)};

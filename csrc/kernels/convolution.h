@@ -5,9 +5,10 @@
 
 #ifndef TG_CONVOLUTION_KERNEL_H
 #define TG_CONVOLUTION_KERNEL_H
-#define TG_DEPTHWISE_PIXELS 8 /* that share a load of the weights: 8 sums hide the latency of fma  \
-                               */
-#define TG_DEPTHWISE_TAPS 9   /* that share a load of g: all of a 3 x 3 kernel */
+#define TG_DEPTHWISE_PIXELS                                                                        \
+    8                       /* that share a load of the weights: 8 sums hide the latency of fma    \
+                             */
+#define TG_DEPTHWISE_TAPS 9 /* that share a load of g: all of a 3 x 3 kernel */
 #endif
 
 TG_INLINE VT TG_FN(conv_load)(const V_T *p, const int whole, ptrdiff_t n)
@@ -60,10 +61,9 @@ TG_KERNEL void TG_FN(depthwise)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, cons
     case p:                                                                                        \
         if (width >= V_LANES)                                                                      \
             TG_FN(depthwise_vector)                                                                \
-            (p, 1, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, y_step, b, relu);       \
-        else                                                                                       \
-            TG_FN(depthwise_vector)                                                                \
-            (p, 0, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, y_step, b, relu);       \
+        (p, 1, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, y_step, b, relu);           \
+        else TG_FN(depthwise_vector)(p, 0, width, n_taps, from, x_step, x_taps, w + j, w_taps, to, \
+                                     y_step, b, relu);                                             \
         break;
             switch (pixels) {
                 TG_PIXELS(1)
@@ -121,10 +121,9 @@ TG_KERNEL void TG_FN(depthwise_weight_grad)(ptrdiff_t n, ptrdiff_t c, ptrdiff_t 
     for (; t + taps <= n_taps; t += taps) {                                                        \
         if (width == V_LANES)                                                                      \
             TG_FN(depthwise_taps)                                                                  \
-            (taps, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);     \
-        else                                                                                       \
-            TG_FN(depthwise_taps)                                                                  \
-            (taps, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);     \
+        (taps, 1, width, n, x + j, x_step, x_taps + t, g + j, g_step, gw + j, w_taps + t);         \
+        else TG_FN(depthwise_taps)(taps, 0, width, n, x + j, x_step, x_taps + t, g + j, g_step,    \
+                                   gw + j, w_taps + t);                                            \
     }
         TG_TAPS(9)
         TG_TAPS(5)

@@ -83,7 +83,7 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, con
         at += a_col;
         b += b_row;
     }
-#define TG_OUT(i) (c + (table ? c_rows[i] : (i)*c_row))
+#define TG_OUT(i) (c + (table ? c_rows[i] : (i) * c_row))
 #define TG_EACH_SUM(body)                                                                          \
     TG_UNROLL for (int i = 0; i < mr; i++)                                                         \
     {                                                                                              \
@@ -164,7 +164,7 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
     if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
         for (; j + 2 * nr <= g->n; j += 2 * nr)
             TG_FN(gemm_wide_tiles)
-            [table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
+    [table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
     for (b += j / nr * g->b_panel; j < g->n; j += nr, b += g->b_panel) {
         ptrdiff_t width = g->n - j < nr ? g->n - j : nr;
         ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
@@ -221,8 +221,7 @@ TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 #define TG_STREAM(rows, count)                                                                     \
     for (; p + (count) <= g->k; p += (count))                                                      \
         TG_FN(gemm_stream)                                                                         \
-        (rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum,    \
-         WIDTH);
+    (rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum, WIDTH);
         if (g->m == 1) {
             TG_STREAM(1, 8)
             TG_STREAM(1, 1)

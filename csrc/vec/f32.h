@@ -18,12 +18,12 @@
 #undef TG_FN
 #undef TG_FIELD
 
-#define V_T float               /* the element */
-#define VT vf                   /* the vector */
-#define VM vf_mask              /* the mask */
-#define V(verb) vf_##verb       /* a verb of vec.h */
+#define V_T float         /* the element */
+#define VT vf             /* the vector */
+#define VM vf_mask        /* the mask */
+#define V(verb) vf_##verb /* a verb of vec.h */
 #define V_LANES VF_LANES
-#define V_BITS 32               /* for #if V_BITS == 64 around constants that differ */
-#define V_C(x) ((float)(x))     /* a constant of the element type */
+#define V_BITS 32           /* for #if V_BITS == 64 around constants that differ */
+#define V_C(x) ((float)(x)) /* a constant of the element type */
 #define TG_FN(name) TG_PASTE4(tg_, name, f32, TG_ISA)
 #define TG_FIELD(name) name##_f32 /* its name in struct tg_table */

@@ -44,8 +44,8 @@
  *                                             hmax, hmin: NaN if any lane is
  *             void transpose(v r[L])          the L x L block in the registers, in place
  *
- * Integer work (counters, bytes, indices) is left to plain loops: each stub is compiled with its own
- * flags, so the compiler vectorises them for that ISA.
+ * Integer work (counters, bytes, indices) is left to plain loops: each stub is compiled with its
+ * own flags, so the compiler vectorises them for that ISA.
  */
 #ifndef TG_VEC_H
 #define TG_VEC_H

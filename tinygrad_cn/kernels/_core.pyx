@@ -87,7 +87,7 @@ cdef cnp.ndarray allocate_like(cnp.ndarray x):
     return allocate(cnp.PyArray_NDIM(x), cnp.PyArray_DIMS(x), cnp.PyArray_TYPE(x))
 
 
-cdef inline cnp.ndarray as_array(object x):
+cdef cnp.ndarray as_array(object x):
     return <cnp.ndarray>x if isinstance(x, cnp.ndarray) else np.asarray(x)
 
 
@@ -146,7 +146,7 @@ cdef cnp.ndarray contiguous(cnp.ndarray x):
 # --- calls ----------------------------------------------------------------------------------------
 
 
-cdef inline void begin(tg_call *call, int driver) noexcept:
+cdef void begin(tg_call *call, int driver) noexcept:
     call.driver = driver
     memset(&call.ints[0], 0, TG_MAX_INTS * sizeof(call.ints[0]))
     memset(&call.floats[0], 0, TG_MAX_FLOATS * sizeof(call.floats[0]))
@@ -255,9 +255,9 @@ cdef object by_reference(str name, tuple arguments):
 def set_recorder(recorder):
     """Let `recorder` see every kernel call of this thread; None ends it. Returns the previous one.
 
-    Before a call runs, `recorder.record(call, arrays)` gets a copy of its tg_call struct as bytes and
-    its ndarrays in order (None where an optional one is absent). `recorder.refuse(name)` tells of a
-    kernel that NumPy computed instead, which no replay would repeat.
+    Before a call runs, `recorder.record(call, arrays)` gets a copy of its tg_call struct as bytes
+    and its ndarrays in order (None where an optional one is absent). `recorder.refuse(name)` tells
+    of a kernel that NumPy computed instead, which no replay would repeat.
     """
     global tg_recorder
     previous = <object>tg_recorder if tg_recorder != NULL else None
@@ -293,7 +293,8 @@ def describe_call(bytes call):
     cdef const tg_call *c = call_in(call)
     cdef const tg_array *a
     cdef int i, j
-    dtypes = {TG_F32: "float32", TG_F64: "float64", TG_I64: "int64", TG_I32: "int32", TG_U8: "uint8"}
+    dtypes = {TG_F32: "float32", TG_F64: "float64", TG_I64: "int64", TG_I32: "int32",
+              TG_U8: "uint8"}
     arrays = []
     for i in range(c.n_arrays):
         a = &c.arrays[i]

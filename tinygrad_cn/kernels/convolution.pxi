@@ -66,8 +66,8 @@ cdef int refuse_convolution(str op, x_shape, w_shape, strides, padding, dilation
                             groups) except -1:
     convolution_reference.output_shape(op, x_shape, w_shape, strides, padding, dilation, groups)
     raise ValueError(
-        f"[{op}] a number is too large. Expected strides, padding and dilation up to 2**30, received "
-        f"strides={strides!r}, padding={padding!r}, dilation={dilation!r}.")
+        f"[{op}] a number is too large. Expected strides, padding and dilation up to 2**30, "
+        f"received strides={strides!r}, padding={padding!r}, dilation={dilation!r}.")
 
 
 cdef bint four_numbers(shape, cnp.npy_intp *sizes) except -1:

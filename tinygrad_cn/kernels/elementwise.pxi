@@ -197,8 +197,8 @@ def where(condition, a, b):
 
 
 def copy(x, out=None):
-    """A new array in C order and native byte order with the values of x; or x written into out, which
-    may have any strides and another dtype."""
+    """A new array in C order and native byte order with the values of x; or x written into out,
+    which may have any strides and another dtype."""
     cdef tg_call call
     cdef cnp.ndarray a, y
     if not isinstance(x, cnp.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):

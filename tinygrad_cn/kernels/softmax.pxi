@@ -95,7 +95,8 @@ cdef bint is_index_array(object x):
 cdef bint are_rows(object logits, object labels):
     return (isinstance(logits, np.ndarray) and float_type(<cnp.ndarray>logits) >= 0
             and is_index_array(labels) and cnp.PyArray_NDIM(<cnp.ndarray>logits) > 0
-            and labels.shape == logits.shape[: logits.ndim - 1] and cnp.PyArray_SIZE(<cnp.ndarray>logits) > 0)
+            and labels.shape == logits.shape[: logits.ndim - 1]
+            and cnp.PyArray_SIZE(<cnp.ndarray>logits) > 0)
 
 
 def cross_entropy(logits, labels):
