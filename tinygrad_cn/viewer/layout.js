@@ -55,16 +55,23 @@ function split(boxes, edges, rank) {
 
 const rowWidth = (row, gap) => row.reduce((sum, box) => sum + box.width + gap, -gap);
 
-// Inputs stand right above what they feed first; everything else right below its last input.
+// Inputs stand right above what they feed first; everything else right below its last input. A folded
+// layer that is called twice may feed itself by way of others: such a circle is cut at its first box.
 function ranksOf(boxes, before, after) {
   const rank = new Map(), open = new Map(boxes.map((b) => [b.id, before.get(b.id).length]));
   const ready = boxes.filter((b) => !open.get(b.id)).map((b) => b.id);
-  for (const id of ready) rank.set(id, 0);
-  const visited = [];
-  while (ready.length) {
+  const visited = new Set();
+  let first = 0;
+  while (visited.size < boxes.length) {
+    if (!ready.length) {
+      while (visited.has(boxes[first].id)) first++;
+      ready.push(boxes[first].id);
+    }
     const id = ready.pop();
-    visited.push(id);
+    visited.add(id);
+    if (!rank.has(id)) rank.set(id, 0);
     for (const next of after.get(id)) {
+      if (visited.has(next)) continue;
       rank.set(next, Math.max(rank.get(next) ?? 0, rank.get(id) + 1));
       open.set(next, open.get(next) - 1);
       if (!open.get(next)) ready.push(next);
@@ -74,6 +81,8 @@ function ranksOf(boxes, before, after) {
     if (!before.get(id).length && after.get(id).length)
       rank.set(id, Math.min(...after.get(id).map((next) => rank.get(next))) - 1);
   }
+  const least = Math.min(...rank.values());
+  for (const [id, r] of rank) rank.set(id, r - least);
   return rank;
 }
 

@@ -4,20 +4,20 @@ const WORDS = {
   zh: {
     forward: "前向", backward: "反向", of: "/", computes: "算出", arrives: "梯度到达", value: "值", gradient: "到达的梯度",
     sends: "送出的梯度", inputs: "输入", formula: "公式", rule: "导数规则", source: "源代码", sum: "各处送来，相加",
-    summed: "广播被撤销：沿轴求和", unknown: "未保留", right: "有限差分检验：一致", wrong: "有限差分检验：不一致",
+    summed: "广播被撤销：沿轴求和", unknown: "未保留", many: "（多个输出）", right: "有限差分检验：一致", wrong: "有限差分检验：不一致",
     fault: "NaN 或无穷在这里第一次出现", fold: "折叠 / 展开各层", search: "搜索", constant: "常数", start: "从这里开始",
     notYet: "这一步还没有走到", shape: "形状", range: "最小 … 最大，平均", sampled: "抽样显示", layer: "层", ops: "个运算",
-    click: "点击展开", first: "最前", back: "后退", play: "播放 / 暂停", next: "前进", last: "最后", step: "步骤",
+    click: "点击展开", close: "折叠这一层", first: "最前", back: "后退", play: "播放 / 暂停", next: "前进", last: "最后", step: "步骤",
     graph: "计算图", theme: "明暗", kinds: { parameter: "参数", input: "叶子", op: "运算", view: "视图", part: "输出之一", result: "结果" },
   },
   en: {
     forward: "Forward", backward: "Backward", of: "/", computes: "computes", arrives: "gradient arrives at", value: "Value",
     gradient: "Gradient that arrives", sends: "Gradients sent on", inputs: "Inputs", formula: "Formula", rule: "Rule",
     source: "Source", sum: "added up from all that it feeds", summed: "broadcasting undone: summed over axes",
-    unknown: "not kept", right: "finite differences agree", wrong: "finite differences disagree",
+    unknown: "not kept", many: "(several outputs)", right: "finite differences agree", wrong: "finite differences disagree",
     fault: "NaN or infinity appears here first", fold: "Fold / unfold layers", search: "Search", constant: "constant",
     start: "starts here", notYet: "not reached at this step", shape: "shape", range: "least … most, mean",
-    sampled: "a sample is shown", layer: "layer", ops: "ops", click: "click to unfold", first: "First", back: "Back",
+    sampled: "a sample is shown", layer: "layer", ops: "op(s)", click: "click to unfold", close: "fold this layer", first: "First", back: "Back",
     play: "Play / pause", next: "Next", last: "Last", step: "Step", graph: "Graph", theme: "Light / dark",
     kinds: { parameter: "parameter", input: "leaf", op: "op", view: "view", part: "one output", result: "result" },
   },
@@ -83,16 +83,32 @@ function graph() {
     if (from !== to) edges.set(`${from}>${to}`, { from, to, shape: entries[given.from].shape });
   }));
   for (const box of boxes.values()) {
-    const title = titleOf(box);
-    const wide = [...title].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e7f ? 14 : 8), 28);
-    box.title = title;
-    box.width = Math.max(box.width, Math.min(wide, 260));
+    const last = entries[box.members[box.members.length - 1]];
+    box.title = titleOf(box);
+    // as wide as its text at any step, so that nothing moves when numbers appear
+    const wide = [
+      Math.min(textWidth(box.title, 12.5) + 44, 280), textWidth(brief(last.value, last), 11) + 18,
+      textWidth(`∂ ${brief(last.gradient, last)}`, 11) + 18,
+    ];
+    box.width = Math.ceil(Math.max(92, ...wide));
   }
   return { boxes: [...boxes.values()], edges: [...edges.values()] };
 }
 
+// The width of a text in the font of the page.
+const pen = document.createElement("canvas").getContext("2d");
+const widths = new Map();
+function textWidth(text, size) {
+  const key = `${size} ${text}`;
+  if (!widths.has(key)) {
+    pen.font = `${size}px ${getComputedStyle(document.body).fontFamily}`;
+    widths.set(key, pen.measureText(text).width);
+  }
+  return widths.get(key);
+}
+
 function titleOf(box) {
-  if (typeof box.id === "string") return `${box.id.split("/").pop()} · ${box.members.length} ${words.ops}`;
+  if (typeof box.id === "string") return `${box.id.split("/").pop()} · ${box.members.filter((i) => entries[i].op).length} ${words.ops}`;
   const entry = entries[box.id];
   return entry.named && entry.op ? `${entry.name} = ${entry.op}` : entry.op || entry.name;
 }
@@ -140,13 +156,11 @@ function curve(points) {
 }
 
 function clip(text, width) {
-  let room = width - 16, end = 0;
-  for (const c of text) {
-    room -= c.charCodeAt(0) > 0x2e7f ? 13 : 7.4;
-    if (room < 0) return `${text.slice(0, Math.max(end - 1, 1))}…`;
-    end += c.length;
-  }
-  return text;
+  const room = width - 42; // the mark of the check stands in a corner
+  if (textWidth(text, 12.5) <= room) return text;
+  const letters = [...text];
+  while (letters.length > 1 && textWidth(`${letters.join("")}…`, 12.5) > room) letters.pop();
+  return `${letters.join("")}…`;
 }
 
 // What depends on the step alone: classes and numbers, no new layout.
@@ -162,8 +176,8 @@ function paint() {
     node.classList.toggle("found", state.found !== "" && box.members.some(matches));
     node.classList.toggle("fault", done && box.members.some((i) => entries[i].fault));
     const [, value, gradient, mark] = node.querySelectorAll("text");
-    value.textContent = done ? brief(entry.value) : "";
-    gradient.textContent = back ? `∂ ${brief(entry.gradient)}` : "";
+    value.textContent = done ? brief(entry.value, entry) : "";
+    gradient.textContent = back ? `∂ ${brief(entry.gradient, entry)}` : "";
     const checks = box.members.filter((i) => (reached.get(i) ?? Infinity) <= state.step).map((i) => entries[i].check);
     const verdict = checks.includes("wrong") ? "wrong" : checks.includes("right") ? "right" : "";
     mark.textContent = { right: "✓", wrong: "✗", "": "" }[verdict];
@@ -176,12 +190,12 @@ function paint() {
   $("scrubber").value = state.step;
   const name = entries[now].op ? `${label(now)} (${entries[now].op})` : label(now);
   $("status").textContent = `${words.step} ${state.step + 1} ${words.of} ${steps.length} · ${words[phase]}: ` +
-    (phase === "forward" ? `${name} ${words.computes} ${brief(entries[now].value)}` : `${words.arrives} ${name}: ${brief(entries[now].gradient)}`);
+    (phase === "forward" ? `${name} ${words.computes} ${brief(entries[now].value, entries[now])}` : `${words.arrives} ${name}: ${brief(entries[now].gradient, entries[now])}`);
   describe(state.chosen ?? now);
 }
 
-function brief(x) {
-  if (!x) return words.unknown;
+function brief(x, entry) {
+  if (!x) return entry.many ? words.many : words.unknown;
   const cells = x.cells.flat();
   if (cells.length === 1) return cells[0];
   const all = `[${cells.join(", ")}]`;
@@ -196,6 +210,8 @@ function describe(i) {
   const reachedBack = (reached.get(i) ?? Infinity) <= state.step, done = i <= state.step;
   parts.push(`<h2>${escape(label(i))}${entry.op ? ` = ${escape(entry.op)}` : ""}</h2>`);
   parts.push(`<p class="small">${words.kinds[entry.kind]} · ${words.shape} ${escape(entry.shape)}${entry.scope ? ` · ${words.layer} ${escape(entry.scope)}` : ""}</p>`);
+  if (entry.scope && groupOf(i) === null && entry.kind !== "result")
+    parts.push(`<p><button class="link" data-close="${escape(entry.scope)}">${words.close}</button></p>`);
   if (entry.fault) parts.push(`<p class="wrong">${words.fault}</p>`);
   if (entry.formula) parts.push(`<h3>${words.formula}</h3><p class="formula">${typeset(entry.formula)}</p>`);
   if (entry.rule) parts.push(`<h3>${words.rule}</h3><p class="formula">${typeset(entry.rule)}</p>`);
@@ -204,20 +220,20 @@ function describe(i) {
     for (const given of entry.inputs)
       parts.push(given.from === null
         ? `<div class="small">${words.constant}</div>${heat(given.value)}`
-        : `<div>${link(given.from)}</div>${heat(entries[given.from].value)}`);
+        : `<div>${link(given.from)}</div>${heat(entries[given.from].value, entries[given.from].many)}`);
   }
-  parts.push(`<h3>${words.value}</h3>${done ? heat(entry.value) : `<p class="small">${words.notYet}</p>`}`);
+  parts.push(`<h3>${words.value}</h3>${done ? heat(entry.value, entry.many) : `<p class="small">${words.notYet}</p>`}`);
   parts.push(`<h3>${words.gradient}</h3>`);
   if (!reachedBack) parts.push(`<p class="small">${words.notYet}</p>`);
   else {
     const from = contributions(i);
     if (!from.length) parts.push(`<p class="small">${words.start}</p>`);
-    if (from.length > 1) {
+    if (from.length > 1 && !entry.many) {
       parts.push(`<p class="small">${words.sum} (+=)</p>`);
       for (const [j, given] of from) parts.push(`<div>+ ${link(j)}</div>${heat(given.sent)}`);
       parts.push("<div>=</div>");
     }
-    parts.push(heat(entry.gradient));
+    parts.push(heat(entry.gradient, entry.many));
     const sent = entry.inputs.filter((given) => given.from !== null && given.sent);
     if (sent.length) {
       parts.push(`<h3>${words.sends}</h3>`);
@@ -246,8 +262,8 @@ function contributions(i) {
 }
 
 // A matrix as a heat map: blue below zero, red above, the number on hover or, where there is room, in it.
-function heat(x) {
-  if (!x) return `<p class="small">${words.unknown}</p>`;
+function heat(x, many = false) {
+  if (!x) return `<p class="small">${many ? words.many : words.unknown}</p>`;
   const size = Math.max(...x.cells.flat().map((c) => Math.abs(parseFloat(c)) || 0)) || 1;
   const dense = x.columns.length > 6;
   const rows = x.cells.map((row, i) => `<tr>${row.map((cell, j) => {
@@ -342,7 +358,10 @@ $("theme").onclick = keys.t;
 $("search").oninput = (event) => search(event.target.value);
 $("scrubber").oninput = (event) => go(Number(event.target.value));
 $("drawing").onclick = (event) => { const node = event.target.closest(".node"); if (node) choose(node.dataset.id); };
-$("details").onclick = (event) => { const entry = event.target.dataset.entry; if (entry) choose(entry); };
+$("details").onclick = ({ target: { dataset } }) => {
+  if (dataset.entry) choose(dataset.entry);
+  if (dataset.close) { state.open.delete(dataset.close); draw(); }
+};
 
 $("title").textContent = data.title;
 $("scrubber").max = steps.length - 1;

@@ -8,6 +8,7 @@ gradients come from the engine itself, through hooks that listen to it.
 from __future__ import annotations
 
 import linecache
+import posixpath
 import re
 import weakref
 from dataclasses import dataclass, field
@@ -87,6 +88,7 @@ class Trace:
             entry = self._of.get(tensor.node)
             if entry is not None and entry.kind != "parameter":
                 entry.name, entry.named = name, True
+        _place_parameters(self.entries, self._of)
         self._of[root.node].kind = "result"
         self._of[root.node].value = root.data
         self._fill_values()
@@ -171,6 +173,17 @@ def _entry(number: int, node: Node) -> Entry:
     formula = " ".join((type(node.op).__doc__ or "").strip().split("\n\n")[0].split())
     kind = "view" if node.op.name in VIEWS else "op"
     return Entry(number, node, _words(node.op.name), kind, formula, node.scope, source)
+
+
+def _place_parameters(entries: list[Entry], of: dict[Node, Entry]) -> None:
+    """Put each parameter into the layer that uses it, that it may be folded with it."""
+    users: dict[Entry, list[str]] = {}
+    for entry in entries:
+        for parent in entry.node.parents:
+            if parent is not None and of[parent].kind == "parameter":
+                users.setdefault(of[parent], []).append(entry.scope)
+    for entry, scopes in users.items():
+        entry.scope = posixpath.commonpath(scopes)
 
 
 def _words(name: str) -> str:
