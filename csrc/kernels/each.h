@@ -1,14 +1,17 @@
 /* each.h - the kernel headers in order, for the element type that is current (see ../vec/f32.h). */
-#include "attention.h"
-#include "convolution.h"
+/* Some use what others define: the order matters. */
+/* clang-format off */
 #include "elementwise.h"
-#include "matmul.h"
-#include "normalization.h"
-#include "optimizer.h"
-#include "partial.h"
-#include "pooling.h"
-#include "random.h"
-#include "recurrent.h"
 #include "reduction.h"
 #include "softmax.h"
+#include "random.h"
+#include "optimizer.h"
+#include "matmul.h"
+#include "convolution.h"
 #include "winograd.h"
+#include "pooling.h"
+#include "partial.h"
+#include "normalization.h"
+#include "attention.h"
+#include "recurrent.h"
+/* clang-format on */
