@@ -6,7 +6,7 @@ const MOST_BENDS = 4000; // in larger graphs long edges run straight
 // boxes: [{id, width, height}], edges: [[from, to], ...] by id. Returns id -> {x, y} (the middle of the
 // top), "from>to" -> the points on the way of a long edge, and the size of the whole.
 function layOut(boxes, edges) {
-  const gapX = 26, gapY = 46;
+  const gapX = 26, gapY = 46, rowHeight = Math.max(...boxes.map((box) => box.height));
   const { before, after } = neighbours(boxes, edges);
   const rank = ranksOf(boxes, before, after);
   const { all, short, chains } = split(boxes, edges, rank);
@@ -21,7 +21,8 @@ function layOut(boxes, edges) {
     for (const box of row) { place.set(box.id, { x: x + box.width / 2, y }); x += box.width + gapX; }
     y += Math.max(...row.map((box) => box.height)) + gapY;
   }
-  const bends = new Map([...chains].map(([edge, ids]) => [edge, ids.map((id) => place.get(id))]));
+  const through = (id) => [place.get(id), { x: place.get(id).x, y: place.get(id).y + rowHeight }];
+  const bends = new Map([...chains].map(([edge, ids]) => [edge, ids.flatMap(through)]));
   return { place, bends, width: width + 24, height: y - gapY + 12 };
 }
 
@@ -41,7 +42,7 @@ function split(boxes, edges, rank) {
     let last = from;
     for (let r = rank.get(from) + 1; r < rank.get(to); r++) {
       const id = `${from}>${to}@${r}`;
-      all.push({ id, width: 18, height: 56 });
+      all.push({ id, width: 18, height: 0 });
       rank.set(id, r);
       ids.push(id);
       short.push([last, id]);

@@ -117,14 +117,14 @@ function draw() {
   const { boxes, edges } = graph();
   const { place, bends, width, height } = layOut(boxes, edges.map((e) => [e.from, e.to]));
   const size = new Map(boxes.map((box) => [box.id, box]));
-  const svg = [];
+  const svg = [], labels = [];
   for (const edge of edges) {
     const a = place.get(edge.from), b = place.get(edge.to);
     const points = [{ x: a.x, y: a.y + size.get(edge.from).height }, ...(bends.get(`${edge.from}>${edge.to}`) ?? []), b];
     svg.push(`<path class="edge" data-from="${escape(edge.from)}" data-to="${escape(edge.to)}" d="${curve(points)}"/>`);
     if (boxes.length <= 150) {
-      const [p, q] = points;
-      svg.push(`<text class="edge-label" x="${(p.x + q.x) / 2}" y="${(p.y + q.y) / 2 + 4}">${escape(edge.shape)}</text>`);
+      const [x, y] = freePlace(points, labels);
+      svg.push(`<text class="edge-label" x="${x}" y="${y + 4}">${escape(edge.shape)}</text>`);
     }
   }
   for (const box of boxes) {
@@ -143,6 +143,19 @@ function draw() {
   drawing.innerHTML = svg.join("");
   state.boxes = boxes;
   paint();
+}
+
+// A place on the first curve of an edge, near its middle, where no label stands yet.
+function freePlace([a, b], labels) {
+  const bend = Math.max((b.y - a.y) / 2, 18);
+  const at = (t) => [
+    a.x + (b.x - a.x) * t * t * (3 - 2 * t),
+    a.y * (1 - t) ** 3 + 3 * (a.y + bend) * t * (1 - t) ** 2 + 3 * (b.y - bend) * t * t * (1 - t) + b.y * t ** 3,
+  ];
+  const free = ([x, y]) => labels.every(([u, v]) => Math.abs(x - u) > 36 || Math.abs(y - v) > 11);
+  const place = [0.5, 0.35, 0.65, 0.25, 0.75].map(at).find(free) ?? at(0.5);
+  labels.push(place);
+  return place;
 }
 
 // A smooth line down through the points, upright in each of them.
