@@ -27,10 +27,14 @@
 #define TG_TABLE_OF(isa) TG_TABLE_OF_(isa)
 
 extern const tg_table TG_TABLE_OF(TG_ISA);
-const tg_table TG_TABLE_OF(TG_ISA) = {.isa = TG_STRING(TG_ISA),
-                                      .lanes_f32 = VF_LANES,
-                                      .lanes_f64 = VD_LANES,
+/* clang-format off */
+const tg_table TG_TABLE_OF(TG_ISA) = {
+    .isa = TG_STRING(TG_ISA),
+    .lanes_f32 = VF_LANES,
+    .lanes_f64 = VD_LANES,
 #include "../vec/f32.h"
-                                      TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, float)
+    TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, float)
 #include "../vec/f64.h"
-                                          TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, double)};
+    TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, double)
+};
+/* clang-format on */
