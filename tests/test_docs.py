@@ -57,7 +57,8 @@ def test_programs_of_a_page_run(page, tmp_path, monkeypatch):
     runner = doctest.DocTestRunner(Checker(), optionflags=FLAGS)
     for line, text in programs(page):
         if ">>>" in text:
-            test = doctest.DocTestParser().get_doctest(text, names, page.name, str(page), line)
+            name = f"{page.name}:{line}"  # of its own, so that doctest finds its lines and no others
+            test = doctest.DocTestParser().get_doctest(text, names, name, str(page), line)
             report: list[str] = []
             runner.run(test, out=report.append, clear_globs=False)
             assert runner.failures == 0, "".join(report)

@@ -15,8 +15,10 @@ def main() -> Any:
     w1 = tg.tensor(0.5, requires_grad=True)
     w2 = tg.tensor(1.5, requires_grad=True)
     b = tg.tensor(0.75, requires_grad=True)
-    weighted = x1 * w1 + x2 * w2
-    y = tg.ops.tanh(weighted + b)
+    p1 = x1 * w1
+    p2 = x2 * w2
+    s = p1 + p2 + b
+    y = tg.ops.tanh(s)
     return tg.explain(y, title="一个神经元 · one neuron")
 
 

@@ -43,7 +43,7 @@ function typeset(text) {
     .replace(/\^\(?(-?[\w+-]+)\)?/g, "<sup>$1</sup>")
     .replace(/\bg([a-z]{1,2}|gamma|beta)\b/g, "g<sub>$1</sub>")
     .replace(/\bsqrt\b/g, "√").replace(/&#62;=/g, "≥").replace(/&#60;=/g, "≤").replace(/ - /g, " − ")
-    .replace(/ @ /g, " · ").replace(/\b([a-z])\b(?!<)/g, "<i>$1</i>");
+    .replace(/ @ /g, " · ").replace(/\b([a-z])\b(?!<\/)/g, "<i>$1</i>");
 }
 
 // --- folding -------------------------------------------------------------------------------------
