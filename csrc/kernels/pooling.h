@@ -25,22 +25,51 @@
 /* Whether v takes the lead from best: it is larger, or the first NaN. */
 #define TG_POOL_BEATS(v, best) (!((v) <= (best)) & ((best) == (best)))
 
-/* The window of 2 x 2, for the usual halving. */
-TG_INLINE void TG_FN(max_pool_2x2)(ptrdiff_t n, const V_T *restrict a, const V_T *restrict b,
-                                   const V_T *restrict c, const V_T *restrict d, V_T *restrict y,
-                                   uint8_t *restrict index)
+/* Lanes where v takes the lead from best. */
+TG_INLINE VM TG_FN(beats)(VT v, VT best)
 {
-    for (ptrdiff_t i = 0; i < n; i++) {
-        V_T best = a[i];
-        TG_POOL_INT k = 0;
-        k = TG_POOL_BEATS(b[i], best) ? 1 : k;
-        best = TG_POOL_BEATS(b[i], best) ? b[i] : best;
-        k = TG_POOL_BEATS(c[i], best) ? 2 : k;
-        best = TG_POOL_BEATS(c[i], best) ? c[i] : best;
-        k = TG_POOL_BEATS(d[i], best) ? 3 : k;
-        best = TG_POOL_BEATS(d[i], best) ? d[i] : best;
-        y[i] = best;
-        index[i] = (uint8_t)k;
+    return V(mask_not)(V(mask_or)(V(le)(v, best), V(isnan)(best)));
+}
+
+/* The window of 2 x 2, for the usual halving: three duels. The winner's place in binary is `high`
+ * (one of the lower two) and `low` (one of the right two). */
+TG_INLINE VT TG_FN(duels)(VT a, VT b, VT c, VT d, VM *low, VM *high)
+{
+    VM right = TG_FN(beats)(b, a);
+    VT best = V(select)(right, b, a);
+    VM third = TG_FN(beats)(c, best);
+    best = V(select)(third, c, best);
+    VM fourth = TG_FN(beats)(d, best);
+    *high = V(mask_or)(third, fourth);
+    *low = V(mask_or)(fourth, V(mask_and)(right, V(mask_not)(third)));
+    return V(select)(fourth, d, best);
+}
+
+TG_INLINE void TG_FN(max_pool_2x2)(ptrdiff_t n, const V_T *a, const V_T *b, const V_T *c,
+                                   const V_T *d, V_T *y, uint8_t *index)
+{
+    uint8_t low[TG_POOL_BLOCK + V_LANES], high[TG_POOL_BLOCK + V_LANES];
+    for (ptrdiff_t first = 0; first < n; first += TG_POOL_BLOCK) {
+        ptrdiff_t end = n - first < TG_POOL_BLOCK ? n : first + TG_POOL_BLOCK, i = first;
+        VM m0, m1;
+        for (; i + V_LANES <= end; i += V_LANES) {
+            V(store)(y + i, TG_FN(duels)(V(load)(a + i), V(load)(b + i), V(load)(c + i),
+                                         V(load)(d + i), &m0, &m1));
+            V(mask_store)(low + (i - first), m0);
+            V(mask_store)(high + (i - first), m1);
+        }
+        if (i < end) {
+            ptrdiff_t rest = end - i;
+            V(store_tail)(y + i,
+                          TG_FN(duels)(V(load_tail)(a + i, rest), V(load_tail)(b + i, rest),
+                                       V(load_tail)(c + i, rest), V(load_tail)(d + i, rest), &m0,
+                                       &m1),
+                          rest);
+            V(mask_store)(low + (i - first), m0);
+            V(mask_store)(high + (i - first), m1);
+        }
+        for (ptrdiff_t j = 0; j < end - first; j++)
+            index[first + j] = (uint8_t)(low[j] + 2 * high[j]);
     }
 }
 
