@@ -4,8 +4,8 @@
 #   make test     run the test suite
 #
 # Both make .venv, install into it what they need, and rebuild the C kernels when they changed.
-# Others: make dev (incremental build for working on the C code), make bench, make lint, make peers
-# (a second environment with PyTorch, JAX and Keras to compare with), make clean.
+# Others: make dev (incremental build for working on the C code), make bench, make docs, make lint,
+# make peers (a second environment with PyTorch, JAX and Keras to compare with), make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -17,7 +17,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 SOURCES = pyproject.toml setup.py \
 	$(shell find csrc tinygrad_cn -name '*.[ch]' -o -name '*.py[xd]' -o -name '*.pxi' | grep -v _core.c)
 
-.PHONY: demo test bench dev lint typecheck format peers clean help
+.PHONY: demo test bench docs dev lint typecheck format peers clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -47,6 +47,11 @@ format: $(VENV)/.test
 bench: $(VENV)/.test
 	$(if $(wildcard $(PEERS)/.peers),$(PEERS)/bin/python,$(BIN)/python) -m benchmarks $(BENCH_ARGS)
 
+# The programs of the documents are run, then docs/_build/html holds the site.
+docs: $(VENV)/.docs
+	$(BIN)/python -m pytest -q tests/test_docs.py -k "page and not docstrings"
+	$(BIN)/python -m sphinx -q -W --keep-going docs docs/_build/html
+
 # An incremental build in place: seconds, where an installation compiles everything again.
 dev: $(VENV)/.dev
 	$(BIN)/python setup.py -q build_ext --inplace
@@ -61,6 +66,10 @@ $(VENV)/.demo: $(SOURCES) | $(BIN)/python
 $(VENV)/.test: $(SOURCES) | $(BIN)/python
 	$(PIP) install --quiet --editable '.[demo,test,lint]'
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(SOURCES) | $(BIN)/python
+	$(PIP) install --quiet --editable '.[demo,test,docs]'
+	@touch $@
 
 $(VENV)/.dev: pyproject.toml | $(BIN)/python
 	$(PIP) install --quiet --editable '.[demo,test,lint]'
@@ -82,4 +91,4 @@ clean:
 	rm -rf build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .benchmarks
 	find tinygrad_cn -name '*.so' -delete
 	find . -name __pycache__ -not -path './.venv*' -prune -exec rm -rf {} +
-	rm -f tinygrad_cn/kernels/_core.c $(VENV)/.demo $(VENV)/.test $(VENV)/.dev
+	rm -f tinygrad_cn/kernels/_core.c $(VENV)/.demo $(VENV)/.test $(VENV)/.dev $(VENV)/.docs

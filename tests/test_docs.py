@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import doctest
 import importlib
+import json
 import pkgutil
 import re
+import runpy
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +16,7 @@ import pytest
 import tinygrad_cn
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docs/course/*.md")])
 FLAGS = doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS
 EXTRAS = {"sklearn", "matplotlib", "onnx", "onnxruntime", "starlette", "uvicorn", "mpi4py", "h5py"}
 MODULES = [
@@ -57,7 +59,9 @@ def test_programs_of_a_page_run(page, tmp_path, monkeypatch):
     runner = doctest.DocTestRunner(Checker(), optionflags=FLAGS)
     for line, text in programs(page):
         if ">>>" in text:
-            name = f"{page.name}:{line}"  # of its own, so that doctest finds its lines and no others
+            name = (
+                f"{page.name}:{line}"  # of its own, so that doctest finds its lines and no others
+            )
             test = doctest.DocTestParser().get_doctest(text, names, name, str(page), line)
             report: list[str] = []
             runner.run(test, out=report.append, clear_globs=False)
@@ -73,6 +77,22 @@ def test_links_of_a_page_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#\s]+)[^)]*\)", text):
         if not target.startswith(("http://", "https://", "mailto:")):
             assert (page.parent / target).exists(), target
+
+
+def test_chapters_become_notebooks_and_live_pages(tmp_path):
+    runpy.run_path(str(ROOT / "docs/make_pages.py"))["main"](tmp_path)
+    made = sorted(tmp_path.glob("course/*.ipynb"))
+    assert len(made) == len(list(ROOT.glob("docs/course/*.md"))) > 0
+    for path in made:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        programs = [cell["source"] for cell in cells if cell["cell_type"] == "code"]
+        names: dict = {}
+        for program in programs:
+            exec(program, names)
+        assert len(programs) > 3 and names["x"].grad is None and "```" not in str(cells)
+    for chapter in ROOT.glob("docs/course/*.md"):
+        for name in re.findall(r'src="\.\./(live/\w+\.html)', chapter.read_text(encoding="utf-8")):
+            assert (tmp_path / name).read_text(encoding="utf-8").startswith("<!doctype html>")
 
 
 @pytest.mark.parametrize("name", MODULES)
