@@ -23,8 +23,9 @@ HEAD = """# Keras 3, name by name
 arguments, defaults and formulas. The names under *not here* raise AttributeError; an argument that
 is not supported raises ValueError or TypeError with the reason.
 
-以 `import tinygrad_cn as keras` 可以运行只用到 *works* 一栏名字的 Keras 程序：参数、默认值、公式都相同。*not here*
-一栏的名字会引发 AttributeError；不支持的参数会引发 ValueError 或 TypeError，并说明原因。
+以 `import tinygrad_cn as keras` 可以运行只用到 *works* 一栏名字的 Keras 程序：
+参数、默认值、公式都相同。
+*not here* 一栏的名字会引发 AttributeError；不支持的参数会引发 ValueError 或 TypeError，并说明原因。
 
 Made by `python docs/generate_keras.py` from Keras {version}.
 """
