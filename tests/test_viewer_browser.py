@@ -80,10 +80,10 @@ def test_it_opens_from_a_file_without_one_request(view):
 def test_keys_and_buttons_change_the_step_and_the_numbers(view):
     page = view(neuron()[0])
     page.keyboard.press("Home")
-    assert status(page).startswith("Step 1 / 12 · Forward: x computes 2")
+    assert status(page).startswith("Step 1 / 12 · Forward: x = 2")
     assert page.locator(".node .value").all_text_contents().count("") == 5
     page.keyboard.press("ArrowRight")
-    assert "w computes 0.5" in status(page)
+    assert "w = 0.5" in status(page)
     page.click("#next")
     assert "(Multiply) computes 1" in status(page)
     page.click("#back")

@@ -203,7 +203,7 @@ function paint() {
   $("scrubber").value = state.step;
   const name = entries[now].op ? `${label(now)} (${entries[now].op})` : label(now);
   $("status").textContent = `${words.step} ${state.step + 1} ${words.of} ${steps.length} · ${words[phase]}: ` +
-    (phase === "forward" ? `${name} ${words.computes} ${brief(entries[now].value, entries[now])}` : `${words.arrives} ${name}: ${brief(entries[now].gradient, entries[now])}`);
+    (phase === "forward" ? `${name} ${entries[now].inputs.length ? words.computes : "="} ${brief(entries[now].value, entries[now])}` : `${words.arrives} ${name}: ${brief(entries[now].gradient, entries[now])}`);
   describe(state.chosen ?? now);
 }
 
