@@ -17,8 +17,8 @@ html_css_files = ["site.css"]
 html_math_renderer = "mathml"
 html_extra_path = ["_build/extra"]
 exclude_patterns = ["_build"]
-# Links to folders of the source, which a site does not hold; no page left for the last pattern.
-suppress_warnings = ["myst.xref_missing", "toc.empty_glob"]
+# Links to folders of the source, which a site does not hold.
+suppress_warnings = ["myst.xref_missing"]
 
 
 def setup(app):

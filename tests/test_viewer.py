@@ -309,6 +309,15 @@ def test_names_are_those_of_the_users_variables():
     assert entry_of(trace, scaled).name == "scaled"
 
 
+def test_parameters_stand_in_the_layer_that_uses_them():
+    x = variable(2, 3)
+    kept = layers.Dense(2, name="kept")
+    y = layers.Dense(2, name="gone")(kept(x))
+    trace = tg.explain(y.sum())
+    scopes = [entry.scope for entry in trace.entries if entry.node.op is None]
+    assert sorted(scopes) == ["", "gone", "gone", "kept", "kept"]
+
+
 def test_nothing_in_the_data_is_markup():
     name = "</script><script>alert('name')</script>"
     w = tg.Variable(np.ones(2, np.float32), name="w")

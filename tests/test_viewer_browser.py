@@ -189,6 +189,13 @@ def test_a_layer_that_is_called_twice_can_be_folded(view):
     assert len(set(places)) == len(places) and "NaN" not in "".join(places)
 
 
+def test_letters_and_boxes_grow_with_the_screen(view):
+    trace = network()
+    small, large = (view(trace, width=w, height=h) for w, h in ((1200, 800), (3840, 2160)))
+    widths = [p.locator(".node rect").first.bounding_box()["width"] for p in (small, large)]
+    assert widths[1] > 1.3 * widths[0]
+
+
 def test_search_finds_and_unfolds(view):
     page = view(network())
     page.click("#fold")

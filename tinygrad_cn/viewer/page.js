@@ -138,8 +138,10 @@ function draw() {
   }
   const drawing = $("drawing");
   drawing.setAttribute("viewBox", `0 0 ${width} ${height}`);
-  drawing.setAttribute("width", width);
-  drawing.setAttribute("height", height);
+  // on large screens the letters of the page grow, and the drawing with them
+  const scale = Math.max(1, parseFloat(getComputedStyle(document.body).fontSize) / 15);
+  drawing.setAttribute("width", width * scale);
+  drawing.setAttribute("height", height * scale);
   drawing.innerHTML = svg.join("");
   state.boxes = boxes;
   paint();

@@ -176,14 +176,16 @@ def _entry(number: int, node: Node) -> Entry:
 
 
 def _place_parameters(entries: list[Entry], of: dict[Node, Entry]) -> None:
-    """Put each parameter into the layer that uses it, that it may be folded with it."""
+    """Put each parameter into the layer that uses it, that it may be folded with it; also a leaf
+    that is dropped, which was one of a layer that is gone."""
     users: dict[Entry, list[str]] = {}
     for entry in entries:
         for parent in entry.node.parents:
-            if parent is not None and of[parent].kind == "parameter":
+            if parent is not None and parent.op is None:
                 users.setdefault(of[parent], []).append(entry.scope)
     for entry, scopes in users.items():
-        entry.scope = posixpath.commonpath(scopes)
+        if entry.kind == "parameter" or (entry.kind == "input" and entry.value is None):
+            entry.scope = posixpath.commonpath(scopes)
 
 
 def _words(name: str) -> str:
