@@ -334,6 +334,7 @@ def test_nothing_in_the_data_is_markup():
 
 def test_a_page_asks_nothing_of_the_network():
     page = tg.explain(variable(2).sum()).html()
+    page = re.sub(r'(id="data">).*?</script>', r"\1", page, flags=re.DOTALL)  # holds these lines
     assert not re.findall(r"(?:src|href)=|url\(|@import|https?://|fetch\(|XMLHttp", page)
 
 

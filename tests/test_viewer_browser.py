@@ -210,6 +210,7 @@ def test_source_and_formula_are_beside_the_graph(view):
     page.locator(".node.result").click()
     details = page.inner_text("#details")
     assert "y = ops.tanh(x * w + b)" in details and Path(__file__).name in details
+    assert page.locator("#details .source mark").inner_text().endswith("y = ops.tanh(x * w + b)")
     assert page.locator("#details .formula sup").count() == 1
 
 

@@ -261,9 +261,19 @@ function describe(i) {
   }
   if (entry.source) {
     const [file, line, text] = entry.source;
-    parts.push(`<h3>${words.source}</h3><code class="source">${escape(text)}</code><p class="small">${escape(file)}:${line}</p>`);
+    parts.push(`<h3>${words.source}</h3><code class="source">${around(file, line) || escape(text)}</code><p class="small">${escape(file)}:${line}</p>`);
   }
   $("details").innerHTML = parts.join("");
+}
+
+// The user's line between its neighbours.
+function around(file, line) {
+  const lines = Object.entries(data.source[file] ?? {}).filter(([n]) => Math.abs(n - line) <= 2);
+  const margin = Math.min(...lines.map(([, text]) => text.search(/\S/)));
+  return lines.map(([n, text]) => {
+    const shown = `${n.padStart(4)}  ${escape(text.slice(margin))}`;
+    return Number(n) === line ? `<mark>${shown}</mark>` : shown;
+  }).join("\n");
 }
 
 const link = (i) => `<button class="link" data-entry="${i}">${escape(label(i))}${entries[i].op ? ` (${escape(entries[i].op)})` : ""}</button>`;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import json
+import linecache
 import math
 from importlib import resources
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 
 from .trace import Entry, Trace
 
+LONG_LINE = 200
 CELLS = 60_000  # of all arrays together, about; so much of each goes into the page as fits
 
 
@@ -41,7 +43,20 @@ def _data(trace: Trace, title: str) -> dict[str, Any]:
         "title": title,
         "entries": [_entry(entry, side) for entry in trace.entries],
         "backward": [entry.number for entry in trace.backward],
+        "source": _source(trace),
     }
+
+
+def _source(trace: Trace) -> dict[str, dict[int, str]]:
+    """The lines of the user's programs that made the graph, with their neighbours."""
+    shown: dict[str, dict[int, str]] = {}
+    for file, at in {
+        entry.source[:2] for entry in trace.entries if entry.source and entry.source[2]
+    }:
+        for line in range(max(at - 2, 1), at + 3):
+            if text := linecache.getline(file, line).rstrip():
+                shown.setdefault(file, {})[line] = text[:LONG_LINE]
+    return shown
 
 
 def _entry(entry: Entry, side: int) -> dict[str, Any]:
