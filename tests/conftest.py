@@ -24,8 +24,9 @@ def pytest_report_header() -> str:
 
 
 @pytest.fixture(autouse=True)
-def fixed_seed() -> None:
-    """The same weights and draws in every run of a test, whichever tests ran before."""
+def fresh_session() -> None:
+    """The same names, weights and draws in every run of a test, whichever tests ran before."""
+    tg.utils.clear_session()
     tg.utils.set_random_seed(1234)
 
 
