@@ -22,7 +22,7 @@ from tinygrad_cn.kernels import reference
 
 QUICK = os.environ.get("TINYGRAD_CN_BENCH_QUICK") == "1"
 CASES = [case for case in all_cases() if not (QUICK and case.large)]
-UNTIMED = {"empty"}  # allocates, computes nothing
+UNTIMED = {"empty", "increment"}  # one allocates, the other adds 1: nothing to compare
 THREADS = sorted({1, common.all_threads()})
 
 

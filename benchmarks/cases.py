@@ -445,16 +445,17 @@ def optimizer() -> Iterator[Case]:
 
     zeros = lambda n: lambda rng: np.zeros(n, dtype=np.float32)  # noqa: E731
     for n in (10_000, 1_000_000):
-        hyper = lambda rng: np.array([1e-3, 0.9, 0.999, 1e-7, 0.0, 1.0])  # noqa: E731
-        make = arrays(f32(n), f32(n), zeros(n), zeros(n), hyper)
+        rate, step = (lambda rng: np.array(1e-3)), (lambda rng: np.array(1))
+        hyper = lambda rng: np.array([0.9, 0.999, 1e-7, 0.0])  # noqa: E731
+        make = arrays(f32(n), f32(n), zeros(n), zeros(n), rate, step, hyper)
         yield Case(
             "optimizer", "adam", f"{n:.0e}", make, bytes=28 * n, size=n, scale=64,
-            peer=lambda p, g, m, v, h: fused("Adam", p, g),
+            peer=lambda p, g, *state: fused("Adam", p, g),
         )  # fmt: skip
-        hyper = lambda rng: np.array([1e-3, 0.0, 0.0])  # noqa: E731
+        hyper = lambda rng: np.array([0.0, 0.0])  # noqa: E731
         yield Case(
-            "optimizer", "sgd", f"{n:.0e}", arrays(f32(n), f32(n), None, hyper), bytes=12 * n,
-            size=n, peer=lambda p, g, v, h: fused("SGD", p, g),
+            "optimizer", "sgd", f"{n:.0e}", arrays(f32(n), f32(n), None, rate, hyper), bytes=12 * n,
+            size=n, peer=lambda p, g, *state: fused("SGD", p, g),
         )  # fmt: skip
 
 

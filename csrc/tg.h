@@ -60,6 +60,7 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(dropout)                                                                                     \
     X(sgd)                                                                                         \
     X(adam)                                                                                        \
+    X(increment)                                                                                   \
     X(matmul)                                                                                      \
     X(conv2d)                                                                                      \
     X(conv2d_input_grad)                                                                           \

@@ -110,7 +110,7 @@ def test_optimizers(dtype: type, isa: str, rng: np.random.Generator) -> None:
                 runs = []
                 for module in (kernels, ref):
                     p, v = p0.copy(), np.ones(n, dtype) if has_velocity else None
-                    module.sgd(p, g, v, np.array([0.1, 0.9, 0.01]), nesterov)
+                    module.sgd(p, g, v, np.array(0.1), np.array([0.9, 0.01]), nesterov)
                     runs.append([p] + ([v] if has_velocity else []))
                 for mine, theirs in zip(*runs, strict=True):
                     np.testing.assert_allclose(mine, theirs, rtol=limit, atol=limit)
@@ -119,8 +119,11 @@ def test_optimizers(dtype: type, isa: str, rng: np.random.Generator) -> None:
             for module in (kernels, ref):
                 p, m, v = p0.copy(), np.zeros(n, dtype), np.zeros(n, dtype)
                 vhat = np.zeros(n, dtype) if amsgrad else None
-                for step in (1.0, 2.0, 3.0):
-                    module.adam(p, g, m, v, np.array([0.1, 0.9, 0.999, 1e-7, 0.01, step]), vhat)
+                step, hyper = np.array(0), np.array([0.9, 0.999, 1e-7, 0.01])
+                for _ in range(3):
+                    module.increment(step)
+                    module.adam(p, g, m, v, np.array(0.1), step, hyper, vhat)
+                assert step == 3
                 runs.append([p, m, v] + ([vhat] if amsgrad else []))
             for mine, theirs in zip(*runs, strict=True):
                 np.testing.assert_allclose(mine, theirs, rtol=limit * 4, atol=limit)
@@ -129,11 +132,15 @@ def test_optimizers(dtype: type, isa: str, rng: np.random.Generator) -> None:
 def test_optimizers_check_before_they_write() -> None:
     p = np.ones(3, np.float32)
     with pytest.raises(ValueError):
-        kernels.sgd(p, np.ones(4, np.float32), None, np.zeros(3))
+        kernels.sgd(p, np.ones(4, np.float32), None, np.zeros(()), np.zeros(2))
     with pytest.raises(TypeError):
-        kernels.sgd(p, np.ones(3), None, np.zeros(3))
+        kernels.sgd(p, np.ones(3), None, np.zeros(()), np.zeros(2))
     with pytest.raises(ValueError):
-        kernels.adam(p, p, p, p, np.zeros(5))
+        kernels.adam(p, p, p, p, np.zeros(()), np.array(1), np.zeros(5))
+    with pytest.raises(ValueError):
+        kernels.adam(p, p, p, p, np.zeros(()), np.array(1.0), np.zeros(4))
+    with pytest.raises(ValueError):
+        kernels.increment(np.array([1]))
     np.testing.assert_array_equal(p, np.ones(3))
 
 

@@ -1,11 +1,12 @@
 /* optimizer.c - drivers of kernels/optimizer.h, over flat contiguous arrays, in place.
  *
- * sgd   arrays: p, velocity (or absent), g, hyper (f64: learning rate, momentum, weight decay)
- *       ints[0]: 1 for nesterov
- * adam  arrays: p, m, v, vhat (or absent), g, hyper (f64: learning rate, beta 1, beta 2, epsilon,
- *       weight decay, step, which is 1 at first)
+ * sgd       arrays: p, velocity (or absent), g, rate (f64), hyper (f64: momentum, weight decay)
+ *           ints[0]: 1 for nesterov
+ * adam      arrays: p, m, v, vhat (or absent), g, rate (f64), step (i64, 1 at first), hyper (f64:
+ *           beta 1, beta 2, epsilon, weight decay)
+ * increment arrays: a counter (i64)
  *
- * hyper is read when the call runs: a replay sees the numbers of its step.
+ * Rate and step are read when the call runs: a replay sees those of its step.
  */
 #include <math.h>
 
@@ -61,23 +62,31 @@ static int run_update(update *u, tg_task body, double cost)
 
 int tg_sgd(const tg_call *call)
 {
-    const double *h = call->arrays[3].data;
+    double rate = *(const double *)call->arrays[3].data;
+    const double *h = call->arrays[4].data;
     update u = {.arrays = call->arrays, .nesterov = call->ints[0] != 0};
-    u.c_f64[0] = h[0];
-    u.c_f64[1] = h[1];
-    u.c_f64[2] = h[0] * h[2];
+    u.c_f64[0] = rate;
+    u.c_f64[1] = h[0];
+    u.c_f64[2] = rate * h[1];
     return run_update(&u, run_sgd, 0.3);
 }
 
 int tg_adam(const tg_call *call)
 {
-    const double *h = call->arrays[5].data;
-    double lr = h[0], beta1 = h[1], beta2 = h[2], step = h[5];
+    double rate = *(const double *)call->arrays[5].data;
+    double step = (double)*(const int64_t *)call->arrays[6].data;
+    const double *h = call->arrays[7].data;
     update u = {.arrays = call->arrays};
-    u.c_f64[0] = lr * sqrt(1 - pow(beta2, step)) / (1 - pow(beta1, step));
-    u.c_f64[1] = 1 - beta1;
-    u.c_f64[2] = 1 - beta2;
-    u.c_f64[3] = h[3];
-    u.c_f64[4] = lr * h[4];
+    u.c_f64[0] = rate * sqrt(1 - pow(h[1], step)) / (1 - pow(h[0], step));
+    u.c_f64[1] = 1 - h[0];
+    u.c_f64[2] = 1 - h[1];
+    u.c_f64[3] = h[2];
+    u.c_f64[4] = rate * h[3];
     return run_update(&u, run_adam, 0.8);
+}
+
+int tg_increment(const tg_call *call)
+{
+    ++*(int64_t *)call->arrays[0].data;
+    return TG_OK;
 }

@@ -30,7 +30,7 @@ cdef extern from "tg.h" nogil:
     enum: TG_DRIVER_cross_entropy, TG_DRIVER_cross_entropy_grad
     enum: TG_DRIVER_take, TG_DRIVER_scatter_add
     enum: TG_DRIVER_random, TG_DRIVER_dropout
-    enum: TG_DRIVER_sgd, TG_DRIVER_adam
+    enum: TG_DRIVER_sgd, TG_DRIVER_adam, TG_DRIVER_increment
     enum: TG_DRIVER_matmul
     enum: TG_DRIVER_conv2d, TG_DRIVER_conv2d_input_grad, TG_DRIVER_conv2d_weight_grad
     enum: TG_DRIVER_max_pool2d, TG_DRIVER_max_pool2d_gather, TG_DRIVER_max_pool2d_grad

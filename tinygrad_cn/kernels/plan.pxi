@@ -51,6 +51,49 @@ def make_call(str driver, list arrays, tuple ints, cnp.ndarray last):
     return made
 
 
+def fill_inputs(given, list inputs):
+    """Copy a step's arguments into the arrays that stand for them in its plan.
+
+    False, with the inputs in no particular state, unless each is an array, or a Tensor without a
+    node, of the shape and dtype of its input.
+    """
+    cdef Py_ssize_t i, n = len(inputs)
+    cdef cnp.ndarray mine, x
+    if len(given) != n:
+        return False
+    for i in range(n):
+        one = given[i]
+        if not isinstance(one, cnp.ndarray):
+            if getattr(one, "node", one) is not None:
+                return False
+            one = one.data
+        x = <cnp.ndarray>one
+        mine = <cnp.ndarray>inputs[i]
+        if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(mine)
+                or not cnp.PyArray_SAMESHAPE(x, mine)):
+            return False
+        if cnp.PyArray_ISCARRAY_RO(x):
+            memcpy(cnp.PyArray_DATA(mine), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(mine))
+        else:
+            cnp.PyArray_CopyInto(mine, x)
+    return True
+
+
+def copies(list arrays):
+    """New arrays with the values of these, which are contiguous."""
+    cdef cnp.ndarray x, y
+    made = []
+    for one in arrays:
+        x = <cnp.ndarray>one
+        if is_kernel_type(x.dtype) and cnp.PyArray_ISCARRAY_RO(x):
+            y = allocate_like(x)
+            memcpy(cnp.PyArray_DATA(y), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(y))
+        else:
+            y = x.copy()
+        made.append(y)
+    return made
+
+
 cdef class Plan:
     """Calls to be run in order, over and over. Whoever makes it keeps their arrays alive."""
     cdef tg_call *calls

@@ -28,7 +28,7 @@ class Adam(Optimizer):
     array([0.9], dtype=float32)
     """
 
-    decays_itself = True
+    reads_state = True
 
     def __init__(
         self,
@@ -43,7 +43,9 @@ class Adam(Optimizer):
         settings.setdefault("name", "adam")
         super().__init__(learning_rate, **settings)
         self.beta_1, self.beta_2, self.epsilon, self.amsgrad = beta_1, beta_2, epsilon, amsgrad
-        self.hyper, self.hyper_undecayed = np.zeros(6), np.zeros(6)
+        fixed = beta_1, beta_2, epsilon
+        self._hyper = np.array([*fixed, self.weight_decay or 0.0])
+        self._hyper_undecayed = np.array([*fixed, 0.0])
 
     def build(self, variables: Sequence[Any]) -> None:
         super().build(variables)
@@ -52,19 +54,13 @@ class Adam(Optimizer):
         if self.amsgrad:
             self._velocity_hats = self.add_optimizer_variables(variables, "velocity_hat")
 
-    def prepare(self) -> None:
-        super().prepare()
-        step = int(self.iterations.data) + 1
-        fixed = self.beta_1, self.beta_2, self.epsilon
-        self.hyper[:] = self._values["rate"], *fixed, self.weight_decay or 0.0, step
-        self.hyper_undecayed[:] = self._values["rate"], *fixed, 0.0, step
-
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         i = self._get_variable_index(variable)
         m, v = self._momentums[i].data, self._velocities[i].data
-        hyper = self.hyper if self._use_weight_decay(variable) else self.hyper_undecayed
+        hyper = self._hyper if self._use_weight_decay(variable) else self._hyper_undecayed
         vhat = self._velocity_hats[i].data if self.amsgrad else None
-        kernels.adam(variable.data, gradient.data, m, v, hyper, vhat)
+        step = self.iterations.data
+        kernels.adam(variable.data, gradient.data, m, v, learning_rate, step, hyper, vhat)
 
     def get_config(self) -> dict[str, Any]:
         own = settings(self, "beta_1", "beta_2", "epsilon", "amsgrad")

@@ -2,8 +2,9 @@
 step.
 
 A step is split in two so that it can be captured and replayed. ``prepare`` computes the few numbers
-that change from step to step (learning rate, powers of beta) and writes them into small arrays that
-stay where they are; ``update_step`` is kernel calls only, which read those arrays.
+that Python decides anew at every step (a scheduled learning rate, powers of beta) and writes them
+into small arrays that stay where they are; ``update_step`` is kernel calls only, which read those
+arrays, the learning rate and the step counter.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from tinygrad_cn.op import Value, as_array, wrap
 from tinygrad_cn.schedules import LearningRateSchedule
 from tinygrad_cn.tensor import Variable
 
+_RATE = "rate", np.dtype(np.float64)  # a number that is kept; see Optimizer.number
 Pairs = list[tuple[Any, np.ndarray]]  # variables and their gradients
 
 
@@ -45,7 +47,9 @@ class Optimizer:
         name: a label.
     """
 
-    decays_itself = False  # the kernel of update_step does the weight decay
+    # The kernel of update_step itself reads the learning rate and the step counter, and does the
+    # weight decay.
+    reads_state = False
 
     def __init__(
         self,
@@ -124,6 +128,8 @@ class Optimizer:
     @learning_rate.setter
     def learning_rate(self, value: Any) -> None:
         if callable(value):
+            if isinstance(self._learning_rate, Variable):  # a captured step goes on reading there
+                self._arrays[_RATE] = self._learning_rate.data
             self._variables = [v for v in self._variables if v is not self._learning_rate]
             self._learning_rate = value
         elif isinstance(self._learning_rate, Variable):
@@ -236,13 +242,9 @@ class Optimizer:
                 f"{type(self).__name__} with gradient_accumulation_steps or "
                 "ema_overwrite_frequency does something else at every n-th step"
             )
-        each_step(self._next_step)
+        each_step(self.prepare)
+        kernels.increment(self._iterations.data)
         self._apply(pairs)
-
-    def _next_step(self) -> None:
-        """What Python does at every step, also when the kernels of a captured one are replayed."""
-        self.prepare()
-        self._iterations.data += 1
 
     def _check(self, grads: Sequence[Any], variables: Any) -> Pairs:
         """(variable, gradient array) of those that have one; errors before anything changes."""
@@ -294,15 +296,17 @@ class Optimizer:
         if self.gradient_accumulation_steps:
             pairs = self._accumulate(pairs)
         for v, g in self._clip(pairs):
-            if self.weight_decay and not self.decays_itself and self._use_weight_decay(v):
+            if self.weight_decay and not self.reads_state and self._use_weight_decay(v):
                 kernels.multiply(v.data, self.number("keep", v.dtype), out=v.data)
-            self.update_step(wrap(g), v, self.number("rate", v.dtype))
+            self.update_step(wrap(g), v, self._rate_for(v.dtype))
             v.version += 1
         if self.use_ema:
             self._average()
 
     def prepare(self) -> None:
         """Write the numbers of the coming step where ``update_step`` reads them."""
+        if self.reads_state and isinstance(self._learning_rate, Variable) and not self.use_ema:
+            return  # they are where they are read
         step = int(self.iterations.data) + 1
         rate = self._rate()
         ema = self.ema_momentum if int(self._iterations.data) else 0.0
@@ -324,9 +328,15 @@ class Optimizer:
     def number(self, name: str, dtype: Any) -> np.ndarray:
         """An array without axes that ``prepare`` keeps up to date."""
         key = name, np.dtype(dtype)
+        if key == _RATE and isinstance(self._learning_rate, Variable):
+            return self._learning_rate.data
         if key not in self._arrays:
             self._arrays[key] = np.array(self._values[name], dtype)
         return self._arrays[key]
+
+    def _rate_for(self, dtype: Any) -> np.ndarray:
+        """The array in which ``update_step`` finds the learning rate."""
+        return self.number("rate", np.float64 if self.reads_state else dtype)
 
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         """Move ``variable`` by one step, in place."""

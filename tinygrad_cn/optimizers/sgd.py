@@ -29,7 +29,7 @@ class SGD(Optimizer):
     array([0.8], dtype=float32)
     """
 
-    decays_itself = True
+    reads_state = True
 
     def __init__(
         self,
@@ -43,7 +43,8 @@ class SGD(Optimizer):
         settings.setdefault("name", "SGD")
         super().__init__(learning_rate, **settings)
         self.momentum, self.nesterov = momentum, nesterov
-        self.hyper, self.hyper_undecayed = np.zeros(3), np.zeros(3)
+        self._hyper = np.array([momentum, self.weight_decay or 0.0])
+        self._hyper_undecayed = np.array([momentum, 0.0])
 
     def build(self, variables: Sequence[Any]) -> None:
         super().build(variables)
@@ -51,17 +52,12 @@ class SGD(Optimizer):
             self.add_optimizer_variables(variables, "momentum") if self.momentum else []
         )
 
-    def prepare(self) -> None:
-        super().prepare()
-        self.hyper[:] = self._values["rate"], self.momentum, self.weight_decay or 0.0
-        self.hyper_undecayed[:] = self._values["rate"], self.momentum, 0.0
-
     def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
         velocity = (
             self.momentums[self._get_variable_index(variable)].data if self.momentum else None
         )
-        hyper = self.hyper if self._use_weight_decay(variable) else self.hyper_undecayed
-        kernels.sgd(variable.data, gradient.data, velocity, hyper, self.nesterov)
+        hyper = self._hyper if self._use_weight_decay(variable) else self._hyper_undecayed
+        kernels.sgd(variable.data, gradient.data, velocity, learning_rate, hyper, self.nesterov)
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **settings(self, "momentum", "nesterov")}

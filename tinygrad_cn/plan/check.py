@@ -10,6 +10,8 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cn import kernels
+
 from .capture import Capture, CaptureError
 from .compiled import CompiledStep
 from .program import WRITES, Call, View
@@ -54,7 +56,7 @@ def run_checked(step: CompiledStep, function: Any, args: Any, kwargs: Any, input
     for owner, values in zip(owners, before, strict=True):
         owner[...] = values
     with step.lock:
-        step.prepare(inputs, advance=False)
+        kernels.core.fill_inputs(inputs, step.inputs)
         for call in step.program.calls:
             step.run_one(call)
             for view, number in zip(call.outputs, call.origin, strict=False):

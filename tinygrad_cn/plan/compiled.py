@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from .program import Buffer, Call, Program, View
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
 TRIALS = 6
+
+MISFIT = object()  # what CompiledStep.run returns for arguments of other shapes than the plan's
 
 
 class Result:
@@ -76,24 +79,19 @@ class CompiledStep:
                 ready = []
         return [*parts, kernels.core.Plan(ready)] if ready or not parts else parts
 
-    def run(self, arrays: list[np.ndarray]) -> Any:
-        """One step on new arguments: the results, as Tensors of their own."""
+    def run(self, given: Sequence[Any]) -> Any:
+        """One step on new arguments: the results, as Tensors of their own; or MISFIT."""
         with self.lock:
-            self.prepare(arrays)
+            if not kernels.core.fill_inputs(given, self.inputs):
+                return MISFIT
+            for update in self.each_step:
+                update()
             if self._team is None:
                 self._try()
             else:
                 for part in self.parts:
                     part.run(self._team)
             return self.finish()
-
-    def prepare(self, arrays: list[np.ndarray], advance: bool = True) -> None:
-        """Before the calls: take the arguments in, and let Python decide what changes per step."""
-        for mine, given in zip(self.inputs, arrays, strict=True):
-            np.copyto(mine, given)
-        if advance:
-            for update in self.each_step:
-                update()
 
     def run_one(self, call: Call) -> None:
         """Run a single call of the program."""
@@ -110,7 +108,9 @@ class CompiledStep:
         """After the calls: hand out the gradients and copies of the results."""
         for node, tensor in self.gradients.items():
             node.grad = tensor
-        results = [wrap(array.copy()) for array in self.results]
+        results = [wrap(array) for array in kernels.core.copies(self.results)]
+        if type(self.result) is Result:
+            return results[0]
         return map_structure(lambda x: results[x.index] if type(x) is Result else x, self.result)
 
     def _try(self) -> None:

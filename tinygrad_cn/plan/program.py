@@ -27,6 +27,7 @@ WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     "dropout": (3, (2,)),
     "sgd": (2, (0, 1)),
     "adam": (4, (0, 1, 2, 3)),
+    "increment": (1, (0,)),
     "layer_norm": (3, ()),
     "layer_norm_grad": (3, ()),
     "batch_norm": (3, ()),

@@ -90,6 +90,7 @@ from tinygrad_cn.kernels.reference.normalization import (
 )
 from tinygrad_cn.kernels.reference.optimizer import (
     adam,
+    increment,
     sgd,
 )
 from tinygrad_cn.kernels.reference.pooling import (
@@ -178,6 +179,7 @@ __all__ = [
     "greater_equal",
     "gru",
     "gru_grad",
+    "increment",
     "layer_norm",
     "layer_norm_grad",
     "less",
