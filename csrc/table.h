@@ -128,6 +128,13 @@
     K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, ptrdiff_t step, T *out, \
                     ptrdiff_t f_step, ptrdiff_t panel))
 
+/* Kernels of any dtype, once per instruction set: K(name, (parameters)) is the field `name`. See
+ * kernels/integer.h. */
+#define TG_TABLE_ONCE(K)                                                                           \
+    K(cast, (int to, int truth, int from, ptrdiff_t n, void *y, const void *x))                    \
+    K(compare_integers, (int op, int dtype, ptrdiff_t n, uint8_t *y, const void *a, ptrdiff_t sa,  \
+                         const void *b, ptrdiff_t sb))
+
 #define TG_TABLE(K, A, N, T)                                                                       \
     TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \
     TG_TABLE_REDUCTION(K, A, N, T)                                                                 \
@@ -142,6 +149,7 @@
     TG_TABLE_ATTENTION(K, A, N, T)                                                                 \
     TG_TABLE_RECURRENT(K, A, N, T)
 
+#define TG_FIELD_ONCE(name, parameters) void(*name) parameters;
 #define TG_FIELD_K_F32(name, parameters) void(*name##_f32) parameters;
 #define TG_FIELD_K_F64(name, parameters) void(*name##_f64) parameters;
 #define TG_FIELD_A_F32(name, OPS, parameters) void(*name##_f32[TG_N_##OPS]) parameters;
@@ -152,6 +160,7 @@
 typedef struct {
     const char *isa;
     ptrdiff_t lanes_f32, lanes_f64;
+    TG_TABLE_ONCE(TG_FIELD_ONCE)
     TG_TABLE(TG_FIELD_K_F32, TG_FIELD_A_F32, TG_FIELD_N_F32, float)
     TG_TABLE(TG_FIELD_K_F64, TG_FIELD_A_F64, TG_FIELD_N_F64, double)
 } tg_table;

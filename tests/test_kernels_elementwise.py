@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Iterator
 
 import numpy as np
@@ -16,6 +17,7 @@ tan asin acos atan sinh cosh tanh asinh acosh atanh erf floor ceil round trunc r
 softplus silu gelu gelu_tanh""".split()
 BINARY = """add subtract multiply divide pow maximum minimum atan2 logaddexp relu_grad tanh_grad
 sigmoid_grad silu_grad gelu_grad gelu_tanh_grad""".split()
+KERNEL_DTYPES = ["float32", "float64", "int64", "int32", "uint8", "bool"]
 COMPARE = "equal not_equal less less_equal greater greater_equal".split()
 FLOATS = [np.float32, np.float64]
 SHAPES = [
@@ -125,6 +127,66 @@ def test_where_and_copy(isa: str, rng: np.random.Generator) -> None:
             assert y.flags.c_contiguous
             assert y.dtype == np.asarray(x).dtype
             np.testing.assert_array_equal(y, x)
+
+
+def values_of(dtype: str, rng: np.random.Generator) -> np.ndarray:
+    """700 values of every size, and for floats what integers cannot hold."""
+    if dtype == "bool":
+        return rng.random(700) < 0.5
+    if np.dtype(dtype).kind in "iu":
+        limits = np.iinfo(dtype)
+        x = rng.integers(limits.min, limits.max, 700, dtype=dtype)
+        x[:4] = limits.min, limits.max, 0, 1
+        return x
+    x = (rng.normal(size=700) * 10.0 ** rng.integers(-3, 12, 700)).astype(dtype)
+    x[:8] = np.nan, np.inf, -np.inf, -0.0, 2.0**31, -(2.0**31), 2.0**63, -(2.0**63)
+    x[8:16] = 255, 256, 300, -1, -300.5, 1e20, 0.5, 2.0**31 - 1
+    return x
+
+
+@pytest.mark.parametrize("to", KERNEL_DTYPES)
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
+def test_copy_converts(dtype: str, to: str, isa: str, rng: np.random.Generator) -> None:
+    base = values_of(dtype, rng)
+    if platform.machine() not in ("x86_64", "AMD64") and np.dtype(to).kind in "iu":
+        base = base[np.isfinite(base) & (np.abs(base) < 100)]  # the rest is NumPy's on x86
+    layouts = [base, base[::-3], base[:600].reshape(20, 30).T, base[:0], base[7:8].reshape(())]
+    layouts += [np.broadcast_to(base[:9, None], (9, 70)), np.broadcast_to(base[8], (3000,))]
+    for x in layouts:
+        with np.errstate(all="ignore"):
+            expected = x.astype(to)
+        y = kernels.copy(x, kernels.empty(x.shape, np.dtype(to)))
+        np.testing.assert_array_equal(y, expected)
+        spread = np.zeros((*x.shape, 2), to)
+        kernels.copy(x, spread[..., 1])
+        np.testing.assert_array_equal(spread[..., 1], expected)
+        assert not spread[..., 0].any()
+
+
+@pytest.mark.parametrize("name", COMPARE)
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+def test_compare_integers(name: str, dtype: str, isa: str, rng: np.random.Generator) -> None:
+    for shape_a, shape_b in SHAPES:
+        a = rng.integers(0, 3, shape_a).astype(dtype)
+        b = rng.integers(0, 3, shape_b).astype(dtype)
+        for u, v in ((a, b), (b, a), (a, 1), (True, b), (a, b.astype(np.int64)), (a, 0.5)):
+            y, expected = getattr(kernels, name)(u, v), getattr(ref, name)(u, v)
+            assert y.dtype == bool
+            np.testing.assert_array_equal(y, expected)
+    large = np.array([-(2**63), 2**63 - 1, 2**53 + 1, 0])
+    for number in (2**63 - 1, -(2**63), 2**70, -(2**70), 2**53):
+        y, expected = getattr(kernels, name)(large, number), getattr(ref, name)(large, number)
+        np.testing.assert_array_equal(y, expected)
+
+
+def test_different_dtypes_meet_in_the_one_that_numpy_chooses(rng: np.random.Generator) -> None:
+    of = {dtype: (rng.random((5, 40)) * 9).astype(dtype) for dtype in KERNEL_DTYPES}
+    for one, a in of.items():
+        for other, b in of.items():
+            for name in ("add", "multiply", "divide", "maximum", "less"):
+                y, expected = getattr(kernels, name)(a, b[0]), getattr(ref, name)(a, b[0])
+                assert y.dtype == expected.dtype, (name, one, other)
+                np.testing.assert_allclose(y, expected, rtol=1e-6)
 
 
 def test_scalars_do_not_promote_and_arrays_do() -> None:

@@ -2,9 +2,9 @@
  *
  * unary     arrays: y, x            ints[0]: tg_unary_op
  * binary    arrays: y, a, b         ints[0]: tg_binary_op
- * compare   arrays: y (u8), a, b    ints[0]: tg_compare_op
+ * compare   arrays: y (u8), a, b    ints[0]: tg_compare_op     a, b of one dtype, any
  * where     arrays: y, condition (u8), a, b
- * copy      arrays: y, x            any dtype, y and x the same
+ * copy      arrays: y, x            ints[0]: 1 when y holds bool; any dtypes, x is converted
  *
  * The inputs are described with the shape of y: a repeated axis has stride 0. y may be an input,
  * with the same strides; other overlaps are the caller's to avoid.
@@ -109,8 +109,10 @@ static void run_compare(void *context, ptrdiff_t n, char **data, const ptrdiff_t
     void *y = data[0], *a = data[1], *b = data[2];
     if (o->dtype == TG_F32)
         tg_active->compare_f32[o->op](n, y, a, step[1], b, step[2]);
-    else
+    else if (o->dtype == TG_F64)
         tg_active->compare_f64[o->op](n, y, a, step[1], b, step[2]);
+    else
+        tg_active->compare_integers((int)o->op, o->dtype, n, y, a, step[1], b, step[2]);
 }
 
 int tg_compare(const tg_call *call)
@@ -151,6 +153,19 @@ static void run_copy(void *context, ptrdiff_t n, char **data, const ptrdiff_t *s
         memcpy(data[0], data[1], (size_t)(n * item));
     else
         tg_move_block(item, 1, n, data[0], 0, 1, data[1], 0, 0);
+}
+
+typedef struct {
+    int to, truth, from;
+    ptrdiff_t item; /* of y */
+} conversion;
+
+static void run_cast(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step)
+{
+    const conversion *c = context;
+    tg_active->cast(c->to, c->truth, c->from, step[1] ? n : 1, data[0], data[1]);
+    if (!step[1])
+        tg_move_block(c->item, 1, n, data[0], 0, 1, data[0], 0, 0);
 }
 
 /* A transposed copy: y's fastest axis is not x's. Tiles of 64 x 64: both sides are read and written
@@ -195,6 +210,11 @@ int tg_copy(const tg_call *call)
 {
     tg_strided s;
     tg_strided_init(&s, call->arrays, 2);
+    conversion c = {call->arrays[0].dtype, (int)call->ints[0], call->arrays[1].dtype, s.item[0]};
+    if (c.to != c.from || c.truth) {
+        tg_strided_run(&s, run_cast, &c, 0.02 * (double)(s.item[0] + s.item[1]));
+        return TG_OK;
+    }
     int inner = s.ndim - 1, across = -1;
     ptrdiff_t size = s.size;
     for (int d = 0; d < inner && s.strides[1][inner] != 1; d++)

@@ -7,6 +7,8 @@
 
 #include "../vec/math.h"
 
+#include "integer.h"
+
 #include "../vec/f32.h"
 #include "each.h"
 
@@ -15,6 +17,7 @@
 
 #define TG_STRING_(x) #x
 #define TG_STRING(x) TG_STRING_(x)
+#define TG_ENTRY_ONCE(name, parameters) .name = TG_ONCE(name),
 #define TG_ENTRY_K(name, parameters) .TG_FIELD(name) = TG_FN(name),
 #define TG_ENTRY_N(name) .TG_FIELD(name) = TG_FN(name),
 #define TG_ENTRY_A(name, OPS, parameters) .TG_FIELD(name) = {TG_##OPS(TG_ENTRY_##OPS)},
@@ -32,6 +35,7 @@ const tg_table TG_TABLE_OF(TG_ISA) = {
     .isa = TG_STRING(TG_ISA),
     .lanes_f32 = VF_LANES,
     .lanes_f64 = VD_LANES,
+    TG_TABLE_ONCE(TG_ENTRY_ONCE)
 #include "../vec/f32.h"
     TG_TABLE(TG_ENTRY_K, TG_ENTRY_A, TG_ENTRY_N, float)
 #include "../vec/f64.h"

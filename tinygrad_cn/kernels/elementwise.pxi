@@ -106,6 +106,38 @@ cdef inline int type_of_pair(object a, object b):
     return float_type(<cnp.ndarray>b) if isinstance(b, cnp.ndarray) else -1
 
 
+cdef inline bint is_operand(object x):
+    return is_number(x) or isinstance(x, (cnp.ndarray, cnp.generic)) and is_kernel_type(x.dtype)
+
+
+# The dtype in which operands of different dtypes, or of integers, meet: NumPy's; or -1 where the
+# kernels of the driver do not take it.
+cdef int common_type(int driver, object a, object b):
+    cdef cnp.dtype common
+    if not (isinstance(a, cnp.ndarray) or isinstance(b, cnp.ndarray)):
+        return -1
+    if not (is_operand(a) and is_operand(b)):
+        return -1
+    common = np.result_type(a, b)
+    if common.num == cnp.NPY_FLOAT or common.num == cnp.NPY_DOUBLE:
+        return common.num
+    return common.num if driver == TG_DRIVER_compare and is_kernel_type(common) else -1
+
+
+# x as an array of the dtype, converted if need be; None for a number beyond the dtype.
+cdef object converted(object x, int typenum):
+    cdef cnp.ndarray a
+    if is_number(x):
+        try:
+            return np.array(x, cnp.PyArray_DescrFromType(typenum))
+        except OverflowError:
+            return None
+    a = behaved(as_array(x))
+    if cnp.PyArray_TYPE(a) == typenum:
+        return a
+    return copy(a, allocate(cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), typenum))
+
+
 # The shape that a and b broadcast to: the number of dimensions, or -1.
 cdef int broadcast(cnp.npy_intp *shape, int ndim, cnp.ndarray x) noexcept:
     cdef int i, n = cnp.PyArray_NDIM(x), shift
@@ -139,11 +171,14 @@ cdef object binary(int driver, int op, str name, object a, object b, object out)
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
     cdef cnp.ndarray u, v, y
     cdef int ndim, typenum = type_of_pair(a, b)
-    if typenum < 0:
-        return pair_by_reference(driver, name, a, b, out)
-    x, z = operand(a, typenum), operand(b, typenum)
-    if x is None or z is None:
-        return pair_by_reference(driver, name, a, b, out)
+    x = operand(a, typenum) if typenum >= 0 else None
+    z = operand(b, typenum) if x is not None else None
+    if z is None:
+        typenum = common_type(driver, a, b)
+        x = converted(a, typenum) if typenum >= 0 else None
+        z = converted(b, typenum) if x is not None else None
+        if z is None:
+            return pair_by_reference(driver, name, a, b, out)
     u, v = <cnp.ndarray>x, <cnp.ndarray>z
     if cnp.PyArray_NDIM(u) > TG_MAX_NDIM or cnp.PyArray_NDIM(v) > TG_MAX_NDIM:
         return pair_by_reference(driver, name, a, b, out)
@@ -198,24 +233,34 @@ def where(condition, a, b):
 
 def copy(x, out=None):
     """A new array in C order and native byte order with the values of x; or x written into out,
-    which may have any strides and another dtype."""
+    which may have any strides and another dtype. Floats lose their fraction in integers; one that
+    the integer cannot hold gives what NumPy gives on x86: the least int32 or int64, or for uint8
+    the low byte of the int32. All but 0 is True."""
     cdef tg_call call
     cdef cnp.ndarray a, y
+    cdef int typenum
     if not isinstance(x, cnp.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):
         return by_reference("copy", (x, out))
     a = <cnp.ndarray>x
     if cnp.PyArray_NDIM(a) > TG_MAX_NDIM or not cnp.PyArray_ISBEHAVED_RO(a):
         return by_reference("copy", (x, out))
+    typenum = cnp.PyArray_TYPE(a)
     if out is None:
         y = allocate_like(a)
-    elif fits(out, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(a)):
+    elif not isinstance(out, cnp.ndarray) or not is_kernel_type((<cnp.ndarray>out).dtype):
+        return by_reference("copy", (x, out))
+    elif fits(out, cnp.PyArray_NDIM(a), cnp.PyArray_DIMS(a), cnp.PyArray_TYPE(out)):
         y = <cnp.ndarray>out
-        a = apart(a, y)
+        if cnp.PyArray_TYPE(y) == typenum:
+            a = apart(a, y)
+        elif may_overlap(a, y):
+            a = copy(a)
     else:
         return by_reference("copy", (x, out))
     begin(&call, TG_DRIVER_copy)
     fill(&call.arrays[0], y)
     fill(&call.arrays[1], a)
+    call.ints[0] = cnp.PyArray_TYPE(y) == cnp.NPY_BOOL and typenum != cnp.NPY_BOOL
     launch(&call, (y, a))
     return y
 

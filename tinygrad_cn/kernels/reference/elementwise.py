@@ -472,7 +472,9 @@ def empty(shape: tuple[int, ...], dtype: Any) -> Array:
 
 def copy(x: Any, out: Array | None = None) -> Array:
     """A new array in C order and native byte order with the values of x; or x written into out,
-    which may have any strides and another dtype."""
+    which may have any strides and another dtype. Floats lose their fraction in integers; one that
+    the integer cannot hold gives what NumPy gives on x86: the least int32 or int64, or for uint8
+    the low byte of the int32. All but 0 is True."""
     x = np.asarray(x)
     if out is None:
         return np.array(x, dtype=x.dtype.newbyteorder("="), order="C", copy=True)

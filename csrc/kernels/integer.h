@@ -1,0 +1,107 @@
+/* integer.h - conversions between all dtypes, and comparisons of integers.
+ *
+ * Included once per instruction set, not once per float type: plain loops, which the compiler
+ * vectorises with the flags of the ISA. y does not overlap the inputs.
+ *
+ * A float becomes an integer by dropping its fraction. Where the integer cannot hold it (NaN too)
+ * the result is what x86 processors, and so NumPy on them, give: the least int32 or int64, on every
+ * machine; and for uint8 the low byte of the int32. Every value but 0 (NaN too) is true.
+ */
+#define TG_ONCE(name) TG_PASTE4(tg_, name, any, TG_ISA)
+
+#define TG_CAST_LOOP(Y, X, value)                                                                  \
+    {                                                                                              \
+        Y *restrict to_y = y;                                                                      \
+        const X *restrict from_x = x;                                                              \
+        for (ptrdiff_t i = 0; i < n; i++) {                                                        \
+            X v = from_x[i];                                                                       \
+            to_y[i] = value;                                                                       \
+        }                                                                                          \
+    }
+
+#define TG_CAST_CASES(X, I64, I32)                                                                 \
+    if (truth)                                                                                     \
+        TG_CAST_LOOP(uint8_t, X, v != 0)                                                           \
+    else if (to == TG_F32)                                                                         \
+        TG_CAST_LOOP(float, X, (float)v)                                                           \
+    else if (to == TG_F64)                                                                         \
+        TG_CAST_LOOP(double, X, (double)v)                                                         \
+    else if (to == TG_I64)                                                                         \
+        TG_CAST_LOOP(int64_t, X, I64)                                                              \
+    else if (to == TG_I32)                                                                         \
+        TG_CAST_LOOP(int32_t, X, I32)                                                              \
+    else                                                                                           \
+        TG_CAST_LOOP(uint8_t, X, (uint8_t)(I32))
+
+/* y = x in the dtype `to`; truth: y holds bool. */
+TG_KERNEL void TG_ONCE(cast)(int to, int truth, int from, ptrdiff_t n, void *y, const void *x)
+{
+    switch (from) {
+    case TG_F32:
+        TG_CAST_CASES(float, v >= -0x1p63f && v < 0x1p63f ? (int64_t)v : INT64_MIN,
+                      v >= -0x1p31f && v < 0x1p31f ? (int32_t)v : INT32_MIN)
+        return;
+    case TG_F64:
+        TG_CAST_CASES(double, v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN,
+                      v >= -0x1p31 && v < 0x1p31 ? (int32_t)v : INT32_MIN)
+        return;
+    case TG_I64:
+        TG_CAST_CASES(int64_t, v, (int32_t)v)
+        return;
+    case TG_I32:
+        TG_CAST_CASES(int32_t, v, v)
+        return;
+    default:
+        TG_CAST_CASES(uint8_t, v, v)
+        return;
+    }
+}
+#undef TG_CAST_CASES
+#undef TG_CAST_LOOP
+
+/* Comparisons as in elementwise.h, of operands of one integer dtype. */
+#define TG_COMPARE_LOOP(T, test, A, B)                                                             \
+    for (ptrdiff_t i = 0; i < n; i++)                                                              \
+        to[i] = (A)test(B);
+
+#define TG_COMPARE_TYPE(T, test)                                                                   \
+    {                                                                                              \
+        const T *restrict u = a;                                                                   \
+        const T *restrict v = b;                                                                   \
+        const T u0 = *u, v0 = *v;                                                                  \
+        if (sa && sb)                                                                              \
+            TG_COMPARE_LOOP(T, test, u[i], v[i])                                                   \
+        else if (sa)                                                                               \
+            TG_COMPARE_LOOP(T, test, u[i], v0)                                                     \
+        else if (sb)                                                                               \
+            TG_COMPARE_LOOP(T, test, u0, v[i])                                                     \
+        else                                                                                       \
+            TG_COMPARE_LOOP(T, test, u0, v0)                                                       \
+    }
+
+#define TG_COMPARE_OP(name, test)                                                                  \
+    case TG_COMPARE_##name:                                                                        \
+        if (dtype == TG_I64)                                                                       \
+            TG_COMPARE_TYPE(int64_t, test)                                                         \
+        else if (dtype == TG_I32)                                                                  \
+            TG_COMPARE_TYPE(int32_t, test)                                                         \
+        else                                                                                       \
+            TG_COMPARE_TYPE(uint8_t, test)                                                         \
+        return;
+
+TG_KERNEL void TG_ONCE(compare_integers)(int op, int dtype, ptrdiff_t n, uint8_t *y, const void *a,
+                                         ptrdiff_t sa, const void *b, ptrdiff_t sb)
+{
+    uint8_t *restrict to = y;
+    switch (op) {
+        TG_COMPARE_OP(equal, ==)
+        TG_COMPARE_OP(not_equal, !=)
+        TG_COMPARE_OP(less, <)
+        TG_COMPARE_OP(less_equal, <=)
+        TG_COMPARE_OP(greater, >)
+        TG_COMPARE_OP(greater_equal, >=)
+    }
+}
+#undef TG_COMPARE_OP
+#undef TG_COMPARE_TYPE
+#undef TG_COMPARE_LOOP
