@@ -186,15 +186,21 @@ class CompiledMetrics:
                     self.entries.append((i, key, metric, weighted))
         self.resolved = True
 
+    @property
+    def others(self) -> bool:
+        """Are there metrics that are not made of ops?"""
+        return not all([metric.in_ops for _, _, metric, _ in self.entries])
+
     def update(
-        self, y_true: list[Any], y_pred: list[Any], sample_weight: list[Any], masks: list[Any]
-    ) -> None:
-        """Take in a batch."""
-        if not self.resolved:
-            self.resolve(y_true, y_pred)
+        self, in_ops: bool, y_true: list[Any], y_pred: list[Any], sample_weight: list[Any],
+        masks: list[Any],
+    ) -> None:  # fmt: skip
+        """Tell the metrics that are made of ops, or the others, of a batch."""
         for i, _, metric, weighted in self.entries:
-            weight = weight_of_mask(sample_weight[i] if weighted else None, masks[i], scaled=False)
-            metric.update_state(y_true[i], y_pred[i], sample_weight=weight)
+            if metric.in_ops == in_ops:
+                weight = sample_weight[i] if weighted else None
+                weight = weight_of_mask(weight, masks[i], scaled=False)
+                metric.update_state(y_true[i], y_pred[i], sample_weight=weight)
 
     def reset(self) -> None:
         """Forget what was seen."""

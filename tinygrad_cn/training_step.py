@@ -45,6 +45,11 @@ class Compiled:
         self.trackers[1:] = [metrics_module.Mean(name=name) for name in self.loss.log_names]
         return self.loss
 
+    @property
+    def ready(self) -> bool:
+        """Whether loss and metrics are made, so that a step with them can be captured."""
+        return self.loss is not None and self.metrics is not None and self.metrics.resolved
+
     def reset(self) -> None:
         """Forget what the metrics saw."""
         for tracker in self.trackers:
@@ -52,11 +57,10 @@ class Compiled:
         if self.metrics is not None:
             self.metrics.reset()
 
-    def track(self, losses: list[float], n: int) -> None:
+    def track(self, losses: list[Any], n: int) -> None:
         """Take in the losses of a batch of n samples."""
         for tracker, value in zip(self.trackers, losses, strict=True):
-            tracker.total.data += value * n
-            tracker.count.data += n
+            tracker.update_state(value, n)
 
 
 class Stepper:
@@ -304,20 +308,21 @@ class Stepper:
             )
         return given
 
-    def learn(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any, list[Any]]:
-        """One update of the weights. Returns loss, losses of the outputs, outputs, and their
-        masks."""
+    def learn(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any]:
+        """One update of the weights, and of the metrics that are made of ops. Returns the loss, and
+        what the other metrics want to see of the batch: outputs and their masks (None: there are no
+        others)."""
         loss, terms, y_pred, grads = self.forward_backward(x, y, sample_weight)
         compiled = self._needs_compile("fit")
         if grads:
             compiled.optimizer.apply(grads, compiled.variables)
-        return loss, terms, y_pred, [get_mask(output) for output in tree.flatten(y_pred)]
+        return loss, self._track([loss, *terms], x, y, y_pred, sample_weight)
 
-    def look(self, x: Any, y: Any, sample_weight: Any) -> tuple[Any, list[Any], Any, list[Any]]:
-        """The same without an update, as in inference."""
+    def look(self, x: Any, y: Any = None, sample_weight: Any = None) -> tuple[Any, Any]:
+        """The same without an update of the weights, as in inference."""
         y_pred = self(x, training=False)
         loss, terms = self._loss_of(x, y, y_pred, sample_weight, False)
-        return loss, terms, y_pred, [get_mask(output) for output in tree.flatten(y_pred)]
+        return loss, self._track([loss, *terms], x, y, y_pred, sample_weight)
 
     def infer(self, x: Any) -> Any:
         """The outputs in inference."""
@@ -332,7 +337,10 @@ class Stepper:
         if compiled is not None:
             how = not compiled.settings["run_eagerly"] and compiled.settings["jit_compile"]
             ready = ready and (kind != "learn" or compiled.optimizer.built)
+            ready = ready and (kind == "infer" or compiled.ready)
             self._variables(compiled)
+        while batch[-1] is None:
+            batch = batch[:-1]
         if not ready or not how:
             return getattr(self, kind)(*batch)
         if kind not in self._plans:
@@ -348,32 +356,46 @@ class Stepper:
     def _train_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """One step of the default kind."""
         compiled = self._needs_compile("fit")
-        loss, terms, y_pred, masks = self._run("learn", x, y, sample_weight)
+        loss, seen = self._run("learn", x, y, sample_weight)
         value = float(loss.data)
         if not math.isfinite(value) and not compiled.nan_told:
             compiled.nan_told = True
-            warnings.warn(self._why_not_finite(value, x, y, y_pred), stacklevel=4)
-        losses = [value, *[float(term.data) for term in terms]]
-        self._track(losses, x, y, y_pred, sample_weight, masks)
+            warnings.warn(self._why_not_finite(value, x, y), stacklevel=4)
+        if seen is not None:
+            self._tell_others(y, sample_weight, *seen)
 
     def _track(
-        self, losses: list[float], x: Any, y: Any, y_pred: Any, sample_weight: Any, masks: list[Any]
-    ) -> None:
-        """Tell loss trackers and metrics of a batch."""
-        compiled = self._compiled
-        assert compiled is not None
+        self, losses: list[Any], x: Any, y: Any, y_pred: Any, sample_weight: Any
+    ) -> tuple[Any, list[Any]] | None:
+        """Tell loss trackers, and the metrics that are made of ops, of a batch."""
+        compiled = self._needs_compile("fit")
         if compiled.loss is None:
             compiled.resolve(self._names_of_outputs(y_pred))
         while len(losses) < len(compiled.trackers):
             losses.append(losses[0])
         compiled.track(losses, _length(x))
         found = compiled.metrics
-        if found is not None and (found.entries or not found.resolved):
-            outputs = [wrap(v.data) for v in tree.flatten(y_pred)]
-            targets = self._targets(y, found.names, outputs)
-            found.update(targets, outputs, self._weights(sample_weight, found.names), masks)
+        if found is None or (found.resolved and not found.entries):
+            return None
+        masks = [get_mask(output) for output in tree.flatten(y_pred)]
+        outputs = [wrap(output.data) for output in tree.flatten(y_pred)]
+        targets = self._targets(y, found.names, outputs)
+        weights = self._weights(sample_weight, found.names)
+        if not found.resolved:
+            found.resolve(targets, outputs)
+        found.update(True, targets, outputs, weights, masks)
+        return (outputs, masks) if found.others else None
 
-    def _why_not_finite(self, value: float, x: Any, y: Any, y_pred: Any) -> str:
+    def _tell_others(
+        self, y: Any, sample_weight: Any, outputs: list[Any], masks: list[Any]
+    ) -> None:
+        """Tell the metrics that are not made of ops of a batch."""
+        found = self._needs_compile("fit").metrics
+        assert found is not None
+        targets = self._targets(y, found.names, outputs)
+        found.update(False, targets, outputs, self._weights(sample_weight, found.names), masks)
+
+    def _why_not_finite(self, value: float, x: Any, y: Any) -> str:
         """Where the NaN comes from, as far as can be told."""
         for name, part in (("x", x), ("y", y)):
             for array in tree.flatten(part):
@@ -408,9 +430,9 @@ class Stepper:
         return self(x, training=False)
 
     def _test_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
-        loss, terms, y_pred, masks = self._run("look", x, y, sample_weight)
-        losses = [float(loss.data), *[float(term.data) for term in terms]]
-        self._track(losses, x, y, y_pred, sample_weight, masks)
+        _, seen = self._run("look", x, y, sample_weight)
+        if seen is not None:
+            self._tell_others(y, sample_weight, *seen)
 
     def _step(self, kind: str, batch: tuple[Any, ...]) -> dict[str, Any] | None:
         """Run a step: the default one, or the user's, whose logs it returns."""

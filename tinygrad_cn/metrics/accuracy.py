@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
+from tinygrad_cn import ops
+from tinygrad_cn.losses.base import as_tensor
 
-from tinygrad_cn.op import wrap
-
-from .base import MeanMetricWrapper, array, arrays
+from .base import MeanMetricWrapper, tensors
 
 
 def accuracy(y_true: Any, y_pred: Any) -> Any:
     """1 where y_pred equals y_true, else 0."""
-    t, p = arrays("accuracy", y_true, y_pred)
-    return wrap((t == p).astype(np.float32))
+    return _hits(*tensors("accuracy", y_true, y_pred))
 
 
 def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
@@ -23,14 +21,14 @@ def binary_accuracy(y_true: Any, y_pred: Any, threshold: float = 0.5) -> Any:
     >>> tg.metrics.binary_accuracy([1, 0, 1], [0.9, 0.6, 0.5])
     Tensor([1., 0., 0.])
     """
-    t, p = arrays("binary_accuracy", y_true, y_pred)
-    return wrap((t == (p > threshold)).astype(np.float32))
+    t, p = tensors("binary_accuracy", y_true, y_pred)
+    return _hits(t, ops.greater(p, threshold))
 
 
 def categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     """1 where the largest of y_pred stands where the largest of y_true does (one-hot), else 0."""
-    t, p = arrays("categorical_accuracy", y_true, y_pred)
-    return wrap((t.argmax(axis=-1) == p.argmax(axis=-1)).astype(np.float32))
+    t, p = tensors("categorical_accuracy", y_true, y_pred)
+    return _hits(ops.argmax(t, axis=-1), ops.argmax(p, axis=-1))
 
 
 def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
@@ -40,13 +38,13 @@ def sparse_categorical_accuracy(y_true: Any, y_pred: Any) -> Any:
     Tensor([1., 0.])
     """
     t, p = _labels("sparse_categorical_accuracy", y_true, y_pred)
-    return wrap((t == p.argmax(axis=-1)).astype(np.float32))
+    return _hits(t, ops.argmax(p, axis=-1))
 
 
 def top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
     """1 where the class of y_true (one-hot) is among the k largest of y_pred, else 0."""
-    t, p = arrays("top_k_categorical_accuracy", y_true, y_pred)
-    return wrap(_in_top(t.argmax(axis=-1), p, k))
+    t, p = tensors("top_k_categorical_accuracy", y_true, y_pred)
+    return _in_top(ops.argmax(t, axis=-1), p, k)
 
 
 def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> Any:
@@ -57,13 +55,13 @@ def sparse_top_k_categorical_accuracy(y_true: Any, y_pred: Any, k: int = 5) -> A
     Tensor([1., 0.])
     """
     t, p = _labels("sparse_top_k_categorical_accuracy", y_true, y_pred)
-    return wrap(_in_top(t, p, k))
+    return _in_top(t, p, k)
 
 
-def _labels(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
-    t, p = array(y_true), array(y_pred)
+def _labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    t, p = as_tensor(y_true), as_tensor(y_pred)
     if t.ndim == p.ndim and t.shape[-1] == 1:
-        t = t[..., 0]
+        t = ops.reshape(t, shape=t.shape[:-1])
     if t.shape != p.shape[:-1]:
         raise ValueError(
             f"[{name}] Expected y_true of shape {p.shape[:-1]} (class numbers), received "
@@ -72,10 +70,16 @@ def _labels(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray
     return t, p
 
 
-def _in_top(t: np.ndarray, p: np.ndarray, k: int) -> np.ndarray:
+def _hits(t: Any, p: Any) -> Any:
+    """1 where both are equal, else 0."""
+    return ops.astype(ops.equal(t, ops.astype(p, t.dtype)), "float32")
+
+
+def _in_top(t: Any, p: Any, k: int) -> Any:
     """Fewer than k are larger: at a tie with the k-th, both are in."""
-    own = np.take_along_axis(p, t[..., None].astype(np.intp), axis=-1)
-    return ((p > own).sum(axis=-1) < k).astype(np.float32)
+    own = ops.take_along_axis(p, ops.astype(ops.expand_dims(t, -1), "int64"), axis=-1)
+    larger = ops.sum(ops.astype(ops.greater(p, own), "float32"), axis=-1)
+    return ops.astype(ops.less(larger, float(k)), "float32")
 
 
 class Accuracy(MeanMetricWrapper):

@@ -1,8 +1,8 @@
 """What all metrics share, and the mean of values seen so far.
 
 A metric is told of batches (``update_state``) and asked for its value over all of them
-(``result``).
-It has no gradient and is computed with NumPy, on sums kept in float64.
+(``result``). It has no gradient; its sums are kept in float64. What is a mean over samples is
+computed with ops, so that a captured training step can include it; the others use NumPy.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import initializers, registry
+from tinygrad_cn import initializers, ops, registry
+from tinygrad_cn.losses.base import as_tensor
 from tinygrad_cn.mode import no_grad
-from tinygrad_cn.op import Value, to_array, wrap
+from tinygrad_cn.op import wrap
 from tinygrad_cn.tensor import Variable
 
 
@@ -38,6 +39,11 @@ class Metric:
     def variables(self) -> list[Variable]:
         """The sums."""
         return list(self._variables)
+
+    @property
+    def in_ops(self) -> bool:
+        """Whether ``update_state`` is ops and nothing else: a captured step may include it."""
+        return False
 
     def add_variable(
         self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
@@ -102,8 +108,9 @@ class Sum(Metric):
         self.total = self.add_variable((), name="total")
 
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        values, _ = samplewise(self.name, values, sample_weight, np.sum)
-        self.total.data += values.sum()
+        with no_grad():
+            values, _ = samplewise(self.name, values, sample_weight, ops.sum)
+            _add(self.total, values)
 
     def result(self) -> Any:
         return self._tensor(self.total.data)
@@ -118,9 +125,9 @@ class _Averaging(Metric):
         self.count = self.add_variable((), name="count")
 
     def _take_in(self, values: Any, sample_weight: Any) -> None:
-        values, weights = samplewise(self.name, values, sample_weight, np.mean)
-        self.total.data += values.sum()
-        self.count.data += weights.sum()
+        values, weights = samplewise(self.name, values, sample_weight, ops.mean)
+        _add(self.total, values)
+        _add(self.count, wrap(np.array(float(values.size))) if weights is None else weights)
 
     def result(self) -> Any:
         return self._tensor(self.total.data / (self.count.data or 1))
@@ -136,8 +143,13 @@ class Mean(_Averaging):
     def __init__(self, name: str | None = "mean", dtype: Any = None) -> None:
         super().__init__(name, dtype)
 
+    @property
+    def in_ops(self) -> bool:
+        return True
+
     def update_state(self, values: Any, sample_weight: Any = None) -> None:
-        self._take_in(values, sample_weight)
+        with no_grad():
+            self._take_in(values, sample_weight)
 
 
 class MeanMetricWrapper(_Averaging):
@@ -150,10 +162,15 @@ class MeanMetricWrapper(_Averaging):
         self._fn = fn
         self._fn_kwargs = kwargs
 
+    @property
+    def in_ops(self) -> bool:
+        ours = type(self).__module__.startswith(__package__)  # and so is the function
+        return ours and type(self) is not MeanMetricWrapper
+
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         with no_grad():
             values = self._fn(y_true, y_pred, **self._fn_kwargs)
-        self._take_in(values, sample_weight)
+            self._take_in(values, sample_weight)
 
     def get_config(self) -> dict[str, Any]:
         config = {**super().get_config(), **self._fn_kwargs}
@@ -164,16 +181,22 @@ class MeanMetricWrapper(_Averaging):
 
 def array(x: Any) -> np.ndarray:
     """x as an array."""
-    return x.data if isinstance(x, Value) else to_array(x)
+    return as_tensor(x).data
 
 
 def arrays(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     """Both as arrays of one shape; a last axis of 1 may be missing in one. Nothing is broadcast."""
-    t, p = array(y_true), array(y_pred)
+    t, p = tensors(name, y_true, y_pred)
+    return t.data, p.data
+
+
+def tensors(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
+    """As ``arrays``, but Tensors, to go on with in ops."""
+    t, p = as_tensor(y_true), as_tensor(y_pred)
     if t.ndim == p.ndim + 1 and t.shape[-1] == 1:
-        t = t[..., 0]
+        t = ops.reshape(t, shape=t.shape[:-1])
     elif p.ndim == t.ndim + 1 and p.shape[-1] == 1:
-        p = p[..., 0]
+        p = ops.reshape(p, shape=p.shape[:-1])
     if t.shape != p.shape:
         raise ValueError(
             f"[{name}] y_true and y_pred do not match. Expected equal shapes, received "
@@ -184,26 +207,37 @@ def arrays(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]
 
 def samplewise(
     name: str, values: Any, sample_weight: Any, reduce: Callable[..., Any]
-) -> tuple[np.ndarray, np.ndarray]:
-    """A weighted value and a weight per sample, both of shape (N,)."""
-    values = np.asarray(array(values), np.float64)
+) -> tuple[Any, Any]:
+    """A (weighted) value per sample, and the weights of the samples (None: all 1).
+
+    ``reduce`` makes one value of those of a sample.
+    """
+    values = as_tensor(values)
+    if values.dtype.kind != "f":
+        values = ops.astype(values, "float64")
     if sample_weight is None:
-        values = np.atleast_1d(values)
-        values = values if values.ndim == 1 else reduce(values, axis=tuple(range(1, values.ndim)))
-        return values, np.ones(len(values))
-    weights = np.asarray(array(sample_weight), np.float64)
+        rest = tuple(range(1, values.ndim))
+        return (reduce(values, axis=rest) if rest else values), None
+    weights = as_tensor(sample_weight, values.dtype)
     if weights.ndim == values.ndim + 1 and weights.shape[-1] == 1:
-        weights = weights[..., 0]
+        weights = ops.reshape(weights, shape=weights.shape[:-1])
     if values.ndim > weights.ndim:
         values = reduce(values, axis=tuple(range(weights.ndim, values.ndim)))
     try:
-        weights = np.broadcast_to(weights, values.shape)
+        weights = ops.broadcast_to(weights, shape=values.shape)
     except ValueError:
         raise ValueError(
             f"[{name}] The weights do not fit the values. Expected shape {values.shape} or its "
             f"leading axes, received sample_weight.shape={weights.shape}."
         ) from None
-    values = np.atleast_1d(values * weights)
-    weights = np.atleast_1d(weights)
+    values = values * weights
     rest = tuple(range(1, values.ndim))
-    return (reduce(values, axis=rest), reduce(weights, axis=rest)) if rest else (values, weights)
+    if rest:
+        values, weights = reduce(values, axis=rest), reduce(weights, axis=rest)
+    return values, weights
+
+
+def _add(total: Variable, values: Any) -> None:
+    """total += the sum of the values."""
+    values = values if values.ndim == 0 else ops.sum(values)
+    total.assign_add(ops.astype(values, total.dtype))

@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import losses
-from tinygrad_cn.op import wrap
+from tinygrad_cn import losses, ops
 
-from .base import MeanMetricWrapper, Metric, array, arrays
+from .base import MeanMetricWrapper, Metric, array, arrays, tensors
 
 
 class MeanSquaredError(MeanMetricWrapper):
@@ -54,8 +53,8 @@ class LogCoshError(MeanMetricWrapper):
 
 
 def _squared_error(y_true: Any, y_pred: Any) -> Any:
-    t, p = arrays("root_mean_squared_error", y_true, y_pred)
-    return wrap((t.astype(np.float64) - p) ** 2)
+    t, p = tensors("root_mean_squared_error", y_true, y_pred)
+    return ops.square(ops.astype(t, p.dtype if p.dtype.kind == "f" else "float64") - p)
 
 
 class RootMeanSquaredError(MeanMetricWrapper):
@@ -82,11 +81,10 @@ class CosineSimilarity(MeanMetricWrapper):
 
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """The correlation of t and p along the axis: their covariance over both standard deviations"""
-    t, p = arrays("pearson_correlation", y_true, y_pred)
-    t, p = (x - x.mean(axis=axis, keepdims=True) for x in (t.astype(p.dtype), p))
-    scale = t.std(axis=axis) * p.std(axis=axis)
-    with np.errstate(all="ignore"):
-        return wrap(np.asarray((t * p).mean(axis=axis) / scale))
+    t, p = tensors("pearson_correlation", y_true, y_pred)
+    t, p = (x - ops.mean(x, axis=axis, keepdims=True) for x in (ops.astype(t, p.dtype), p))
+    sizes = (ops.sqrt(ops.mean(ops.square(x), axis=axis)) for x in (t, p))
+    return ops.mean(t * p, axis=axis) / math.prod(sizes)
 
 
 class PearsonCorrelation(MeanMetricWrapper):

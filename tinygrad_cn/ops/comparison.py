@@ -62,34 +62,47 @@ greater_equal = GreaterEqual()
 
 
 # --- logic: no gradient ---------------------------------------------------------------------------
+# On truth values, 0 and 1, comparisons are logic: a and b is a > not b, a or b is a >= not b.
 
 
 class LogicalAnd(Op):
     """y = a and b, of dtype bool; what is not 0 counts as true."""
 
     def forward(a, b):
-        return np.asarray(np.logical_and(a, b))
+        return kernels.greater(_truth(a), _untruth(b))
 
 
 class LogicalOr(Op):
     """y = a or b, of dtype bool; what is not 0 counts as true."""
 
     def forward(a, b):
-        return np.asarray(np.logical_or(a, b))
+        return kernels.greater_equal(_truth(a), _untruth(b))
 
 
 class LogicalXor(Op):
     """y = either a or b, of dtype bool; what is not 0 counts as true."""
 
     def forward(a, b):
-        return np.asarray(np.logical_xor(a, b))
+        return kernels.not_equal(_truth(a), _truth(b))
 
 
 class LogicalNot(Op):
     """y = not x, of dtype bool; what is not 0 counts as true."""
 
     def forward(x):
-        return np.asarray(np.logical_not(x))
+        return _untruth(x)
+
+
+def _truth(x: Any) -> Any:
+    return x if _is_bool(x) else kernels.not_equal(x, 0)
+
+
+def _untruth(x: Any) -> Any:
+    return kernels.equal(x, False if _is_bool(x) else 0)
+
+
+def _is_bool(x: Any) -> bool:
+    return getattr(x, "dtype", None) == np.bool_
 
 
 class BitwiseAnd(Op):
