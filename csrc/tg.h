@@ -60,6 +60,8 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(dropout)                                                                                     \
     X(sgd)                                                                                         \
     X(adam)                                                                                        \
+    X(sgd_all)                                                                                     \
+    X(adam_all)                                                                                    \
     X(increment)                                                                                   \
     X(matmul)                                                                                      \
     X(conv2d)                                                                                      \
@@ -100,8 +102,10 @@ const char *tg_driver_name(int driver);
 void tg_init(void); /* once, before anything else: detect the machine, set the defaults */
 
 /* plan.c: run calls[0 .. n-1] in order, in one parallel region (team != 0) or on this thread alone;
- * stops at the first that fails. `nanoseconds`, when not NULL, gets the time of each. */
-int tg_run_plan(const tg_call *calls, ptrdiff_t n, int team, double *nanoseconds);
+ * stops at the first that fails. together[i] is how many calls from i on are independent of each
+ * other, 1 if just this one. `nanoseconds`, when not NULL, gets the time of each. */
+int tg_run_plan(const tg_call *calls, const int32_t *together, ptrdiff_t n, int team,
+                double *nanoseconds);
 
 /* Elementwise operations: ints[0] in a call of `unary`, `binary`, `compare` or `reduce`. */
 /* clang-format off */

@@ -369,6 +369,16 @@ void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
     atomic_flag_clear(&region_runs);
 }
 
+int tg_team_size(void)
+{
+    return led ? led->n : 1;
+}
+
+void tg_run_by_team(ptrdiff_t n_tasks, tg_task body, void *context)
+{
+    run_in_team(led, n_tasks, body, context);
+}
+
 void tg_alone(void (*leader)(void *context), void *context)
 {
     alone = 1;
@@ -401,6 +411,16 @@ void tg_team(void (*leader)(void *context), void *context)
     atomic_flag_clear(&region_runs);
 }
 #else
+int tg_team_size(void)
+{
+    return 1;
+}
+
+void tg_run_by_team(ptrdiff_t n_tasks, tg_task body, void *context)
+{
+    run_serial(n_tasks, body, context);
+}
+
 void tg_alone(void (*leader)(void *context), void *context)
 {
     leader(context);

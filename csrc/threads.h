@@ -21,6 +21,12 @@ void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context);
  * kernels. */
 void tg_team(void (*leader)(void *context), void *context);
 
+/* The number of threads of the team that this thread leads at the moment; 1 if it leads none. */
+int tg_team_size(void);
+
+/* Hand tasks to that team whatever they cost. */
+void tg_run_by_team(ptrdiff_t n_tasks, tg_task body, void *context);
+
 /* Run leader(context) with every tg_parallel in it on this thread alone. */
 void tg_alone(void (*leader)(void *context), void *context);
 

@@ -350,7 +350,10 @@ class Stepper:
                 return getattr(model(), kind)(*batch)
 
             step.__name__ = f"{self.name}.{kind}"
-            self._plans = {**self._plans, kind: Jit(step, fallback=how == "auto")}
+            cyclic = kind == "learn" and self.optimizer.cyclic
+            optimizer = self.optimizer
+            phase = (lambda: optimizer.phase) if cyclic else None
+            self._plans = {**self._plans, kind: Jit(step, how == "auto", phase)}
         return self._plans[kind](*batch)
 
     def _train_batch(self, x: Any, y: Any, sample_weight: Any) -> None:

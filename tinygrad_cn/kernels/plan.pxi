@@ -4,7 +4,8 @@ from libc.stdlib cimport free, malloc
 from libc.string cimport memcpy
 
 cdef extern from "tg.h" nogil:
-    int tg_run_plan(const tg_call *calls, Py_ssize_t n, int team, double *nanoseconds) noexcept
+    int tg_run_plan(const tg_call *calls, const int *together, Py_ssize_t n, int team,
+                    double *nanoseconds) noexcept
 
 
 def driver_of(bytes call):
@@ -27,15 +28,15 @@ def dtype_code(dtype):
     return TG_F32 if dtype == np.float32 else TG_F64
 
 
-def make_call(str driver, list arrays, tuple ints, cnp.ndarray last):
+def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None):
     """A call that no kernel function made: arrays are (shape, strides in elements, dtype), to be
-    placed by relocate_call; `last` is one more array, where it lies now."""
+    placed by relocate_call; `last`, if given, is one more array, where it lies now."""
     cdef bytes made = PyBytes_FromStringAndSize(NULL, sizeof(tg_call))
     cdef tg_call *c = <tg_call *>PyBytes_AS_STRING(made)
     cdef Py_ssize_t i, j
     codes = {"float32": TG_F32, "float64": TG_F64, "int64": TG_I64, "int32": TG_I32}
     begin(c, [tg_driver_name(k) for k in range(TG_N_DRIVERS)].index(driver.encode()))
-    c.n_arrays = <int>len(arrays) + 1
+    c.n_arrays = <int>len(arrays) + (last is not None)
     if c.n_arrays > TG_MAX_ARRAYS:
         raise ValueError(f"[plan] Expected at most {TG_MAX_ARRAYS} arrays, received {c.n_arrays}.")
     for i, (shape, strides, dtype) in enumerate(arrays):
@@ -45,7 +46,10 @@ def make_call(str driver, list arrays, tuple ints, cnp.ndarray last):
         for j in range(c.arrays[i].ndim):
             c.arrays[i].shape[j] = shape[j]
             c.arrays[i].strides[j] = strides[j]
-    fill(&c.arrays[len(arrays)], last)
+    if last is not None:
+        fill(&c.arrays[len(arrays)], last)
+    if len(ints) > TG_MAX_INTS:
+        raise ValueError(f"[plan] Expected at most {TG_MAX_INTS} numbers, received {len(ints)}.")
     for i, number in enumerate(ints):
         c.ints[i] = number
     return made
@@ -95,27 +99,36 @@ def copies(list arrays):
 
 
 cdef class Plan:
-    """Calls to be run in order, over and over. Whoever makes it keeps their arrays alive."""
+    """Calls to be run in order, over and over. Whoever makes it keeps their arrays alive.
+
+    `together` says for each call how many from it on are independent of each other: at least 1.
+    """
     cdef tg_call *calls
+    cdef int *together
     cdef readonly Py_ssize_t n
 
-    def __cinit__(self, list calls):
+    def __cinit__(self, list calls, list together):
         cdef Py_ssize_t i
         self.n = len(calls)
         self.calls = <tg_call *>malloc(max(self.n, 1) * sizeof(tg_call))
-        if self.calls == NULL:
+        self.together = <int *>malloc(max(self.n, 1) * sizeof(int))
+        if self.calls == NULL or self.together == NULL:
             raise MemoryError(f"[plan] no memory for {self.n} calls.")
         for i in range(self.n):
             memcpy(&self.calls[i], call_in(calls[i]), sizeof(tg_call))
+            self.together[i] = together[i]
+            if not 1 <= self.together[i] <= self.n - i:
+                raise ValueError(f"[plan] Expected 1 to {self.n - i}, received {together[i]}.")
 
     def __dealloc__(self):
         free(self.calls)
+        free(self.together)
 
     def run(self, bint team):
         """Run the calls, by a team of threads or on this one alone."""
         cdef int status
         with nogil:
-            status = tg_run_plan(self.calls, self.n, team, NULL)
+            status = tg_run_plan(self.calls, self.together, self.n, team, NULL)
         if status != TG_OK:
             fail(status, -1)
 
@@ -125,7 +138,7 @@ cdef class Plan:
         measured = np.zeros(self.n)
         cdef double *nanoseconds = <double *>cnp.PyArray_DATA(<cnp.ndarray>measured)
         with nogil:
-            status = tg_run_plan(self.calls, self.n, team, nanoseconds)
+            status = tg_run_plan(self.calls, self.together, self.n, team, nanoseconds)
         if status != TG_OK:
             fail(status, -1)
         return measured

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels, ops, random, registry
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, wrap
 
 from .convolution import check_format
 from .input_spec import InputSpec
@@ -192,7 +192,7 @@ class GaussianNoise(Random):
     def call(self, inputs, training=False):
         if not training or self.stddev == 0:
             return inputs
-        return inputs + kernels.normal(self.state, inputs.shape, inputs.dtype) * self.stddev
+        return inputs + wrap(kernels.normal(self.state, inputs.shape, inputs.dtype)) * self.stddev
 
 
 class GaussianDropout(Random):
@@ -220,7 +220,7 @@ class GaussianDropout(Random):
         if not training or self.rate == 0:
             return inputs
         s = math.sqrt(self.rate / (1 - self.rate)) if self.rate < 1 else math.inf
-        return inputs * (kernels.normal(self.state, inputs.shape, inputs.dtype) * s + 1)
+        return inputs * (wrap(kernels.normal(self.state, inputs.shape, inputs.dtype)) * s + 1)
 
 
 class ActivityRegularization(Layer):

@@ -59,7 +59,7 @@ class Adam(Optimizer):
         m, v = self._momentums[i].data, self._velocities[i].data
         hyper = self._hyper if self._use_weight_decay(variable) else self._hyper_undecayed
         vhat = self._velocity_hats[i].data if self.amsgrad else None
-        step = self.iterations.data
+        step = self._step
         kernels.adam(variable.data, gradient.data, m, v, learning_rate, step, hyper, vhat)
 
     def get_config(self) -> dict[str, Any]:

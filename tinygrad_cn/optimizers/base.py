@@ -97,6 +97,7 @@ class Optimizer:
         self._iterations = self._track(
             Variable(np.array(0, np.int64), trainable=False, name="iteration")
         )
+        self._updates = np.array(0)  # see _step
         self._learning_rate: Any = learning_rate
         if not callable(learning_rate):
             rate = np.array(_rate(kind, learning_rate))
@@ -111,6 +112,11 @@ class Optimizer:
             done = self._iterations.data // self.gradient_accumulation_steps
             return Variable(done, trainable=False, name="iteration")
         return self._iterations
+
+    @property
+    def _step(self) -> np.ndarray:
+        """The number of the update in hand, for kernels: what ``iterations`` will be after it."""
+        return self._updates if self.gradient_accumulation_steps else self._iterations.data
 
     @property
     def variables(self) -> list[Variable]:
@@ -235,16 +241,28 @@ class Optimizer:
         if not pairs:
             return
         capture = mode.get().capture
-        if capture is not None and (
-            self.gradient_accumulation_steps or self.ema_overwrite_frequency
-        ):
+        if capture is not None and self.cyclic and not capture.phased:
             capture.refuse_step(
                 f"{type(self).__name__} with gradient_accumulation_steps or "
-                "ema_overwrite_frequency does something else at every n-th step"
+                "ema_overwrite_frequency does something else at every n-th step, which Model.fit "
+                "captures apart and this function does not"
             )
         each_step(self.prepare)
         kernels.increment(self._iterations.data)
         self._apply(pairs)
+
+    @property
+    def cyclic(self) -> bool:
+        """Whether a step in so many does more than the others."""
+        return bool(self.gradient_accumulation_steps or self.ema_overwrite_frequency)
+
+    @property
+    def phase(self) -> tuple[bool, bool]:
+        """Whether the coming step ends an accumulation, and whether it overwrites the variables."""
+        step = int(self._iterations.data) + 1
+        ends = step % (self.gradient_accumulation_steps or 1) == 0
+        every = self.ema_overwrite_frequency if self.use_ema else None
+        return ends, every is not None and step % every == 0
 
     def _check(self, grads: Sequence[Any], variables: Any) -> Pairs:
         """(variable, gradient array) of those that have one; errors before anything changes."""
@@ -305,6 +323,9 @@ class Optimizer:
 
     def prepare(self) -> None:
         """Write the numbers of the coming step where ``update_step`` reads them."""
+        if self.gradient_accumulation_steps:
+            done = int(self._iterations.data) + 1
+            self._updates[...] = done // self.gradient_accumulation_steps
         if self.reads_state and isinstance(self._learning_rate, Variable) and not self.use_ema:
             return  # they are where they are read
         step = int(self.iterations.data) + 1

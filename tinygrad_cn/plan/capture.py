@@ -28,7 +28,8 @@ class CaptureError(RuntimeError):
 class Capture:
     """The record of one run of a function."""
 
-    def __init__(self) -> None:
+    def __init__(self, phased: bool = False) -> None:
+        self.phased = phased  # steps of different phases of the optimizer are captured apart
         self.each_step: list[Callable[[], None]] = []  # see mode.each_step
         self.gradients: dict[Any, Any] = {}  # leaf node -> the .grad that backward left
         self._calls: list[list] = []  # [record, arrays, python, label]

@@ -18,7 +18,10 @@ from .capture import Capture
 from .dead_code import drop_dead_code
 from .fusion import fuse
 from .memory import ALIGNMENT, place
+from .pooling import move_relu_behind_pooling
 from .program import Buffer, Call, Program, View
+from .schedule import schedule
+from .updates import merge_updates, record_of
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
 TRIALS = 6
@@ -38,7 +41,10 @@ class CompiledStep:
 
     def __init__(self, program: Program, capture: Capture, result: Any) -> None:
         drop_dead_code(program)
+        move_relu_behind_pooling(program)
         fuse(program)
+        merge_updates(program)
+        schedule(program)
         self.program = program
         self.each_step = capture.each_step
         self.gradients = capture.gradients
@@ -69,15 +75,18 @@ class CompiledStep:
     def _link(self) -> list[Any]:
         """The calls with their final addresses: plans, and between them ops that run in Python."""
         parts: list[Any] = []
-        ready: list[bytes] = []
+        ready: list[Call] = []
         for call in self.program.calls:
             if call.python is None:
-                ready.append(self._placed(call))
+                ready.append(call)
             else:
-                parts += [kernels.core.Plan(ready)] if ready else []
+                parts += [self._plan(ready)] if ready else []
                 parts.append(PythonOp(call, self))
                 ready = []
-        return [*parts, kernels.core.Plan(ready)] if ready or not parts else parts
+        return [*parts, self._plan(ready)] if ready or not parts else parts
+
+    def _plan(self, calls: list[Call]) -> Any:
+        return kernels.core.Plan([self._placed(c) for c in calls], [c.together for c in calls])
 
     def run(self, given: Sequence[Any]) -> Any:
         """One step on new arguments: the results, as Tensors of their own; or MISFIT."""
@@ -101,6 +110,10 @@ class CompiledStep:
             kernels.core.run_call(self._placed(call))
 
     def _placed(self, call: Call) -> bytes:
+        if call.members:
+            record, table = record_of(call, lambda v: self.address(v.buffer) + v.offset)
+            self._owners.append(table)
+            return record
         at = [None if v is None else self.address(v.buffer) + v.offset for v in call.arrays]
         return kernels.core.relocate_call(call.record, at)
 

@@ -52,23 +52,17 @@ def explain_plan(step: Jit, path: str | Path | None = None) -> str:
 
 
 def _row(call: Call, ns: float, peak: float) -> tuple:
-    work = _flops(call)
+    work = call.flops
     share = f"{100 * work / ns / peak:.0f}%" if work and ns * peak > 0 else ""
     shapes = [v.shape for v in call.arrays if v is not None and v.dtype != np.int32]
     text = " ".join("x".join(map(str, shape)) or "()" for shape in shapes)
+    if call.members:
+        text = (
+            f"{len(call.members)} variables, {sum(m.outputs[0].size for m in call.members)} numbers"
+        )
+    if call.together > 1:
+        text += f"  (and the next {call.together - 1}, at the same time)"
     return ns / 1e3, share, call.kernel, call.label[:28], text
-
-
-def _flops(call: Call) -> int:
-    """Multiplications and additions of a product or a convolution; 0 of anything else."""
-    shapes = [v.shape for v in call.arrays if v is not None]
-    if call.kernel == "matmul":
-        return 2 * math.prod(shapes[0]) * shapes[1][-1]
-    if call.kernel.startswith("conv2d"):
-        kinds = {"conv2d": (0, 2), "conv2d_input_grad": (1, 2), "conv2d_weight_grad": (2, 0)}
-        image, weights = (shapes[i] for i in kinds[call.kernel])
-        return 2 * math.prod(image[:3]) * math.prod(weights)
-    return 0
 
 
 def _measure(plan: CompiledStep) -> list[float]:

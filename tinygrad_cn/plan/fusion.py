@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cn import kernels
 
-from .program import Buffer, Call, Program, View
+from .program import Buffer, Call, Program, View, parts
 
 KINDS = {"unary": 0, "binary": 1, "compare": 2, "where": 3}
 MAX_REGISTERS = 8  # as in fused.c
@@ -128,17 +128,12 @@ def _fused(run: list[Call], readers: dict[Buffer, int], end: int) -> Call:
     code = np.array(instructions, np.int32)
     dtype = _arithmetic(run[0])
     numbers = (len(outputs), len(arrays) - len(outputs), len(run), kernels.core.dtype_code(dtype))
-    record = kernels.core.make_call("fused", [_parts(v) for v in arrays], numbers, code)
+    record = kernels.core.make_call("fused", [parts(v) for v in arrays], numbers, code)
     home = Buffer(code, code.ctypes.data, code.nbytes, "outside")
     views = [*arrays, View(home, 0, code.shape, code.strides, code.dtype)]
     label = "+".join(call.label for call in run)
     origin = tuple([c.origin[0] for v in outputs for c in run if c.outputs[0] is v])
     return Call("fused", list(views), len(outputs), (), numbers, record, None, label, origin)
-
-
-def _parts(view: View) -> tuple:
-    strides = tuple([stride // view.dtype.itemsize for stride in view.strides])
-    return view.shape, strides, view.dtype
 
 
 def _arithmetic(call: Call) -> np.dtype | None:

@@ -10,7 +10,7 @@ import functools
 import os
 import warnings
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
 from typing import Any
 
 import numpy as np
@@ -32,23 +32,35 @@ MAX_SIGNATURES = 8  # plans kept per function, the least recently used is droppe
 
 
 class Jit:
-    """A function that is captured, and replayed; made by :func:`jit`."""
+    """A function that is captured, and replayed; made by :func:`jit`.
 
-    def __init__(self, function: Callable, fallback: bool = False) -> None:
+    Args:
+        function: what to capture.
+        fallback: run eagerly, after a warning, what cannot be captured.
+        phase: asked before each call; for each answer there is a plan.
+    """
+
+    def __init__(
+        self,
+        function: Callable,
+        fallback: bool = False,
+        phase: Callable[[], Hashable] | None = None,
+    ) -> None:
         functools.update_wrapper(self, function)
         self.name = getattr(function, "__name__", "the function")
         self.function = function
-        self.fallback = fallback  # run eagerly, after a warning, what cannot be captured
+        self.fallback, self.phase = fallback, phase
         self.gave_up = False
         self.steps: OrderedDict[Any, Any] = OrderedDict()  # signature -> Recorded or CompiledStep
         self.last: CompiledStep | None = None
-        self._quick: tuple[Mode, CompiledStep] | None = None  # how it was called last, if simply
+        self._quick: tuple[Mode, Hashable, CompiledStep] | None = None  # the last call, if simple
         self._dropped = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = mode.get()
-        if self._quick is not None and now == self._quick[0] and not kwargs:
-            result = self._quick[1].run(args)
+        phase = self.phase and self.phase()
+        if self._quick is not None and self._quick[:2] == (now, phase) and not kwargs:
+            result = self._quick[2].run(args)
             if result is not MISFIT:
                 return result
         if now.capture is not None or kernels.core is None or CHOICE == "off" or self.gave_up:
@@ -56,7 +68,7 @@ class Jit:
         if now.observer is not None:  # who watches the ops, as detect_anomaly does, is to see them
             return self.function(*args, **kwargs)
         arrays: list[np.ndarray] = []
-        words: list[Any] = [now.recording, now.training]
+        words: list[Any] = [now.recording, now.training, phase]
         _read(args, arrays, words)
         if kwargs:
             _read(kwargs, arrays, words)
@@ -67,8 +79,12 @@ class Jit:
             self.last = step
             if CHOICE == "check":
                 return run_checked(step, self.function, *_filled(args, kwargs))
-            if words[2:] == [word for array in arrays for word in (array.shape, array.dtype)]:
-                self._quick = now, step  # arrays and nothing else: shapes and dtypes tell all
+            if words[3:] == [word for array in arrays for word in (array.shape, array.dtype)]:
+                self._quick = (
+                    now,
+                    phase,
+                    step,
+                )  # arrays and nothing else: shapes and dtypes tell all
             return step.run(arrays)
         try:
             result, recorded = self._record(args, kwargs, step)
@@ -88,7 +104,7 @@ class Jit:
 
     def _record(self, args: tuple, kwargs: dict, first: Any) -> tuple[Any, Any]:
         """Run the function and watch. ``first``: what the first such run left, if there was one."""
-        capture = Capture()
+        capture = Capture(self.phase is not None)
         args, kwargs, mine = _filled(args, kwargs)
         returned = capture.run(self.function, args, kwargs, mine)
         found: list[np.ndarray] = []
@@ -123,10 +139,10 @@ class Jit:
                 )
 
     def __getstate__(self) -> dict:
-        return {"function": self.function, "fallback": self.fallback}
+        return {"function": self.function, "fallback": self.fallback, "phase": self.phase}
 
     def __setstate__(self, state: dict) -> None:
-        self.__init__(state["function"], state["fallback"])  # type: ignore[misc]
+        self.__init__(**state)  # type: ignore[misc]
 
     def __get__(self, instance: Any, owner: Any = None) -> Any:
         """As a method: the instance is an argument that is told apart by identity."""

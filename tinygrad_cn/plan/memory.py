@@ -37,11 +37,14 @@ def place(program: Program) -> tuple[dict[Buffer, int], int]:
 def _lives(program: Program) -> dict[Buffer, tuple[int, int]]:
     """The first and last call that touches each temporary; results live to the end."""
     lives: dict[Buffer, tuple[int, int]] = {}
+    begin = end = -1  # of the calls that may run at the same time as this one
     for at, call in enumerate(program.calls):
+        if at > end:
+            begin, end = at, at + call.together - 1
         for view in call.arrays:
             if view is not None and view.buffer.role == "temporary":
-                first, _ = lives.get(view.buffer, (at, at))
-                lives[view.buffer] = (first, at)
+                first, _ = lives.get(view.buffer, (begin, end))
+                lives[view.buffer] = (first, end)
     for view in program.results:
         if view.buffer in lives:
             lives[view.buffer] = (lives[view.buffer][0], len(program.calls))

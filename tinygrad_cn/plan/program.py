@@ -6,6 +6,7 @@ What capture hands over is a list of kernel calls on live arrays. Here each arra
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -94,7 +95,10 @@ class Call:
     record: bytes = b""  # the tg_call
     python: Any = None  # (op, arguments, settings)
     label: str = ""  # the op that made the call
-    origin: tuple[int, ...] = ()  # per output: the number of the captured call that computed it
+    # Per output: the number of the captured call that computed it; None: a pass invented it.
+    origin: tuple[int | None, ...] = ()
+    together: int = 1  # this call and the next ones, so many in all, are independent of each other
+    members: list[Call] = field(default_factory=list)  # the updates that were merged into this one
 
     @property
     def outputs(self) -> list[View]:
@@ -106,6 +110,18 @@ class Call:
         """The views that the call reads."""
         read = [self.arrays[i] for i in self.updates] + self.arrays[self.n_outputs :]
         return [view for view in read if view is not None]
+
+    @property
+    def flops(self) -> int:
+        """Multiplications and additions of a product or a convolution; 0 of anything else."""
+        shapes = [v.shape for v in self.arrays if v is not None]
+        if self.kernel == "matmul":
+            return 2 * math.prod(shapes[0]) * shapes[1][-1]
+        if self.kernel.startswith("conv2d"):
+            kinds = {"conv2d": (0, 2), "conv2d_input_grad": (1, 2), "conv2d_weight_grad": (2, 0)}
+            image, weights = (shapes[i] for i in kinds[self.kernel])
+            return 2 * math.prod(image[:3]) * math.prod(weights)
+        return 0
 
 
 @dataclass(eq=False, slots=True)
@@ -125,6 +141,12 @@ class Program:
             if view.buffer not in seen:
                 seen.add(view.buffer)
                 yield view.buffer
+
+
+def parts(view: View) -> tuple:
+    """Shape, strides in elements, and dtype: what kernels.core.make_call wants of an array."""
+    strides = tuple([stride // view.dtype.itemsize for stride in view.strides])
+    return view.shape, strides, view.dtype
 
 
 def root(array: np.ndarray) -> np.ndarray:

@@ -1,0 +1,131 @@
+"""Every layer, loss and optimizer: 50 steps of training captured, and by hand, to the same
+weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cn as tg
+from tests import layer_cases
+from tinygrad_cn import kernels, layers, losses, ops, tree
+
+pytestmark = pytest.mark.skipif(kernels.core is None, reason="the NumPy kernels are not captured")
+
+STEPS = 50
+rng = np.random.default_rng(0)
+
+
+class Head(tg.Model):
+    """A layer, and one number of all that it returns."""
+
+    def __init__(self, layer: Any) -> None:
+        super().__init__()
+        self.layer, self.head = layer, layers.Dense(1)
+
+    def call(self, x: Any) -> Any:
+        made = [
+            ops.reshape(y, shape=(y.shape[0], -1))
+            for y in tree.flatten(self.layer(x))
+            if y.dtype.kind == "f"
+        ]
+        return self.head(ops.concatenate(made, axis=-1) if len(made) > 1 else made[0])
+
+
+def same_training(make: Any, x: Any, y: Any, loss: Any = "mse", **how: Any) -> Any:
+    """Train twice, captured (without a way out) and eagerly; returns the captured model."""
+    models = []
+    for eager in (False, True):
+        tg.utils.set_random_seed(1)
+        model = make()
+        optimizer = how.get("optimizer", lambda: tg.optimizers.Adam(0.01))()
+        told = {"run_eagerly": True, "jit_compile": False} if eager else {"jit_compile": True}
+        model.compile(optimizer, loss, metrics=how.get("metrics"), **told)
+        model.history = model.fit(
+            x, y, epochs=STEPS, batch_size=64, shuffle=False, verbose=0
+        ).history
+        models.append(model)
+    captured, eager = models
+    assert captured._plans["learn"].last is not None, "nothing was replayed"
+    for a, b in zip(captured.get_weights(), eager.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(captured.optimizer.variables, eager.optimizer.variables, strict=True):
+        np.testing.assert_array_equal(a.numpy(), b.numpy())
+    assert captured.history == eager.history
+    return captured
+
+
+@pytest.mark.parametrize("case", layer_cases.CASES, ids=lambda case: case.id)
+def test_layers(case: Any) -> None:
+    x = case.inputs(batch=4)
+    same_training(
+        lambda: Head(layer_cases.make(layers, case)), x, rng.standard_normal((4, 1), np.float32)
+    )
+
+
+def mlp(width: int = 4, activation: str = "softmax") -> Any:
+    return tg.Sequential([tg.Input((5,)), layers.Dense(8, "relu"), layers.Dense(width, activation)])
+
+
+CLASSES = [
+    getattr(losses, name)
+    for name in losses.__all__
+    if isinstance(getattr(losses, name), type) and name not in ("Loss", "LossFunctionWrapper")
+]
+CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEntropy", "Circle")
+
+
+@pytest.mark.parametrize("loss", CLASSES, ids=lambda loss: loss.__name__)
+def test_losses(loss: Any) -> None:
+    x = rng.standard_normal((6, 5), np.float32)
+    y: Any = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 6)]
+    make = mlp
+    if loss.__name__ in CLASS_NUMBERS:
+        y = rng.integers(0, 3, 6)
+    if loss.__name__ == "CTC":
+        x = rng.standard_normal((6, 7, 5), np.float32)
+        y = rng.integers(1, 4, (6, 3))
+        make = lambda: tg.Sequential([tg.Input((7, 5)), layers.Dense(4)])  # noqa: E731 - as mlp
+    same_training(make, x, y, loss())
+
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "plain": {},
+    "schedule": {"learning_rate": tg.optimizers.schedules.ExponentialDecay(0.05, 10, 0.9)},
+    "clipnorm": {"clipnorm": 0.1},
+    "clipvalue": {"clipvalue": 0.01},
+    "global_clipnorm": {"global_clipnorm": 0.1},
+    "weight_decay": {"weight_decay": 0.01},
+    "ema": {"use_ema": True, "ema_momentum": 0.9},
+    "ema_overwrite": {"use_ema": True, "ema_momentum": 0.9, "ema_overwrite_frequency": 7},
+    "accumulation": {"gradient_accumulation_steps": 3},
+    "loss_scale": {"loss_scale_factor": 16.0},
+}
+
+
+@pytest.mark.parametrize("setting", SETTINGS)
+@pytest.mark.parametrize(
+    "name",
+    ["SGD", "RMSprop", "Adagrad", "Adadelta", "Adam", "AdamW", "Adamax", "Nadam", "Lion"],
+)
+def test_optimizers(name: str, setting: str) -> None:
+    x, y = rng.standard_normal((6, 5), np.float32), rng.standard_normal((6, 1), np.float32)
+    told = {"learning_rate": 0.01, **SETTINGS[setting]}
+    make = lambda: getattr(tg.optimizers, name)(**told)  # noqa: E731 - one line
+    same_training(lambda: mlp(1, "linear"), x, y, optimizer=make)
+
+
+@pytest.mark.parametrize(
+    ("kind", "classes"),
+    [("accuracy", 1), ("accuracy", 4), ("mae", 1), ("AUC", 1), ("top_k_categorical_accuracy", 4)],
+)
+def test_metrics(kind: str, classes: int) -> None:
+    x = rng.standard_normal((6, 5), np.float32)
+    if classes == 1:
+        y = rng.integers(0, 2, (6, 1)).astype(np.float32)
+        same_training(lambda: mlp(1, "sigmoid"), x, y, "binary_crossentropy", metrics=[kind])
+    else:
+        y = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 6)]
+        same_training(mlp, x, y, "categorical_crossentropy", metrics=[kind])

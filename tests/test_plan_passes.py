@@ -1,0 +1,181 @@
+"""The passes of a plan, each on its own: what they change, and that results stay the same."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tinygrad_cn as tg
+from tinygrad_cn import kernels, ops
+from tinygrad_cn.plan.program import Buffer, Call, Program, View
+
+pytestmark = pytest.mark.skipif(kernels.core is None, reason="the NumPy kernels are not captured")
+
+rng = np.random.default_rng(0)
+
+
+def randn(*shape: int) -> Any:
+    return tg.tensor(rng.standard_normal(shape).astype(np.float32))
+
+
+def replayed(function: Any, *args: Any) -> tuple[Any, Program]:
+    """The result of the third call, which is a replay; and the plan's program."""
+    step = tg.jit(function)
+    for _ in range(3):
+        result = step(*args)
+    assert step.last is not None
+    return result, step.last.program
+
+
+def kernels_of(program: Program) -> list[str]:
+    return [call.kernel for call in program.calls]
+
+
+def same(a: Any, b: Any) -> None:
+    for one, other in zip(a, b, strict=True):
+        np.testing.assert_array_equal(one.numpy(), other.numpy())
+
+
+# --- pooling --------------------------------------------------------------------------------------
+
+
+def pooled_loss(x: Any, w: Any, size: int, strides: int, padding: str) -> Any:
+    y = ops.relu(ops.conv(x, w, padding="same"))
+    return (ops.max_pool(y, size, strides=strides, padding=padding) ** 2).sum()
+
+
+@pytest.mark.parametrize(
+    ("size", "strides", "padding"),
+    [(2, 2, "valid"), (3, 2, "same"), (3, 1, "valid"), (2, 3, "same")],
+)
+def test_relu_moves_behind_pooling(size: int, strides: int, padding: str) -> None:
+    x, w = randn(2, 7, 9, 3), randn(3, 3, 3, 4)
+
+    def grads(x: Any, w: Any) -> Any:
+        x, w = x.detach().requires_grad_(), w.detach().requires_grad_()
+        return tg.grad(pooled_loss(x, w, size, strides, padding), [x, w])
+
+    found, program = replayed(grads, x, w)
+    same(found, grads(x, w))
+    assert "pooling: relu moved behind it 1 times" in program.notes
+    at = kernels_of(program).index("max_pool2d_grad")
+    small = [call for call in program.calls[:at] if "ReluGrad" in call.label]
+    assert small and small[-1].outputs[0].shape == program.calls[at].inputs[0].shape
+
+
+def test_relu_stays_where_others_read_what_was_spread() -> None:
+    x = randn(2, 4, 4, 3)
+
+    def grads(x: Any) -> Any:
+        x = x.detach().requires_grad_()
+        y = ops.relu(x)
+        loss = (ops.max_pool(y, 2) ** 2).sum()
+        return tg.grad(loss, [x, y])  # the gradient of y is wanted as well
+
+    found, program = replayed(grads, x)
+    same(found, grads(x))
+    assert "pooling: relu moved behind it 0 times" in program.notes
+
+
+# --- updates --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        ("SGD", {}),
+        ("SGD", {"momentum": 0.9, "nesterov": True}),
+        ("Adam", {}),
+        ("Adam", {"amsgrad": True}),
+        ("AdamW", {}),
+    ],
+)
+def test_updates_of_a_step_are_one_call(name: str, settings: dict) -> None:
+    shapes = [(3,), (50, 130), (), (4, 0), (9000,), (1,)]
+    values = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+
+    def trained(jit: bool) -> Any:
+        variables = [tg.Variable(v) for v in values]
+        optimizer = getattr(tg.optimizers, name)(0.01, weight_decay=0.1, **settings)
+
+        def step(x: Any) -> Any:
+            return optimizer.minimize(
+                lambda: sum([ops.sum(ops.sin(v * x)) for v in variables]), variables
+            )
+
+        run = tg.jit(step) if jit else step
+        for k in range(6):
+            run(tg.tensor(1.0 + k))
+        return variables, run
+
+    captured, run = trained(True)
+    same(captured, trained(False)[0])
+    kernel = "sgd_all" if name == "SGD" else "adam_all"
+    assert kernels_of(run.last.program).count(kernel) == 1
+    assert f"{len(shapes)} variables" in tg.explain_plan(run)
+
+
+def test_updates_with_other_settings_stay_apart() -> None:
+    a, b = tg.Variable(np.ones(5)), tg.Variable(np.ones(5))
+    first, second = tg.optimizers.Adam(0.1), tg.optimizers.Adam(0.2)
+
+    @tg.jit
+    def step() -> Any:
+        loss = ops.sum(a * a * b)
+        grads = tg.grad(loss, [a, b])
+        first.apply(grads[:1], [a])
+        second.apply(grads[1:], [b])
+        return loss
+
+    for _ in range(4):
+        step()
+    assert kernels_of(step.last.program).count("adam") == 2
+
+
+# --- schedule -------------------------------------------------------------------------------------
+
+
+def test_independent_products_stand_side_by_side() -> None:
+    x, w, g = randn(64, 96), randn(96, 64), randn(64, 64)
+
+    def step(x: Any, w: Any, g: Any) -> Any:
+        x, w = x.detach().requires_grad_(), w.detach().requires_grad_()
+        y = ops.tanh(x) @ w
+        return [y, *tg.grad((y * g).sum(), [x, w])]
+
+    threads = tg.get_num_threads()
+    for n in (1, 2, 3):
+        tg.set_num_threads(n)
+        try:
+            found, program = replayed(step, x, w, g)
+            same(found, step(x, w, g))
+        finally:
+            tg.set_num_threads(threads)
+    assert [call.together for call in program.calls if call.kernel == "matmul"] == [1, 2, 1]
+
+
+def test_a_chain_of_products_stays_a_chain() -> None:
+    x, w = randn(64, 64), randn(64, 64)
+    found, program = replayed(lambda x, w: [x @ w @ w @ w], x, w)
+    same(found, [x @ w @ w @ w])
+    assert [call.together for call in program.calls] == [1, 1, 1]
+
+
+def test_what_runs_at_the_same_time_shares_no_memory() -> None:
+    """Two calls of a group: what one reads may not be where the other writes."""
+    from tinygrad_cn.plan.memory import place
+
+    def buffer() -> Buffer:
+        return Buffer(None, 0, 256)
+
+    def view(buffer: Buffer) -> View:
+        return View(buffer, 0, (64,), (4,), np.dtype(np.float32))
+
+    a, b, c, d, e = (view(buffer()) for _ in range(5))
+    make = lambda *arrays: Call("unary", list(arrays), 1)  # noqa: E731 - three times below
+    calls = [make(a, e), make(b, e), make(c, a), make(d, b), make(e, c, d)]
+    calls[2].together, calls[3].together = 2, 1  # c reads a while d is written
+    starts, _ = place(Program(calls, [], [e]))
+    assert starts[a.buffer] != starts[d.buffer] and starts[b.buffer] != starts[c.buffer]
