@@ -47,6 +47,7 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(compare)                                                                                     \
     X(where)                                                                                       \
     X(fused)                                                                                       \
+    X(fused_reduce)                                                                                \
     X(copy)                                                                                        \
     X(reduce)                                                                                      \
     X(arg_reduce)                                                                                  \

@@ -79,6 +79,36 @@ def test_relu_stays_where_others_read_what_was_spread() -> None:
     assert "pooling: relu moved behind it 0 times" in program.notes
 
 
+# --- reductions -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("op", ["sum", "mean", "max", "prod"])
+@pytest.mark.parametrize("axis", [None, 0, 1, (0, 1), 2])
+@pytest.mark.parametrize("shape", [(3, 4, 5), (1, 1, 1), (300, 7, 3), (70, 1000, 2), (5, 3, 40000)])
+def test_reductions_are_taken_where_their_input_is_made(op: str, axis: Any, shape: tuple) -> None:
+    x, w = randn(*shape), randn(*shape[1:])
+
+    def step(x: Any, w: Any) -> Any:
+        y = ops.tanh(x) * w
+        return [getattr(ops, op)(y, axis=axis), y]
+
+    found, program = replayed(step, x, w)
+    same(found, step(x, w))
+    assert "fused_reduce" in kernels_of(program) and "reduce" not in kernels_of(program)[:1]
+
+
+def test_a_bias_gradient_is_summed_where_relu_grad_makes_it() -> None:
+    x, w, b = randn(64, 20), randn(20, 30), randn(30)
+
+    def step(x: Any, w: Any, b: Any) -> Any:
+        w, b = w.detach().requires_grad_(), b.detach().requires_grad_()
+        return tg.grad((ops.linear(x, w, b, activation="relu") ** 2).sum(), [w, b])
+
+    found, program = replayed(step, x, w, b)
+    same(found, step(x, w, b))
+    assert "reduce" not in kernels_of(program)
+
+
 # --- updates --------------------------------------------------------------------------------------
 
 
@@ -179,3 +209,30 @@ def test_what_runs_at_the_same_time_shares_no_memory() -> None:
     calls[2].together, calls[3].together = 2, 1  # c reads a while d is written
     starts, _ = place(Program(calls, [], [e]))
     assert starts[a.buffer] != starts[d.buffer] and starts[b.buffer] != starts[c.buffer]
+
+
+# --- inputs ---------------------------------------------------------------------------------------
+
+
+def test_large_inputs_are_read_where_they_are() -> None:
+    seen = tg.jit(lambda x: [ops.tanh(x).sum(axis=0), x * 2.0])
+    for k in range(6):
+        x = rng.standard_normal((200, 300)).astype(np.float32)
+        if k == 4:
+            x = np.asfortranarray(x)  # is copied
+        before = x.copy()
+        same(seen(tg.tensor(x)), [ops.tanh(tg.tensor(x)).sum(axis=0), tg.tensor(x) * 2.0])
+        np.testing.assert_array_equal(x, before)
+        del x
+    assert seen.last is not None and seen.last.bound[0]
+    tg.explain_plan(seen)  # runs the calls again, though the last argument is gone
+
+
+def test_inputs_that_are_returned_or_written_are_copied() -> None:
+    x = randn(200, 300)
+    step = tg.jit(lambda x: [x, x + 1.0])
+    for _ in range(4):
+        found = step(x)
+    assert step.last is not None and step.last.bound == [None]
+    found[0].numpy()[...] = 0
+    assert np.any(x.numpy() != 0)

@@ -10,12 +10,18 @@
  *         shape), and the program: int32, INSTRUCTION numbers for each instruction.
  * ints:   number of outputs, of inputs, of instructions; the dtype of the arithmetic.
  *
+ * fused_reduce does the same, and reduces one of the outputs; each piece of it is made just before
+ * it is read. arrays: the reduction's result, then as above. ints: as above, then the number of the
+ * output (from 0), the tg_reduce_op, and (outer, n, inner), the shape that it is reduced as.
+ * floats[0]: what a mean divides by.
+ *
  * An instruction is (kind, operation, destination, a, b, c). An operand below TG_MAX_ARRAYS is that
  * array of the call, one from TG_MAX_ARRAYS up a register. What comparisons yield, and `where`
  * asks, are bytes; all else has the dtype of the arithmetic.
  */
 #include <string.h>
 
+#include "../reduction.h"
 #include "../table.h"
 #include "../threads.h"
 
@@ -25,7 +31,7 @@ enum { UNARY, BINARY, COMPARE, WHERE };
 typedef enum { ADJACENT, SAME, SCATTERED } layout; /* of an operand, along the outputs' elements */
 
 typedef struct {
-    const tg_call *call;
+    const tg_array *arrays;
     const int32_t *program;
     ptrdiff_t n_arrays, n_instructions, n;
     int dtype;
@@ -116,7 +122,7 @@ static void run_block(const chain *c, ptrdiff_t first, ptrdiff_t n)
     _Alignas(64) char gathered[TG_MAX_ARRAYS][8 * BLOCK], registers[MAX_REGISTERS][8 * BLOCK];
     char *operands[TG_MAX_ARRAYS + MAX_REGISTERS];
     for (int i = 0; i < c->n_arrays; i++) {
-        const tg_array *a = &c->call->arrays[i];
+        const tg_array *a = &c->arrays[i];
         operands[i] = a->data;
         if (c->layouts[i] == ADJACENT)
             operands[i] += first * size_of(a->dtype);
@@ -138,37 +144,67 @@ static void run_block(const chain *c, ptrdiff_t first, ptrdiff_t n)
     }
 }
 
+static void run_elements(const void *context, ptrdiff_t first, ptrdiff_t n)
+{
+    for (ptrdiff_t end = first + n; first < end; first += BLOCK)
+        run_block(context, first, end - first < BLOCK ? end - first : BLOCK);
+}
+
 static void run_task(void *context, ptrdiff_t task)
 {
     const chain *c = context;
-    for (ptrdiff_t block = 0; block < BLOCKS_PER_TASK; block++) {
-        ptrdiff_t first = (task * BLOCKS_PER_TASK + block) * BLOCK;
-        if (first < c->n)
-            run_block(c, first, c->n - first < BLOCK ? c->n - first : BLOCK);
-    }
+    ptrdiff_t per_task = (ptrdiff_t)BLOCK * BLOCKS_PER_TASK, first = task * per_task;
+    run_elements(c, first, c->n - first < per_task ? c->n - first : per_task);
 }
 
-int tg_fused(const tg_call *call)
+static chain chain_of(const tg_call *call, const tg_array *arrays)
 {
-    chain c = {.call = call,
+    chain c = {.arrays = arrays,
                .n_arrays = call->ints[0] + call->ints[1],
                .n_instructions = call->ints[2],
                .dtype = (int)call->ints[3],
                .n = 1};
-    c.program = call->arrays[c.n_arrays].data;
-    for (int i = 0; i < call->arrays[0].ndim; i++)
-        c.n *= call->arrays[0].shape[i];
+    c.program = arrays[c.n_arrays].data;
+    for (int i = 0; i < arrays[0].ndim; i++)
+        c.n *= arrays[0].shape[i];
     for (int i = 0; i < c.n_arrays; i++)
-        c.layouts[i] = layout_of(&call->arrays[i]);
-    for (ptrdiff_t k = 0; k < c.n_instructions;
-         k++) { /* a unary kernel reads adjacent numbers only */
+        c.layouts[i] = layout_of(&arrays[i]);
+    for (ptrdiff_t k = 0; k < c.n_instructions; k++) {
         const int32_t *i = c.program + k * INSTRUCTION;
         if (i[0] == UNARY && i[3] < TG_MAX_ARRAYS && c.layouts[i[3]] == SAME)
-            c.layouts[i[3]] = SCATTERED;
+            c.layouts[i[3]] = SCATTERED; /* a unary kernel reads adjacent numbers only */
     }
+    return c;
+}
+
+/* 0.25 ns an element: an instruction on data in the first-level cache */
+static double work_of(const chain *c)
+{
+    return 0.25 * (double)(c->n * c->n_instructions);
+}
+
+int tg_fused(const tg_call *call)
+{
+    chain c = chain_of(call, call->arrays);
     ptrdiff_t per_task = (ptrdiff_t)BLOCK * BLOCKS_PER_TASK;
-    /* 0.25 ns an element: an instruction on data in the first-level cache */
-    tg_parallel((c.n + per_task - 1) / per_task, 0.25 * (double)(c.n * c.n_instructions), run_task,
-                &c);
+    tg_parallel((c.n + per_task - 1) / per_task, work_of(&c), run_task, &c);
     return TG_OK;
+}
+
+int tg_fused_reduce(const tg_call *call)
+{
+    chain c = chain_of(call, call->arrays + 1);
+    const ptrdiff_t *ints = call->ints + 4;
+    tg_reduction wanted = {.op = (int)ints[1],
+                           .dtype = c.dtype,
+                           .outer = ints[2],
+                           .n = ints[3],
+                           .inner = ints[4],
+                           .divisor = call->floats[0],
+                           .y = call->arrays[0].data,
+                           .x = c.arrays[ints[0]].data,
+                           .produce = run_elements,
+                           .context = &c,
+                           .work = work_of(&c)};
+    return tg_reduce_produced(&wanted);
 }

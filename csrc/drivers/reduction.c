@@ -11,6 +11,8 @@
  * new, smaller matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces
  * of that size are large beside a task's overhead and small beside the whole where threads matter.
  */
+#include "../reduction.h"
+
 #include "../strided.h"
 #include "../table.h"
 
@@ -24,7 +26,16 @@ typedef struct {
     ptrdiff_t rows_per_task;      /* of the results, when inner == 1 */
     char *y, *room;               /* the result, and memory for the pieces' results */
     const char *x;
+    tg_produce produce; /* of x; NULL once it is there */
+    const void *context;
+    double work; /* of producing it */
 } reduction;
+
+static void produce(const reduction *r, ptrdiff_t first, ptrdiff_t n)
+{
+    if (r->produce)
+        r->produce(r->context, first, n);
+}
 
 static void run_rows(void *context, ptrdiff_t task)
 {
@@ -40,6 +51,7 @@ static void run_rows(void *context, ptrdiff_t task)
     }
     void *y = r->y + (r->pieces > 1 ? task : row) * item;
     const void *x = r->x + (row * r->n + start) * item;
+    produce(r, row * r->n + start, count * n);
     if (r->dtype == TG_F32)
         tg_active->reduce_f32[r->op](0, count, n, y, x, r->n);
     else
@@ -52,7 +64,9 @@ static void run_columns(void *context, ptrdiff_t task)
     ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, start = task % r->pieces * r->piece_size;
     ptrdiff_t n = r->n - start < r->piece_size ? r->n - start : r->piece_size;
     void *y = r->y + task * r->inner * item;
-    const void *x = r->x + (task / r->pieces * r->n + start) * r->inner * item;
+    ptrdiff_t first = (task / r->pieces * r->n + start) * r->inner;
+    const void *x = r->x + first * item;
+    produce(r, first, n * r->inner);
     if (r->dtype == TG_F32)
         tg_active->reduce_f32[r->op](1, n, r->inner, y, x, r->inner);
     else
@@ -77,7 +91,9 @@ static void reduce_all(reduction *r, char *y)
             n_tasks = r->outer * r->pieces;
         }
         r->y = r->pieces > 1 ? r->room : y;
-        tg_parallel(n_tasks, work, r->inner == 1 ? run_rows : run_columns, r);
+        tg_parallel(n_tasks, work + r->work, r->inner == 1 ? run_rows : run_columns, r);
+        r->produce = NULL;
+        r->work = 0;
         r->x = r->y;
         r->n = r->pieces;
         r->room += r->outer * r->n * r->inner * item;
@@ -95,19 +111,26 @@ static void widen(reduction *r)
     wide.inner = m * r->inner;
     wide.room = to + (m + rest) * row;
     reduce_all(&wide, to);
+    produce(r, (r->n - rest) * r->inner, rest * r->inner);
+    r->produce = NULL;
+    r->work = 0;
     memcpy(to + m * row, r->x + (r->n - rest) * row, (size_t)(rest * row));
     r->x = to;
     r->n = m + rest;
     r->room = wide.room;
 }
 
-int tg_reduce(const tg_call *call)
+int tg_reduce_produced(const tg_reduction *wanted)
 {
-    const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
-    reduction r = {.op = call->ints[0], .dtype = y->dtype, .x = x->data};
-    r.outer = x->shape[0];
-    r.n = x->shape[1];
-    r.inner = x->shape[2];
+    reduction r = {.op = wanted->op,
+                   .dtype = wanted->dtype,
+                   .x = wanted->x,
+                   .outer = wanted->outer,
+                   .n = wanted->n,
+                   .inner = wanted->inner,
+                   .produce = wanted->produce,
+                   .context = wanted->context,
+                   .work = wanted->work};
     ptrdiff_t item = r.dtype == TG_F32 ? 4 : 8, n_results = r.outer * r.inner;
     if (n_results == 0)
         return TG_OK;
@@ -122,16 +145,30 @@ int tg_reduce(const tg_call *call)
     }
     if (narrow)
         widen(&r);
-    reduce_all(&r, y->data);
+    reduce_all(&r, wanted->y);
     if (r.op == TG_REDUCE_mean) {
-        float count_f32 = (float)call->floats[0];
-        double count = call->floats[0];
+        float count_f32 = (float)wanted->divisor;
+        void *y = wanted->y;
         if (r.dtype == TG_F32)
-            tg_active->binary_f32[TG_BINARY_divide](n_results, y->data, y->data, 1, &count_f32, 0);
+            tg_active->binary_f32[TG_BINARY_divide](n_results, y, y, 1, &count_f32, 0);
         else
-            tg_active->binary_f64[TG_BINARY_divide](n_results, y->data, y->data, 1, &count, 0);
+            tg_active->binary_f64[TG_BINARY_divide](n_results, y, y, 1, &wanted->divisor, 0);
     }
     return TG_OK;
+}
+
+int tg_reduce(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
+    tg_reduction wanted = {.op = (int)call->ints[0],
+                           .dtype = y->dtype,
+                           .outer = x->shape[0],
+                           .n = x->shape[1],
+                           .inner = x->shape[2],
+                           .divisor = call->floats[0],
+                           .y = y->data,
+                           .x = x->data};
+    return tg_reduce_produced(&wanted);
 }
 
 /* --- where the largest is -----------------------------------------------------------------------

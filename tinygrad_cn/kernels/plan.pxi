@@ -28,7 +28,7 @@ def dtype_code(dtype):
     return TG_F32 if dtype == np.float32 else TG_F64
 
 
-def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None):
+def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None, double number=0):
     """A call that no kernel function made: arrays are (shape, strides in elements, dtype), to be
     placed by relocate_call; `last`, if given, is one more array, where it lies now."""
     cdef bytes made = PyBytes_FromStringAndSize(NULL, sizeof(tg_call))
@@ -50,37 +50,10 @@ def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None):
         fill(&c.arrays[len(arrays)], last)
     if len(ints) > TG_MAX_INTS:
         raise ValueError(f"[plan] Expected at most {TG_MAX_INTS} numbers, received {len(ints)}.")
-    for i, number in enumerate(ints):
-        c.ints[i] = number
+    for i, value in enumerate(ints):
+        c.ints[i] = value
+    c.floats[0] = number
     return made
-
-
-def fill_inputs(given, list inputs):
-    """Copy a step's arguments into the arrays that stand for them in its plan.
-
-    False, with the inputs in no particular state, unless each is an array, or a Tensor without a
-    node, of the shape and dtype of its input.
-    """
-    cdef Py_ssize_t i, n = len(inputs)
-    cdef cnp.ndarray mine, x
-    if len(given) != n:
-        return False
-    for i in range(n):
-        one = given[i]
-        if not isinstance(one, cnp.ndarray):
-            if getattr(one, "node", one) is not None:
-                return False
-            one = one.data
-        x = <cnp.ndarray>one
-        mine = <cnp.ndarray>inputs[i]
-        if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(mine)
-                or not cnp.PyArray_SAMESHAPE(x, mine)):
-            return False
-        if cnp.PyArray_ISCARRAY_RO(x):
-            memcpy(cnp.PyArray_DATA(mine), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(mine))
-        else:
-            cnp.PyArray_CopyInto(mine, x)
-    return True
 
 
 def copies(list arrays):
@@ -143,8 +116,44 @@ cdef class Plan:
             fail(status, -1)
         return measured
 
-    def point(self, Py_ssize_t call, int array, size_t address):
-        """Let one array of one call lie elsewhere: a new input, or a new place for a result."""
+    cdef int point(self, Py_ssize_t call, int array, char *address) except -1:
+        """Let one array of one call lie elsewhere."""
         if not 0 <= call < self.n or not 0 <= array < self.calls[call].n_arrays:
             raise IndexError(f"[plan] Expected a call below {self.n}, received {call}, {array}.")
-        self.calls[call].arrays[array].data = <void *>address
+        self.calls[call].arrays[array].data = address
+        return 0
+
+
+def fill_inputs(given, list inputs, list bound):
+    """Take in a step's arguments: copy them into the arrays that stand for them in its plan, or,
+    where `bound` has a list of places (plan, call, array, offset) and not None, let these places
+    point to the argument itself, which the caller keeps alive during the run.
+
+    False, with the inputs in no particular state, unless each is an array, or a Tensor without a
+    node, of the shape and dtype of its input.
+    """
+    cdef Py_ssize_t i, n = len(inputs)
+    cdef cnp.ndarray mine, x
+    if len(given) != n:
+        return False
+    for i in range(n):
+        one = given[i]
+        if not isinstance(one, cnp.ndarray):
+            if getattr(one, "node", one) is not None:
+                return False
+            one = one.data
+        x = <cnp.ndarray>one
+        mine = <cnp.ndarray>inputs[i]
+        if (cnp.PyArray_TYPE(x) != cnp.PyArray_TYPE(mine)
+                or not cnp.PyArray_SAMESHAPE(x, mine)):
+            return False
+        places = bound[i]
+        if not cnp.PyArray_ISCARRAY_RO(x):
+            cnp.PyArray_CopyInto(mine, x)
+            x = mine
+        elif places is None:
+            memcpy(cnp.PyArray_DATA(mine), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(mine))
+        if places is not None:
+            for plan, call, array, offset in places:
+                (<Plan>plan).point(call, array, <char *>cnp.PyArray_DATA(x) + <size_t>offset)
+    return True

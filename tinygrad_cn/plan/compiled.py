@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import math
 import threading
 import time
 from collections.abc import Sequence
@@ -20,11 +21,17 @@ from .fusion import fuse
 from .memory import ALIGNMENT, place
 from .pooling import move_relu_behind_pooling
 from .program import Buffer, Call, Program, View
+from .reductions import end_in_reductions
 from .schedule import schedule
 from .updates import merge_updates, record_of
 
-# Replays that are timed, by turns with a team of threads and alone, before the faster way is kept.
+# Replays that are timed, by turns with a team of threads and alone, before the faster way is taken;
+# then so many that are not, and ten times as many after each further trial: other programs may have
+# held the cores at the time of one.
 TRIALS = 6
+UNTIMED = 100
+
+BIND_FROM_BYTES = 32768  # a smaller input is copied; a larger one is read where the caller has it
 
 MISFIT = object()  # what CompiledStep.run returns for arguments of other shapes than the plan's
 
@@ -43,6 +50,7 @@ class CompiledStep:
         drop_dead_code(program)
         move_relu_behind_pooling(program)
         fuse(program)
+        end_in_reductions(program)
         merge_updates(program)
         schedule(program)
         self.program = program
@@ -53,12 +61,14 @@ class CompiledStep:
         self.arena = kernels.core.empty(((self.arena_bytes + ALIGNMENT) // 4 + 1,), np.float32)
         self._origin = -(-self.arena.ctypes.data // ALIGNMENT) * ALIGNMENT
         self._owners = [buffer.owner for buffer in program.buffers()]  # they keep the memory
-        self.parts = self._link()
         self.inputs = [self.array(view) for view in program.inputs]
+        self.bound: list[list[tuple] | None] = self._bindable()
+        self.parts = self._link()
         self.results = [self.array(view) for view in program.results]
         self.lock = threading.Lock()
-        self._times: tuple[list[float], list[float]] = ([], [])  # alone, with a team
-        self._team: bool | None = None
+        self._team = False
+        self._best = [math.inf, math.inf]  # seconds: alone, with a team
+        self._to_try, self._untimed, self._pause = TRIALS, 0, UNTIMED
 
     def address(self, buffer: Buffer) -> int:
         """Where the buffer lies now."""
@@ -86,20 +96,41 @@ class CompiledStep:
         return [*parts, self._plan(ready)] if ready or not parts else parts
 
     def _plan(self, calls: list[Call]) -> Any:
-        return kernels.core.Plan([self._placed(c) for c in calls], [c.together for c in calls])
+        plan = kernels.core.Plan([self._placed(c) for c in calls], [c.together for c in calls])
+        buffers = [view.buffer for view in self.program.inputs]
+        for i, call in enumerate(calls):
+            for j, view in enumerate(call.arrays):
+                if view is not None and view.buffer.role == "input":
+                    places = self.bound[buffers.index(view.buffer)]
+                    if places is not None:
+                        places.append((plan, i, j, view.offset))
+        return plan
+
+    def _bindable(self) -> list[list[tuple] | None]:
+        """Per input, an empty list if the plan can read it where the caller has it; or None."""
+        fixed = {view.buffer for view in self.program.results}
+        for call in self.program.calls:
+            fixed.update(view.buffer for view in call.outputs)
+            if call.python is not None or call.members:
+                fixed.update(view.buffer for view in call.inputs)
+        return [
+            None if v.buffer in fixed or v.nbytes < BIND_FROM_BYTES else []
+            for v in self.program.inputs
+        ]
 
     def run(self, given: Sequence[Any]) -> Any:
         """One step on new arguments: the results, as Tensors of their own; or MISFIT."""
         with self.lock:
-            if not kernels.core.fill_inputs(given, self.inputs):
+            if not kernels.core.fill_inputs(given, self.inputs, self.bound):
                 return MISFIT
             for update in self.each_step:
                 update()
-            if self._team is None:
-                self._try()
-            else:
+            if self._untimed > 0:
+                self._untimed -= 1
                 for part in self.parts:
                     part.run(self._team)
+            else:
+                self._try()
             return self.finish()
 
     def run_one(self, call: Call) -> None:
@@ -127,15 +158,16 @@ class CompiledStep:
         return map_structure(lambda x: results[x.index] if type(x) is Result else x, self.result)
 
     def _try(self) -> None:
-        """Run, and time it, one way or the other; in the end settle for the faster one."""
-        alone, with_team = self._times
-        team = len(with_team) < len(alone)
+        """Run, and time it, one way or the other; after some such runs settle for one."""
+        self._to_try -= 1
+        team = self._to_try % 2 == 0
         start = time.perf_counter()
         for part in self.parts:
             part.run(team)
-        self._times[team].append(time.perf_counter() - start)
-        if len(alone) + len(with_team) == TRIALS:
-            self._team = min(with_team) < min(alone)
+        self._best[team] = min(self._best[team], time.perf_counter() - start)
+        if self._to_try == 0:
+            self._team = self._best[True] < self._best[False]
+            self._to_try, self._untimed, self._pause = TRIALS, self._pause, 10 * self._pause
 
 
 class PythonOp:

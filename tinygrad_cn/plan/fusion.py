@@ -20,7 +20,7 @@ MAX_CALLS = 32
 
 def fuse(program: Program) -> None:
     """Replace every run of two or more fusable calls by one call of ``fused``."""
-    readers = _last_readers(program)
+    readers = last_readers(program)
     calls: list[Call] = []
     run: list[Call] = []
     fused = 0
@@ -29,7 +29,7 @@ def fuse(program: Program) -> None:
             run.append(call)
             continue
         if len(run) > 1:
-            calls.append(_fused(run, readers, at))
+            calls.append(fused_call(run, readers, at))
             fused += len(run)
         else:
             calls.extend(run)
@@ -45,7 +45,7 @@ def fuse(program: Program) -> None:
     program.calls = calls
 
 
-def _last_readers(program: Program) -> dict[Buffer, int]:
+def last_readers(program: Program) -> dict[Buffer, int]:
     """The number of the last call that reads each buffer; results and what is kept, for ever."""
     last: dict[Buffer, int] = {}
     for at, call in enumerate(program.calls):
@@ -62,11 +62,9 @@ def _last_readers(program: Program) -> dict[Buffer, int]:
 
 def _joins(run: list[Call], call: Call, readers: dict[Buffer, int], at: int) -> bool:
     """Can the call be the next of the run?"""
-    if call.kernel not in KINDS or len(run) == MAX_CALLS:
+    if not fusable(call) or len(run) == MAX_CALLS:
         return False
     y = call.outputs[0]
-    if not _contiguous(y) or _arithmetic(call) is None:
-        return False
     if not run:
         return True
     if y.shape != run[0].outputs[0].shape or _arithmetic(call) != _arithmetic(run[0]):
@@ -107,7 +105,13 @@ def _operands(run: list[Call], readers: dict[Buffer, int], end: int) -> tuple[li
     return arrays, len(inner)
 
 
-def _fused(run: list[Call], readers: dict[Buffer, int], end: int) -> Call:
+def fusable(call: Call) -> bool:
+    """Can the call be part of a run?"""
+    return call.kernel in KINDS and contiguous(call.outputs[0]) and _arithmetic(call) is not None
+
+
+def fused_call(run: list[Call], readers: dict[Buffer, int], end: int) -> Call:
+    """One call of ``fused`` for the calls of a run, the last of which is number ``end`` - 1."""
     arrays, _ = _operands(run, readers, end)
     outputs = [v for v in arrays if any(v is c.outputs[0] for c in run)]
     registers: dict[Buffer, int] = {}
@@ -147,7 +151,8 @@ def _same(a: View, b: View) -> bool:
     return mine == (b.buffer, b.offset, b.shape, b.strides, b.dtype)
 
 
-def _contiguous(view: View) -> bool:
+def contiguous(view: View) -> bool:
+    """Do the elements lie in C order without gaps?"""
     expected = view.dtype.itemsize
     for n, stride in zip(reversed(view.shape), reversed(view.strides), strict=True):
         if n != 1 and stride != expected:

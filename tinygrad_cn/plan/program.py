@@ -143,6 +143,17 @@ class Program:
                 yield view.buffer
 
 
+def depends(call: Call, others: list[Call]) -> bool:
+    """Does the call read or write what one of the others writes, or write what one reads?"""
+    mine = {view.buffer for view in call.outputs}
+    touched = mine | {view.buffer for view in call.inputs}
+    return any(
+        touched & {view.buffer for view in other.outputs}
+        or mine & {view.buffer for view in other.inputs}
+        for other in others
+    )
+
+
 def parts(view: View) -> tuple:
     """Shape, strides in elements, and dtype: what kernels.core.make_call wants of an array."""
     strides = tuple([stride // view.dtype.itemsize for stride in view.strides])

@@ -7,7 +7,7 @@ of splitting one after the other (csrc/plan.c).
 
 from __future__ import annotations
 
-from .program import Buffer, Call, Program
+from .program import Call, Program, depends
 
 LOOK_AHEAD = 40  # calls
 AT_ONCE = 4  # calls
@@ -24,7 +24,7 @@ def schedule(program: Program) -> None:
         passed: list[Call] = []  # what a later call would have to move ahead of
         for call in calls[at + 1 : at + LOOK_AHEAD] if group else []:
             alike = call.kernel == group[0].kernel and call.flops == group[0].flops
-            if alike and len(group) < AT_ONCE and not _depends(call, [*group, *passed]):
+            if alike and len(group) < AT_ONCE and not depends(call, [*group, *passed]):
                 group.append(call)
             else:
                 passed.append(call)
@@ -40,17 +40,3 @@ def schedule(program: Program) -> None:
 
 def _costly(call: Call) -> bool:
     return call.kernel == "matmul" and call.flops >= LEAST_WORK
-
-
-def _depends(call: Call, before: list[Call]) -> bool:
-    """Does the call read or write what one of the others writes, or write what one reads?"""
-    mine = _written(call)
-    touched = mine | {view.buffer for view in call.inputs}
-    return any(
-        touched & _written(other) or mine & {view.buffer for view in other.inputs}
-        for other in before
-    )
-
-
-def _written(call: Call) -> set[Buffer]:
-    return {view.buffer for view in call.outputs}

@@ -1,0 +1,77 @@
+"""Reductions: a sum (mean, max, ...) of what an elementwise call makes is taken in the same pass.
+
+The call ``fused_reduce`` makes a piece of the array just before the reduction reads it, while it is
+in the cache; the reduction adds in the order in which it always adds, so the bits stay the same.
+"""
+
+from __future__ import annotations
+
+from tinygrad_cn import kernels
+
+from .fusion import MAX_ARRAYS, contiguous, fusable, fused_call, last_readers
+from .program import Buffer, Call, Program, View, depends, parts
+
+_FLOATS = 20  # TG_MAX_INTS: in a call's numbers the floats come after so many
+
+
+def end_in_reductions(program: Program) -> None:
+    """Merge each reduction into the elementwise call that makes its input."""
+    readers = last_readers(program)
+    calls: list[Call | None] = list(program.calls)
+    merged = 0
+    for at, call in enumerate(program.calls):
+        found = _maker(calls, at, call) if call.kernel == "reduce" else None
+        if found is None:
+            continue
+        maker_at, maker, output = found
+        first = maker
+        if maker.kernel != "fused":
+            first = fused_call([maker], readers, maker_at + 1)
+        if len(first.arrays) < MAX_ARRAYS:
+            calls[maker_at], calls[at] = _joined(first, call, output), None
+            merged += 1
+    program.calls = [call for call in calls if call is not None]
+    program.notes.append(f"reductions: {merged} taken in the pass that makes their input")
+
+
+def _maker(calls: list[Call | None], at: int, reduce: Call) -> tuple[int, Call, int] | None:
+    """The call that makes all of the reduction's input: its place, and the number of the output."""
+    x = reduce.inputs[0]
+    passed: list[Call] = []
+    for i in range(at - 1, -1, -1):
+        call = calls[i]
+        if call is None:
+            continue
+        if any(v.buffer is x.buffer for v in call.outputs):
+            if call.kernel == "fused" or fusable(call):
+                for k, v in enumerate(call.outputs):
+                    if _same_elements(v, x) and not depends(reduce, passed):
+                        return i, call, k
+            return None
+        passed.append(call)
+    return None
+
+
+def _same_elements(made: View, read: View) -> bool:
+    same_place = (made.buffer, made.offset, made.dtype) == (read.buffer, read.offset, read.dtype)
+    whole = made.size == read.size and contiguous(made) and contiguous(read)
+    return same_place and whole and made.dtype.kind == "f"
+
+
+def _joined(first: Call, reduce: Call, output: int) -> Call:
+    y, x = reduce.outputs[0], reduce.inputs[0]
+    code: Buffer = first.inputs[-1].buffer
+    arrays = [y, *first.outputs, *first.inputs]
+    numbers = (*first.numbers[:4], output, int(reduce.numbers[0]), *x.shape)
+    record = kernels.core.make_call(
+        "fused_reduce",
+        [parts(v) for v in arrays[:-1]],
+        numbers,
+        code.owner,
+        reduce.numbers[_FLOATS],
+    )
+    label = f"{first.label}+{reduce.label}"
+    n_outputs = 1 + first.n_outputs
+    merged = Call("fused_reduce", list(arrays), n_outputs, (), numbers, record, None, label)
+    merged.origin = (*reduce.origin[:1], *first.origin)
+    return merged
