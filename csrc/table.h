@@ -32,11 +32,15 @@
     K(transpose,                                                                                   \
       (ptrdiff_t n_rows, ptrdiff_t n_cols, T *y, ptrdiff_t y_row, const T *x, ptrdiff_t x_row))
 
-/* See kernels/reduction.h, softmax.h, random.h, optimizer.h. */
+/* See kernels/reduction.h, scan.h, softmax.h, random.h, optimizer.h. */
 #define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
     A(reduce, REDUCE,                                                                              \
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
-    K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))
+    K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))                            \
+    K(cumsum_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                              \
+    K(cumprod_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                             \
+    K(cumsum_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))       \
+    K(cumprod_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))
 
 #define TG_TABLE_SOFTMAX(K, A, N, T)                                                               \
     K(softmax, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                                  \

@@ -84,6 +84,21 @@ def test_arg_reductions(name: str, isa: str, rng: np.random.Generator) -> None:
                     np.testing.assert_array_equal(y, getattr(ref, name)(x, axis, keepdims))
 
 
+@pytest.mark.parametrize("name", ["cumsum", "cumprod"])
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_running_sums_are_numpy_s_to_the_bit(
+    name: str, dtype: type, isa: str, rng: np.random.Generator
+) -> None:
+    shapes = [(3, 5000), (19, 40), (5, 130, 7), (6, 70, 200), (20, 33, 65), (40_000,), (0, 3)]
+    zeros = -np.zeros((20, 30), dtype)
+    for x in [zeros, *arrays(dtype, rng), *(rng.normal(size=s).astype(dtype) for s in shapes)]:
+        for axis in range(-x.ndim, x.ndim):
+            y, expected = getattr(kernels, name)(x, axis), getattr(ref, name)(x, axis)
+            assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_array_equal(y, expected)
+            np.testing.assert_array_equal(np.signbit(y), np.signbit(expected))
+
+
 def test_nan_wins_and_the_first_of_equals(isa: str) -> None:
     x = np.zeros((50, 300), np.float32)
     x[3, 4] = x[3, 9] = np.nan
@@ -145,6 +160,7 @@ def test_same_bits_for_any_isa_and_any_number_of_threads(rng: np.random.Generato
                 core.set_num_threads(n)
                 parts = [kernels.sum(x, axis) for x in inputs for axis in (None, 0)]
                 parts += [kernels.sum(inputs[1], 1), kernels.mean(inputs[2], 1)]
+                parts += [kernels.cumsum(inputs[1], axis) for axis in (0, 1)]
                 results[name, n] = b"".join(y.tobytes() for y in parts)
     finally:
         core.set_num_threads(threads)

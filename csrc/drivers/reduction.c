@@ -3,6 +3,8 @@
  * reduce      arrays: y (outer, inner), x (outer, n, inner), both in C order
  *             ints[0]: tg_reduce_op     floats[0]: what a mean divides by
  * arg_reduce  arrays: y (i64, outer), x (outer, n)     ints[0]: 1 for argmax, 0 for argmin
+ * scan        arrays: y, x (outer, n, inner), both in C order     ints[0]: 1 for cumprod, 0 for
+ *             cumsum, along n
  *
  * The caller merges axes, and reduces one run of axes per call. n >= 1.
  *
@@ -248,5 +250,71 @@ int tg_arg_reduce(const tg_call *call)
     r.rows_per_task = ROWS / r.n + 1;
     ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
     tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);
+    return TG_OK;
+}
+
+/* --- running sums and products ------------------------------------------------------------------
+ */
+
+/* Rows to a task: whole registers of them. Columns: narrow enough for every thread to have some. */
+enum { SCAN_ROWS = 16, STRIP = 128, WIDE_STRIP = 1024 };
+
+typedef struct {
+    int product;
+    int32_t dtype;
+    ptrdiff_t outer, n, inner;
+    ptrdiff_t per_task; /* rows, or columns */
+    ptrdiff_t strips;   /* of columns */
+    char *y;
+    const char *x;
+} scan;
+
+static void scan_rows(void *context, ptrdiff_t task)
+{
+    const scan *s = context;
+    ptrdiff_t row = task * s->per_task, count = s->outer - row;
+    ptrdiff_t at = row * s->n * (s->dtype == TG_F32 ? 4 : 8);
+    void *y = s->y + at;
+    const void *x = s->x + at;
+    count = count < s->per_task ? count : s->per_task;
+    if (s->dtype == TG_F32)
+        (s->product ? tg_active->cumprod_rows_f32 : tg_active->cumsum_rows_f32)(count, s->n, y, x);
+    else
+        (s->product ? tg_active->cumprod_rows_f64 : tg_active->cumsum_rows_f64)(count, s->n, y, x);
+}
+
+static void scan_columns(void *context, ptrdiff_t task)
+{
+    const scan *s = context;
+    ptrdiff_t column = task % s->strips * s->per_task, width = s->inner - column;
+    ptrdiff_t at = task / s->strips * s->n * s->inner + column;
+    at *= s->dtype == TG_F32 ? 4 : 8;
+    void *y = s->y + at;
+    const void *x = s->x + at;
+    width = width < s->per_task ? width : s->per_task;
+    if (s->dtype == TG_F32)
+        (s->product ? tg_active->cumprod_columns_f32
+                    : tg_active->cumsum_columns_f32)(s->n, width, s->inner, y, x);
+    else
+        (s->product ? tg_active->cumprod_columns_f64
+                    : tg_active->cumsum_columns_f64)(s->n, width, s->inner, y, x);
+}
+
+int tg_scan(const tg_call *call)
+{
+    const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
+    scan s = {.product = call->ints[0] != 0, .dtype = y->dtype, .y = y->data, .x = x->data};
+    s.outer = x->shape[0];
+    s.n = x->shape[1];
+    s.inner = x->shape[2];
+    double work = 0.3 * (double)(s.outer * s.n * s.inner);
+    if (s.inner == 1) {
+        s.per_task = (ROWS / s.n / SCAN_ROWS + 1) * SCAN_ROWS;
+        tg_parallel((s.outer + s.per_task - 1) / s.per_task, work, scan_rows, &s);
+    } else {
+        s.per_task = s.outer < SCAN_ROWS ? STRIP : WIDE_STRIP;
+        s.strips = (s.inner + s.per_task - 1) / s.per_task;
+        tg_parallel(s.outer * s.strips, work, scan_columns, &s);
+    }
     return TG_OK;
 }

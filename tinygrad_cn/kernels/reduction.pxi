@@ -145,6 +145,32 @@ cdef object arg_reduce(bint largest, str name, object x, object axis, bint keepd
     return y
 
 
+cdef object scan(bint product, str name, object x, object axis):
+    cdef tg_call call
+    cdef cnp.ndarray a, y
+    cdef Py_ssize_t n, inner = 1
+    cdef int i, at, ndim
+    if not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0:
+        return by_reference(name, (x, axis))
+    a = <cnp.ndarray>x
+    ndim = cnp.PyArray_NDIM(a)
+    if (ndim > TG_MAX_NDIM or cnp.PyArray_SIZE(a) == 0 or not isinstance(axis, (int, np.integer))
+            or not -ndim <= axis < ndim):
+        return by_reference(name, (x, axis))
+    at = <int>axis + (ndim if axis < 0 else 0)
+    n = cnp.PyArray_DIMS(a)[at]
+    for i in range(at + 1, ndim):
+        inner *= cnp.PyArray_DIMS(a)[i]
+    a = contiguous(behaved(a))
+    y = allocate_like(a)
+    begin(&call, TG_DRIVER_scan)
+    fill_matrix(&call.arrays[0], y, 3, cnp.PyArray_SIZE(a) // (n * inner), n, inner)
+    fill_matrix(&call.arrays[1], a, 3, cnp.PyArray_SIZE(a) // (n * inner), n, inner)
+    call.ints[0] = product
+    launch(&call, (y, a))
+    return y
+
+
 # `sum`, `max` and others are names of Cython's fast built-ins, which the rest of this module uses:
 # the kernels get their public names in the module's dictionary only.
 def _sum(x, axis=None, keepdims=False):
@@ -176,11 +202,11 @@ def argmin(x, axis=None, keepdims=False):
 
 
 def cumsum(x, axis):
-    return by_reference("cumsum", (x, axis))
+    return scan(False, "cumsum", x, axis)
 
 
 def cumprod(x, axis):
-    return by_reference("cumprod", (x, axis))
+    return scan(True, "cumprod", x, axis)
 
 
 for _function in (_sum, _max, _min):
