@@ -277,6 +277,20 @@ def memory() -> Iterator[Case]:
         "memory", "copy", "transpose (4096, 512)", arrays(lambda rng: table(rng).T), bytes=2 * half,
         peer=lambda x: call(x.clone, memory_format=torch.contiguous_format),
     )  # fmt: skip
+    whole = lambda rng: rng.integers(0, 100, n)  # noqa: E731
+    conversions = [("float64 to float32", lambda rng: rng.standard_normal(n), "float32", 12)]
+    conversions += [("int64 to float32", whole, "float32", 12)]
+    conversions += [("float32 to int64", f32(n), "int64", 12)]
+    for label, make, dtype, size in conversions:
+        yield Case(
+            "memory", "copy", f"{n:.0e} {label}",
+            arrays(make, lambda rng, dtype=dtype: np.empty(n, dtype)), bytes=size * n,
+            peer=lambda x, y: call(y.copy_, x),
+        )  # fmt: skip
+    yield Case(
+        "memory", "equal", f"{n:.0e} int64", arrays(whole, whole), bytes=17 * n,
+        peer=lambda a, b: call(torch.eq, a, b),
+    )  # fmt: skip
     reductions = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin", "prod": "prod"}
     reductions |= {"argmax": "argmax", "argmin": "argmin", "cumsum": "cumsum", "cumprod": "cumprod"}
     for name, peer in reductions.items():

@@ -157,6 +157,22 @@ static inline void tg_run_block(const tg_strided *s, ptrdiff_t rows, ptrdiff_t c
                       s->strides[0][inner], blocks[0], columns, 1);
 }
 
+/* Run `rows` rows of `columns` elements whose operands need no block. Moves `at` along. */
+static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at)
+{
+    ptrdiff_t step[TG_MAX_OPERANDS], next[TG_MAX_OPERANDS];
+    int inner = s->ndim - 1;
+    for (int k = 0; k < s->n_operands; k++) {
+        step[k] = s->strides[k][inner];
+        next[k] = inner > 0 ? s->strides[k][inner - 1] * s->item[k] : 0;
+    }
+    for (ptrdiff_t row = 0; row < rows; row++) {
+        s->run(s->context, columns, at, step);
+        for (int k = 0; k < s->n_operands; k++)
+            at[k] += next[k];
+    }
+}
+
 static void tg_strided_task(void *context, ptrdiff_t task)
 {
     const tg_strided *s = context;
@@ -188,10 +204,17 @@ static void tg_strided_task(void *context, ptrdiff_t task)
             rows = TG_BLOCK / columns;
             rows = rows < left ? rows : left;
             rows = rows < (end - at) / columns ? rows : (end - at) / columns;
-        } else if (!direct && n > TG_BLOCK) {
-            n = TG_BLOCK;
+            tg_run_block(s, rows, n, pointers, blocks, kept);
+        } else if (direct) {
+            if (inner > 0 && n == columns) {
+                ptrdiff_t left = s->shape[inner - 1] - index[inner - 1];
+                rows = left < (end - at) / columns ? left : (end - at) / columns;
+            }
+            tg_run_rows(s, rows, n, pointers);
+        } else {
+            n = n < TG_BLOCK ? n : TG_BLOCK;
+            tg_run_block(s, 1, n, pointers, blocks, kept);
         }
-        tg_run_block(s, rows, n, pointers, blocks, kept);
         at += rows * n;
         index[inner] += n;
         if (index[inner] == columns) { /* the next row, or past the group of rows */

@@ -137,7 +137,8 @@
 #define TG_TABLE_ONCE(K)                                                                           \
     K(cast, (int to, int truth, int from, ptrdiff_t n, void *y, const void *x))                    \
     K(compare_integers, (int op, int dtype, ptrdiff_t n, uint8_t *y, const void *a, ptrdiff_t sa,  \
-                         const void *b, ptrdiff_t sb))
+                         const void *b, ptrdiff_t sb))                                             \
+    K(indices_fit, (int dtype, ptrdiff_t n, const void *indices, int64_t limit, int *fit))
 
 #define TG_TABLE(K, A, N, T)                                                                       \
     TG_TABLE_ELEMENTWISE(K, A, N, T)                                                               \

@@ -120,7 +120,7 @@ int tg_compare(const tg_call *call)
     tg_strided s;
     operation o = {call->ints[0], call->arrays[1].dtype};
     tg_strided_init(&s, call->arrays, 3);
-    tg_strided_run(&s, run_compare, &o, 0.1);
+    tg_strided_run(&s, run_compare, &o, 0.025 * (double)s.item[1]);
     return TG_OK;
 }
 

@@ -20,21 +20,31 @@ typedef struct {
     ptrdiff_t per_task;
 } gather;
 
-/* The row of an index, or -1. */
+/* The row of an index. */
 static inline ptrdiff_t row_at(const gather *s, ptrdiff_t i)
 {
     ptrdiff_t row = s->indices->dtype == TG_I32 ? ((const int32_t *)s->indices->data)[i]
                                                 : (ptrdiff_t)((const int64_t *)s->indices->data)[i];
-    row += row < 0 ? s->n_rows : 0;
-    return row < 0 || row >= s->n_rows ? -1 : row;
+    return row + (row < 0 ? s->n_rows : 0);
 }
 
 static int indices_fit(const gather *s)
 {
-    for (ptrdiff_t i = 0; i < s->n; i++)
-        if (row_at(s, i) < 0)
-            return 0;
-    return 1;
+    int fit;
+    tg_active->indices_fit(s->indices->dtype, s->n, s->indices->data, s->n_rows, &fit);
+    return fit;
+}
+
+/* Ask for the first lines of a row; the processor finds the rest of a long row by itself. */
+static inline void prefetch(const char *row, size_t bytes)
+{
+#if defined(__GNUC__)
+    for (size_t i = 0; i < bytes && i < 512; i += 64)
+        __builtin_prefetch(row + i);
+#else
+    (void)row;
+    (void)bytes;
+#endif
 }
 
 static void run_take(void *context, ptrdiff_t task)
@@ -52,8 +62,10 @@ static void run_take(void *context, ptrdiff_t task)
         for (ptrdiff_t i = start; i < end; i++)
             ((uint64_t *)y)[i] = ((const uint64_t *)x)[row_at(s, i)];
     else
-        for (ptrdiff_t i = start; i < end; i++)
+        for (ptrdiff_t i = start; i < end; i++) {
+            prefetch(x + (size_t)row_at(s, i + 3 < end ? i + 3 : i) * bytes, bytes);
             memcpy(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
+        }
 }
 
 int tg_take(const tg_call *call)

@@ -14,7 +14,8 @@ interval has 0 inside, as the higher powers alone vanish there). The printed err
 the largest |w (f - fit)| with the rounded coefficients and exact evaluation, in units of half an
 ULP of 1 (2^-24 or 2^-53): what the approximation adds to the error of the arithmetic.
 
-Rational fits P/Q solve the linearised system with the weight 1/Q of the step before.
+Rational fits P/Q solve the linearised system with the weight 1/Q of the step before; then Q is
+rounded, and P fitted again as the polynomial that is nearest to f Q.
 
 Needs mpmath.
 """
@@ -23,7 +24,7 @@ import argparse
 import struct
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import mpmath as mp
@@ -137,7 +138,21 @@ def solve(fit: Fit) -> tuple[list[mp.mpf], mp.mpf]:
     fixed: list[mp.mpf] = [] if fit.first is None else [fit.first]
     total = fit.degree + 1 + fit.below
     coefficients, _ = remez(fit, fixed)
-    if fit.below or fit.low < 0:  # in a quotient, refitting one at a time gains little
+    if fit.below:  # the rounded denominator, then the numerator as a polynomial
+        q = [rounded(v, fit.bits) for v in coefficients[fit.degree + 1 :]]
+
+        def below(x: mp.mpf) -> mp.mpf:
+            return 1 + mp.fdot([x ** (j + 1) for j in range(fit.below)], q)
+
+        top = replace(
+            fit,
+            below=0,
+            target=lambda x: fit.target(x) * below(x),
+            weight=lambda x: fit.weight(x) / below(x),
+        )
+        c, worst = solve(top)
+        return [*c, *q], worst
+    if fit.low < 0:
         c = [rounded(v, fit.bits) for v in coefficients]
         return remez(fit, c)
     while len(fixed) < total:
@@ -204,22 +219,12 @@ def atanh_tail(z: mp.mpf) -> mp.mpf:
     return (mp.log((1 + s) / (1 - s)) - 2 * s) / (s * z)
 
 
-def tail_ratio(shift: int) -> Function:
-    """Prob(normal > t) e^(t^2 / 2) at the t with u = (t - shift) / (t + shift)."""
-
-    def value(u: mp.mpf) -> mp.mpf:
-        t = shift * (1 + u) / (1 - u)
-        return mp.exp(t * t / 2) * mp.erfc(t / SQRT2) / 2
-
-    return value
+def tail_ratio(t: mp.mpf) -> mp.mpf:
+    return mp.exp(t * t / 2) * mp.erfc(t / SQRT2) / 2
 
 
 def erf_ratio(z: mp.mpf) -> mp.mpf:
     return 2 / mp.sqrt(mp.pi) if z == 0 else mp.erf(mp.sqrt(z)) / mp.sqrt(z)
-
-
-def cdf_ratio(z: mp.mpf) -> mp.mpf:
-    return erf_ratio(z / 2) / (2 * SQRT2)
 
 
 def fits() -> list[Fit]:
@@ -355,35 +360,26 @@ def fits() -> list[Fit]:
             53,
         ),
         Fit(
-            "cdf_f32",
-            "P in Prob(normal < x) = 1/2 + x P(x^2), |x| <= 1",
-            cdf_ratio,
-            lambda z: 1 / cdf_ratio(z),
-            0,
-            1.001,
-            5,
-            24,
-        ),
-        Fit("cdf_f64", "the same", cdf_ratio, lambda z: 1 / cdf_ratio(z), 0, 1.001, 10, 53),
-        Fit(
             "tail_f32",
-            "P((t - 3) / (t + 3)) = e^(t^2/2) Prob(normal > t), 1 <= t <= 15",
-            tail_ratio(3),
-            relative(tail_ratio(3)),
-            -0.5,
-            float(mp.mpf(12) / 18),
-            9,
+            "P(t) / (1 + t Q(t)) = e^(t^2/2) Prob(normal > t), 0 <= t <= 13.3",
+            tail_ratio,
+            relative(tail_ratio),
+            0,
+            13.3,
+            4,
             24,
+            below=5,
         ),
         Fit(
             "tail_f64",
-            "P((t - 4) / (t + 4)), 1 <= t <= 40",
-            tail_ratio(4),
-            relative(tail_ratio(4)),
-            -0.6,
-            float(mp.mpf(36) / 44),
-            22,
+            "the same, 0 <= t <= 37.7",
+            tail_ratio,
+            relative(tail_ratio),
+            0,
+            37.7,
+            10,
             53,
+            below=11,
         ),
         Fit(
             "asin_f32",

@@ -102,6 +102,27 @@ TG_KERNEL void TG_ONCE(compare_integers)(int op, int dtype, ptrdiff_t n, uint8_t
         TG_COMPARE_OP(greater_equal, >=)
     }
 }
+
+/* Whether all indices are at least -limit and below limit: without branches, so that it
+ * vectorises. */
+#define TG_FIT_LOOP(T)                                                                             \
+    for (ptrdiff_t i = 0; i < n; i++)                                                              \
+        outside |=                                                                                 \
+            (((const T *)indices)[i] < (T) - limit) | (((const T *)indices)[i] > (T)(limit - 1));
+
+TG_KERNEL void TG_ONCE(indices_fit)(int dtype, ptrdiff_t n, const void *indices, int64_t limit,
+                                    int *fit)
+{
+    int outside = 0;
+    if (dtype == TG_I32) {
+        limit = limit < (int64_t)1 << 31 ? limit : (int64_t)1 << 31;
+        TG_FIT_LOOP(int32_t)
+    } else {
+        TG_FIT_LOOP(int64_t)
+    }
+    *fit = !outside;
+}
+#undef TG_FIT_LOOP
 #undef TG_COMPARE_OP
 #undef TG_COMPARE_TYPE
 #undef TG_COMPARE_LOOP

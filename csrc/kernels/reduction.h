@@ -31,16 +31,6 @@
         return hop(acc[0]);                                                                        \
     }
 
-TG_INLINE V_T TG_FN(product_of_lanes)(VT x)
-{
-    V_T lanes[V_LANES];
-    V(store)(lanes, x);
-    for (int half = V_LANES / 2; half > 0; half /= 2)
-        for (int i = 0; i < half; i++)
-            lanes[i] *= lanes[i + half];
-    return lanes[0];
-}
-
 /* n <= TG_BLOCK_ROW elements */
 #define TG_DEFINE_BLOCK(name, op, hop, identity)                                                   \
     TG_DEFINE_FOLD(name, op, hop)                                                                  \
@@ -188,7 +178,7 @@ TG_INLINE V_T TG_FN(product_of_lanes)(VT x)
 
 TG_DEFINE_REDUCTION(sum, V(add), V(hsum), TG_SCALAR_SUM, 0)
 TG_DEFINE_REDUCTION(mean, V(add), V(hsum), TG_SCALAR_SUM, 0) /* the driver divides */
-TG_DEFINE_REDUCTION(prod, V(mul), TG_FN(product_of_lanes), TG_SCALAR_PROD, 1)
+TG_DEFINE_REDUCTION(prod, V(mul), V(hprod), TG_SCALAR_PROD, 1)
 TG_DEFINE_REDUCTION(max, V(max_nan), V(hmax), TG_SCALAR_MAX, -INFINITY)
 TG_DEFINE_REDUCTION(min, V(min_nan), V(hmin), TG_SCALAR_MIN, INFINITY)
 

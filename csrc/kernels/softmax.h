@@ -119,6 +119,21 @@ TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V
     }
 }
 
+/* sum g y over at most 1024 elements, in four chains. */
+TG_INLINE V_T TG_FN(block_dot)(ptrdiff_t n, const V_T *g, const V_T *y)
+{
+    VT sum[4] = {V(zero)(), V(zero)(), V(zero)(), V(zero)()};
+    ptrdiff_t i = 0;
+    for (; i + 4 * V_LANES <= n; i += 4 * V_LANES)
+        for (int k = 0; k < 4; k++)
+            sum[k] = V(fma)(V(load)(g + i + k * V_LANES), V(load)(y + i + k * V_LANES), sum[k]);
+    for (; i + V_LANES <= n; i += V_LANES)
+        sum[0] = V(fma)(V(load)(g + i), V(load)(y + i), sum[0]);
+    if (i < n)
+        sum[1] = V(fma)(V(load_tail)(g + i, n - i), V(load_tail)(y + i, n - i), sum[1]);
+    return V(hsum)(V(add)(V(add)(sum[0], sum[1]), V(add)(sum[2], sum[3])));
+}
+
 /* gx = y (g - sum g y) */
 TG_KERNEL void TG_FN(softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, const V_T *g,
                                    const V_T *y)
@@ -126,17 +141,10 @@ TG_KERNEL void TG_FN(softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, const
     for (ptrdiff_t row = 0; row < n_rows; row++, g += n, y += n, gx += n) {
         double total = 0;
         ptrdiff_t i = 0;
-        for (ptrdiff_t start = 0; start < n; start += 1024) {
-            ptrdiff_t end = start + 1024 < n ? start + 1024 : n;
-            VT sum = V(zero)();
-            for (i = start; i + V_LANES <= end; i += V_LANES)
-                sum = V(fma)(V(load)(g + i), V(load)(y + i), sum);
-            if (i < end)
-                sum = V(fma)(V(load_tail)(g + i, end - i), V(load_tail)(y + i, end - i), sum);
-            total += V(hsum)(sum);
-        }
+        for (ptrdiff_t start = 0; start < n; start += 1024)
+            total += TG_FN(block_dot)(n - start < 1024 ? n - start : 1024, g + start, y + start);
         VT s = V(set1)((V_T)total);
-        for (i = 0; i + V_LANES <= n; i += V_LANES)
+        for (; i + V_LANES <= n; i += V_LANES)
             V(store)(gx + i, V(mul)(V(load)(y + i), V(sub)(V(load)(g + i), s)));
         if (i < n) {
             VT rest = V(sub)(V(load_tail)(g + i, n - i), s);

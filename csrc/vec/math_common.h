@@ -12,10 +12,8 @@
 #define TG_TINY FLT_MIN
 #define TG_HUGE FLT_MAX
 #define TG_DENORMAL_BITS 24
-#define TG_TAIL_SHIFT 3.0f
-#define TG_TAIL_END 14.5f
-#define TG_TAIL_DEGREE 9
-#define TG_CDF_DEGREE 5
+#define TG_TAIL_END 13.26f /* round(t^2 / 2 ln 2) = 127, likewise */
+#define TG_TAIL_DEGREE 5
 #else
 #define TG_COEFFICIENTS(name) tg_##name##_f64
 #define TG_LIBM(name) name
@@ -28,10 +26,8 @@
 #define TG_TINY DBL_MIN
 #define TG_HUGE DBL_MAX
 #define TG_DENORMAL_BITS 53
-#define TG_TAIL_SHIFT 4.0
-#define TG_TAIL_END 39.0
-#define TG_TAIL_DEGREE 22
-#define TG_CDF_DEGREE 10
+#define TG_TAIL_END 37.65
+#define TG_TAIL_DEGREE 11
 #endif
 
 #define TG_SET(x) V(set1)(V_C(x))
@@ -271,42 +267,46 @@ TG_INLINE VT V(logaddexp)(VT a, VT b)
     return V(add)(V(max_nan)(a, b), V(log1p_unit)(V(exp)(V(neg)(V(abs)(d)))));
 }
 
-/* The probability that a standard normal number exceeds t >= 1, and e^(-t^2 / 2): a smooth function
- * of t times the exponential. Rounding t^2 would cost t^2 / 2 ULP: what was lost (which needs FMA
- * to be known) goes into the reduced argument. */
-TG_INLINE VT V(normal_tail)(VT t, VT *exponential)
+/* e^(-t^2 / 2) = (1 + p) 2^n: p. Rounding t^2 would cost t^2 / 2 ULP: what was lost (which needs
+ * FMA to be known) goes into the reduced argument. 0 <= t <= TG_TAIL_END. */
+TG_INLINE VT V(normal_density)(VT t, VT *n)
 {
-    VT half = TG_SET(-0.5), one = TG_SET(1), s = V(mul)(t, t), low = V(fms)(t, t, s), n;
-    VT r = V(reduce_exp)(V(max)(TG_SET(TG_EXP_FLUSH), V(mul)(s, half)), &n);
-    VT e = V(mul)(V(add)(V(expm1_core)(V(fma)(low, half, r)), one), V(pow2)(n));
-    *exponential = e;
-    VT u = V(div)(V(sub)(t, TG_SET(TG_TAIL_SHIFT)), V(add)(t, TG_SET(TG_TAIL_SHIFT)));
-    return V(mul)(e, V(poly)(u, TG_COEFFICIENTS(tail), TG_TAIL_DEGREE + 1));
+    VT half = TG_SET(-0.5), s = V(mul)(t, t), low = V(fms)(t, t, s);
+    VT r = V(reduce_exp)(V(mul)(s, half), n);
+    return V(expm1_core)(V(fma)(low, half, r));
 }
 
-/* The probability that a standard normal number is below x, |x| <= TG_TAIL_END, and e^(-x^2 / 2):
- * from the tail beyond 1, where 1/2 + x P(x^2) would cancel. */
-TG_INLINE VT V(normal_cdf)(VT x, VT *exponential)
+/* Prob(z > t) e^(t^2 / 2) for a standard normal number z, 0 <= t <= TG_TAIL_END: a quotient of
+ * polynomials whose coefficients are all positive, so that nothing cancels. */
+TG_INLINE VT V(tail_ratio)(VT t)
 {
-    VT a = V(abs)(x), one = TG_SET(1), tail = V(normal_tail)(a, exponential);
-    VT far = V(select)(V(lt)(x, V(zero)()), tail, V(sub)(one, tail));
-    VT p = V(poly)(V(mul)(x, x), TG_COEFFICIENTS(cdf), TG_CDF_DEGREE + 1);
-    return V(select)(V(lt)(a, one), V(fma)(x, p, TG_SET(0.5)), far);
+    const V_T *c = TG_COEFFICIENTS(tail);
+    VT below = V(fma)(V(poly)(t, c + TG_TAIL_DEGREE, TG_TAIL_DEGREE), t, TG_SET(1));
+    return V(div)(V(poly)(t, c, TG_TAIL_DEGREE), below);
 }
 
+/* Prob(z > t), and e^(-t^2 / 2) */
+TG_INLINE VT V(normal_tail)(VT t, VT *density)
+{
+    VT n, p = V(normal_density)(t, &n), e = V(pow2)(n);
+    *density = V(fma)(p, e, e);
+    return V(mul)(V(tail_ratio)(t), *density);
+}
+
+/* x Prob(z < x) = max(x, 0) - |x| Prob(z > |x|): the sum never cancels. */
 TG_INLINE VT V(gelu)(VT x)
 {
-    VT end = TG_SET(TG_TAIL_END), e;
-    VT cdf = V(normal_cdf)(V(max)(V(neg)(end), V(min)(end, x)), &e);
-    return V(mul)(V(max)(TG_SET(-TG_HUGE), x), cdf);
+    VT n, a = V(min)(TG_SET(TG_TAIL_END), V(abs)(x)), p = V(normal_density)(a, &n);
+    VT w = V(mul)(a, V(tail_ratio)(a));
+    w = V(mul)(V(fma)(w, p, w), V(pow2)(n));
+    return V(copysign)(V(sub)(V(max)(V(zero)(), x), w), x);
 }
 
 TG_INLINE VT V(gelu_slope)(VT x)
 {
-    VT end = TG_SET(TG_TAIL_END), e;
-    x = V(max)(V(neg)(end), V(min)(end, x));
-    VT cdf = V(normal_cdf)(x, &e);
-    return V(fma)(V(mul)(x, TG_SET(0.39894228040143268)), e, cdf);
+    VT e, a = V(min)(TG_SET(TG_TAIL_END), V(abs)(x)), tail = V(normal_tail)(a, &e);
+    VT cdf = V(select)(V(lt)(x, V(zero)()), tail, V(sub)(TG_SET(1), tail));
+    return V(fma)(V(mul)(V(copysign)(a, x), TG_SET(0.39894228040143268)), e, cdf);
 }
 
 #define TG_GELU_SLOPE 1.5957691216057308 /* 2 sqrt(2 / pi): tanh(u) = 2 sigmoid(2 u) - 1 */
@@ -487,8 +487,6 @@ TG_INLINE VT V(sign)(VT x)
 #undef TG_TINY
 #undef TG_HUGE
 #undef TG_DENORMAL_BITS
-#undef TG_TAIL_SHIFT
 #undef TG_TAIL_END
 #undef TG_TAIL_DEGREE
-#undef TG_CDF_DEGREE
 #undef TG_SET

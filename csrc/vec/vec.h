@@ -40,7 +40,7 @@
  *                                             and 0 for n = -127 (-1023)
  *             v exponent(v x)                 floor(log2 x) for positive normal x
  *             v mantissa(v x)                 x / 2^exponent(x), in [1, 2), likewise
- * lanes       T hsum(v), hmax(v), hmin(v)     the fixed tree: lane i with lane i + L/2, then L/4...
+ * lanes       T hsum, hprod, hmax, hmin(v)    the fixed tree: lane i with lane i + L/2, then L/4...
  *                                             hmax, hmin: NaN if any lane is
  *             void transpose(v r[L])          the L x L block in the registers, in place
  *

@@ -239,23 +239,24 @@ TG_INLINE double vd_hsum(vd x)
 
 /* The same tree on whole vectors: swap the halves, combine, and so on; lane 0 has the result. */
 /* clang-format off */
-#define TG_AVX2_TREE(name)                                                                         \
+#define TG_AVX2_TREE(name, op)                                                                     \
     TG_INLINE float vf_h##name(vf x)                                                               \
     {                                                                                              \
-        x = vf_##name##_nan(x, _mm256_permute2f128_ps(x, x, 1));                                   \
-        x = vf_##name##_nan(x, _mm256_permute_ps(x, _MM_SHUFFLE(1, 0, 3, 2)));                     \
-        x = vf_##name##_nan(x, _mm256_permute_ps(x, _MM_SHUFFLE(2, 3, 0, 1)));                     \
+        x = vf_##op(x, _mm256_permute2f128_ps(x, x, 1));                                   \
+        x = vf_##op(x, _mm256_permute_ps(x, _MM_SHUFFLE(1, 0, 3, 2)));                     \
+        x = vf_##op(x, _mm256_permute_ps(x, _MM_SHUFFLE(2, 3, 0, 1)));                     \
         return _mm256_cvtss_f32(x);                                                                \
     }                                                                                              \
     TG_INLINE double vd_h##name(vd x)                                                              \
     {                                                                                              \
-        x = vd_##name##_nan(x, _mm256_permute2f128_pd(x, x, 1));                                   \
-        x = vd_##name##_nan(x, _mm256_permute_pd(x, 5));                                           \
+        x = vd_##op(x, _mm256_permute2f128_pd(x, x, 1));                                   \
+        x = vd_##op(x, _mm256_permute_pd(x, 5));                                           \
         return _mm256_cvtsd_f64(x);                                                                \
     }
 /* clang-format on */
-TG_AVX2_TREE(max)
-TG_AVX2_TREE(min)
+TG_AVX2_TREE(max, max_nan)
+TG_AVX2_TREE(min, min_nan)
+TG_AVX2_TREE(prod, mul)
 #undef TG_AVX2_TREE
 
 /* Interleave pairs, then quadruples, inside the 128-bit halves; then exchange the halves. */

@@ -198,25 +198,26 @@ TG_INLINE double vd_hsum(vd x)
 
 /* The same tree on whole vectors: swap the halves, combine, and so on; lane 0 has the result. */
 /* clang-format off */
-#define TG_AVX512_TREE(name)                                                                       \
+#define TG_AVX512_TREE(name, op)                                                                   \
     TG_INLINE float vf_h##name(vf x)                                                               \
     {                                                                                              \
-        x = vf_##name##_nan(x, _mm512_shuffle_f32x4(x, x, _MM_SHUFFLE(1, 0, 3, 2)));               \
-        x = vf_##name##_nan(x, _mm512_shuffle_f32x4(x, x, _MM_SHUFFLE(2, 3, 0, 1)));               \
-        x = vf_##name##_nan(x, _mm512_permute_ps(x, _MM_SHUFFLE(1, 0, 3, 2)));                     \
-        x = vf_##name##_nan(x, _mm512_permute_ps(x, _MM_SHUFFLE(2, 3, 0, 1)));                     \
+        x = vf_##op(x, _mm512_shuffle_f32x4(x, x, _MM_SHUFFLE(1, 0, 3, 2)));               \
+        x = vf_##op(x, _mm512_shuffle_f32x4(x, x, _MM_SHUFFLE(2, 3, 0, 1)));               \
+        x = vf_##op(x, _mm512_permute_ps(x, _MM_SHUFFLE(1, 0, 3, 2)));                     \
+        x = vf_##op(x, _mm512_permute_ps(x, _MM_SHUFFLE(2, 3, 0, 1)));                     \
         return _mm512_cvtss_f32(x);                                                                \
     }                                                                                              \
     TG_INLINE double vd_h##name(vd x)                                                              \
     {                                                                                              \
-        x = vd_##name##_nan(x, _mm512_shuffle_f64x2(x, x, _MM_SHUFFLE(1, 0, 3, 2)));               \
-        x = vd_##name##_nan(x, _mm512_shuffle_f64x2(x, x, _MM_SHUFFLE(2, 3, 0, 1)));               \
-        x = vd_##name##_nan(x, _mm512_permute_pd(x, 0x55));                                        \
+        x = vd_##op(x, _mm512_shuffle_f64x2(x, x, _MM_SHUFFLE(1, 0, 3, 2)));               \
+        x = vd_##op(x, _mm512_shuffle_f64x2(x, x, _MM_SHUFFLE(2, 3, 0, 1)));               \
+        x = vd_##op(x, _mm512_permute_pd(x, 0x55));                                        \
         return _mm512_cvtsd_f64(x);                                                                \
     }
 /* clang-format on */
-TG_AVX512_TREE(max)
-TG_AVX512_TREE(min)
+TG_AVX512_TREE(max, max_nan)
+TG_AVX512_TREE(min, min_nan)
+TG_AVX512_TREE(prod, mul)
 #undef TG_AVX512_TREE
 
 /* Interleave pairs, then quadruples, inside the 128-bit quarters; then transpose the quarters. */

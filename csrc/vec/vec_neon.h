@@ -246,6 +246,17 @@ TG_INLINE double vd_hsum(vd x)
     return vgetq_lane_f64(x, 0) + vgetq_lane_f64(x, 1);
 }
 
+TG_INLINE float vf_hprod(vf x)
+{
+    float32x2_t p = vmul_f32(vget_low_f32(x), vget_high_f32(x));
+    return vget_lane_f32(p, 0) * vget_lane_f32(p, 1);
+}
+
+TG_INLINE double vd_hprod(vd x)
+{
+    return vgetq_lane_f64(x, 0) * vgetq_lane_f64(x, 1);
+}
+
 TG_INLINE float vf_hmax(vf x)
 {
     return vmaxvq_f32(x);

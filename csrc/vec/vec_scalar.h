@@ -83,6 +83,7 @@
         return F##_from_bits((F##_to_bits(x) & low) | (BITS)BIAS << MANTISSA);                     \
     }                                                                                              \
     TG_INLINE T F##_hsum(F x) { return x; }                                                        \
+    TG_INLINE T F##_hprod(F x) { return x; }                                                       \
     TG_INLINE T F##_hmax(F x) { return x; }                                                        \
     TG_INLINE T F##_hmin(F x) { return x; }                                                        \
     TG_INLINE void F##_transpose(F *r) { (void)r; }

@@ -90,7 +90,7 @@ static void TEST(lanes)(const V_T *a, const V_T *b, const V_T *c)
     EACH_MASK("always", V(mask_not)(V(lt)(va, va)), 1)
 
     VT sign = V(set1)((V_T)-0.0);
-    EACH("and", V(and)(va, sign), signbit(x) ? (V_T)-0.0 : (V_T)0)
+    EACH("and", V (and)(va, sign), signbit(x) ? (V_T)-0.0 : (V_T)0)
     EACH("or", V(or)(va, sign), -FN(fabs)(x))
     EACH("xor", V(xor)(va, sign), -x)
 }
@@ -190,6 +190,12 @@ static void TEST(across)(void)
         for (int i = 0; i < half; i++)
             tree[i] += tree[i + half];
     check("hsum", 0, 0, 0, V(hsum)(V(load)(memory)), tree[0]);
+
+    memcpy(tree, memory, sizeof tree);
+    for (int half = L / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            tree[i] *= tree[i + half];
+    check("hprod", 0, 0, 0, V(hprod)(V(load)(memory)), tree[0]);
 
     for (int at = 0; at < L; at++) { /* the extreme, and a NaN, in each lane */
         for (int i = 0; i < L; i++)
