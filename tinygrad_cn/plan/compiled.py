@@ -20,7 +20,7 @@ from .dead_code import drop_dead_code
 from .fusion import fuse
 from .memory import ALIGNMENT, place
 from .pooling import move_relu_behind_pooling
-from .program import Buffer, Call, Program, View
+from .program import Buffer, Call, Program, View, root
 from .reductions import end_in_reductions
 from .schedule import schedule
 from .updates import merge_updates, record_of
@@ -109,6 +109,8 @@ class CompiledStep:
     def _bindable(self) -> list[list[tuple] | None]:
         """Per input, an empty list if the plan can read it where the caller has it; or None."""
         fixed = {view.buffer for view in self.program.results}
+        held = {id(root(tensor.data)) for tensor in self.gradients.values()}
+        fixed.update(v.buffer for v in self.program.inputs if id(v.buffer.owner) in held)
         for call in self.program.calls:
             fixed.update(view.buffer for view in call.outputs)
             if call.python is not None or call.members:

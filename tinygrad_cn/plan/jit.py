@@ -11,7 +11,7 @@ import os
 import warnings
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -29,6 +29,16 @@ CHOICE = os.environ.get("TINYGRAD_CN_JIT", "on")  # "off": run eagerly; "check":
 if CHOICE not in ("on", "off", "check"):
     raise ValueError(f"[jit] Expected TINYGRAD_CN_JIT to be on, off or check, received {CHOICE!r}.")
 MAX_SIGNATURES = 8  # plans kept per function, the least recently used is dropped
+
+
+class Quick(NamedTuple):
+    """The last call, if its arguments were arrays and nothing else: the next one is most likely
+    alike, and shapes and dtypes then tell all."""
+
+    mode: Mode
+    phase: Hashable
+    step: CompiledStep
+    key: Any
 
 
 class Jit:
@@ -53,14 +63,15 @@ class Jit:
         self.gave_up = False
         self.steps: OrderedDict[Any, Any] = OrderedDict()  # signature -> Recorded or CompiledStep
         self.last: CompiledStep | None = None
-        self._quick: tuple[Mode, Hashable, CompiledStep] | None = None  # the last call, if simple
+        self._quick: Quick | None = None
         self._dropped = 0
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         now = mode.get()
         phase = self.phase and self.phase()
-        if self._quick is not None and self._quick[:2] == (now, phase) and not kwargs:
-            result = self._quick[2].run(args)
+        quick = self._quick
+        if quick is not None and quick.mode == now and quick.phase == phase and not kwargs:
+            result = quick.step.run(args)
             if result is not MISFIT:
                 return result
         if now.capture is not None or kernels.core is None or CHOICE == "off" or self.gave_up:
@@ -75,16 +86,14 @@ class Jit:
         key = tuple(words)
         step = self.steps.get(key)
         if isinstance(step, CompiledStep):
+            if quick is not None and quick.key in self.steps:
+                self.steps.move_to_end(quick.key)
             self.steps.move_to_end(key)
             self.last = step
             if CHOICE == "check":
                 return run_checked(step, self.function, *_filled(args, kwargs))
             if words[3:] == [word for array in arrays for word in (array.shape, array.dtype)]:
-                self._quick = (
-                    now,
-                    phase,
-                    step,
-                )  # arrays and nothing else: shapes and dtypes tell all
+                self._quick = Quick(now, phase, step, key)
             return step.run(arrays)
         try:
             result, recorded = self._record(args, kwargs, step)

@@ -17,6 +17,8 @@ from tinygrad_cn import kernels
 
 from .program import Buffer, Call, Program, View, parts
 
+RELU_GRAD = ("binary", "ReluGrad")  # kernel and op
+
 
 def move_relu_behind_pooling(program: Program) -> None:
     """Rewrite each pair of calls of the left side into one of the right side."""
@@ -29,7 +31,7 @@ def move_relu_behind_pooling(program: Program) -> None:
         if pool.kernel == "max_pool2d":
             pooled, index = pool.outputs
             pooled_of[index] = pooled, pool.inputs[0]
-        elif pool.kernel == "max_pool2d_grad" and relu.label == "ReluGrad":
+        elif pool.kernel == "max_pool2d_grad" and (relu.kernel, relu.label) == RELU_GRAD:
             (spread,), (g, index), (passed,) = pool.outputs, pool.inputs, relu.outputs
             if index not in pooled_of or spread.buffer.role != "temporary":
                 continue
