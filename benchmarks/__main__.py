@@ -2,6 +2,7 @@
 
     python -m benchmarks [kernels] [-k PART] [--quick]   every kernel beside NumPy and PyTorch
     python -m benchmarks steps [PART] [--quick]          training steps beside PyTorch and JAX
+                               [--compile]               and torch.compile (a minute a network)
     python -m benchmarks overhead [--quick]              what a small operation and an import cost
     python -m benchmarks report                          the tables and plots of the last runs again
 
@@ -33,14 +34,18 @@ def main() -> int:
     parser.add_argument("part", nargs="?", default="", help="only what has this in its name")
     parser.add_argument("-k", dest="chosen", metavar="PART", default="", help="the same")
     parser.add_argument("--quick", action="store_true", help="one round: does it run at all?")
+    parser.add_argument("--compile", action="store_true", help="steps: torch.compile as well")
     options = parser.parse_args()
+    if options.compile and options.what != "steps":
+        parser.error("--compile is for steps")
     part = options.chosen or options.part
     OUTPUT.mkdir(exist_ok=True)
     if options.what == "report":
         return run("benchmarks.report")
     if options.what == "kernels":
         return kernels(part, options.quick) or run("benchmarks.report")
-    return run(f"benchmarks.bench_{options.what}", part, *["--quick"] * options.quick)
+    flags = [f"--{name}" for name in ("quick", "compile") if getattr(options, name)]
+    return run(f"benchmarks.bench_{options.what}", part, *flags)
 
 
 def kernels(part: str, quick: bool) -> int:

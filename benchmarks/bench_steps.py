@@ -55,15 +55,41 @@ def main() -> int:
     OUTPUT.mkdir(exist_ok=True)
     record = {"machine": common.machine(), "microseconds": times}
     (OUTPUT / "steps.json").write_text(json.dumps(record, indent=1), encoding="utf-8")
+    (OUTPUT / "steps.md").write_text(markdown(times), encoding="utf-8")
     return 0
 
 
-def compare(workers: dict[str, Worker], part: str, rounds: int) -> dict[str, dict[str, float]]:
-    """Print one line per network; returns the medians in microseconds."""
+def markdown(times: dict[str, dict[str, list[float]]]) -> str:
+    """The table for docs/performance.md: medians, and medians of the rounds' ratios."""
+    sides = list(next(iter(times.values()), {}))
+    lines = ["| step | " + " | ".join(sides) + " |", "|---|" + "---:|" * len(sides)]
+    for name, taken in times.items():
+        cells = [figure(taken, side) for side in sides]
+        lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def figure(taken: dict[str, list[float]], side: str) -> str:
+    """The median time of a side, and in brackets how many times tinygrad_cn's."""
+    median = statistics.median(taken[side])
+    text = f"{median:.1f}" if median < 100 else f"{median:.0f}"
+    return text if side == "tinygrad_cn" else f"{text} ({ratio(taken, side):.1f}x)"
+
+
+def ratio(taken: dict[str, list[float]], side: str) -> float:
+    """How many times tinygrad_cn's time: the median of the rounds' ratios."""
+    pairs = zip(taken[side], taken["tinygrad_cn"], strict=True)
+    return statistics.median(theirs / ours for theirs, ours in pairs)
+
+
+def compare(
+    workers: dict[str, Worker], part: str, rounds: int
+) -> dict[str, dict[str, list[float]]]:
+    """Print one line per network; returns the microseconds of each round."""
     print(common.describe(common.machine()))
     print("\nmicroseconds a step; in brackets how many times tinygrad_cn's")
     print(f"{'':<28}" + "".join(f"{side:>20}" for side in workers))
-    medians: dict[str, dict[str, float]] = {}
+    times: dict[str, dict[str, list[float]]] = {}
     names = next(iter(workers.values())).ask({"list": part})
     for name in names:
         for each in workers.values():
@@ -75,13 +101,9 @@ def compare(workers: dict[str, Worker], part: str, rounds: int) -> dict[str, dic
             }
             for _ in range(rounds)
         ]
-        medians[name] = {s: statistics.median(turn[s] for turn in taken) for s in workers}
-        line = f"{name:<28}"
-        for side, median in medians[name].items():
-            ratio = statistics.median(turn[side] / turn["tinygrad_cn"] for turn in taken)
-            line += f"{median:>12.1f} ({ratio:4.1f}x)"
-        print(line, flush=True)
-    return medians
+        times[name] = {side: [turn[side] for turn in taken] for side in workers}
+        print(f"{name:<28}" + "".join(f"{figure(times[name], s):>20}" for s in workers), flush=True)
+    return times
 
 
 class Worker:

@@ -68,7 +68,7 @@ def all_cases() -> list[Case]:
 
 
 def matmul() -> Iterator[Case]:
-    peer = lambda a, b: call(torch.matmul, a, b)  # noqa: E731 # one line reads better in a table
+    peer = lambda a, b: call(torch.matmul, a, b)  # one line reads better in a table
     for n in (8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096):
         yield Case(
             "matmul", "matmul", f"{n}", arrays(f32(n, n), f32(n, n)), peer=peer, size=n,
@@ -81,7 +81,7 @@ def matmul() -> Iterator[Case]:
             "matmul", "matmul", f"{m}x{k}x{n}", arrays(f32(m, k), f32(k, n)), peer=peer,
             flops=2 * m * k * n, bytes=4 * (m * k + k * n + m * n), scale=math.sqrt(k),
         )  # fmt: skip
-    transposed = lambda *s: lambda rng: f32(*s)(rng).T  # noqa: E731
+    transposed = lambda *s: lambda rng: f32(*s)(rng).T
     yield Case(
         "matmul", "matmul", "NT 1024x512x1024", arrays(f32(1024, 512), transposed(1024, 512)),
         peer=peer, flops=2 * 1024 * 512 * 1024, scale=math.sqrt(512),
@@ -95,7 +95,7 @@ def matmul() -> Iterator[Case]:
         peer=peer, flops=2 * 48 * 64 * 32 * 64, scale=math.sqrt(32),
     )  # fmt: skip
     for n in (64, 512):
-        f64 = lambda rng, n=n: rng.standard_normal((n, n))  # noqa: E731
+        f64 = lambda rng, n=n: rng.standard_normal((n, n))
         yield Case(
             "matmul", "matmul", f"{n} f64", arrays(f64, f64), peer=peer, flops=2 * n**3,
             scale=math.sqrt(n),
@@ -262,7 +262,7 @@ def memory() -> Iterator[Case]:
         "memory", "relu_grad", f"{n:.0e}", arrays(f32(n), f32(n)), bytes=12 * n,
         peer=lambda g, y: call(torch.ops.aten.threshold_backward, g, y, 0),
     )  # fmt: skip
-    mask = lambda rng: rng.random(n) < 0.5  # noqa: E731
+    mask = lambda rng: rng.random(n) < 0.5
     yield Case(
         "memory", "where", f"{n:.0e}", arrays(mask, f32(n), f32(n)), bytes=13 * n,
         peer=lambda c, a, b: call(torch.where, c, a, b),
@@ -277,7 +277,7 @@ def memory() -> Iterator[Case]:
         "memory", "copy", "transpose (4096, 512)", arrays(lambda rng: table(rng).T), bytes=2 * half,
         peer=lambda x: call(x.clone, memory_format=torch.contiguous_format),
     )  # fmt: skip
-    whole = lambda rng: rng.integers(0, 100, n)  # noqa: E731
+    whole = lambda rng: rng.integers(0, 100, n)
     conversions = [("float64 to float32", lambda rng: rng.standard_normal(n), "float32", 12)]
     conversions += [("int64 to float32", whole, "float32", 12)]
     conversions += [("float32 to int64", f32(n), "int64", 12)]
@@ -315,7 +315,7 @@ def softmax() -> Iterator[Case]:
             peer=lambda x: call(torch.log_softmax, x, -1),
         )  # fmt: skip
     for n, c in ((128, 10), (768, 65), (1024, 1000)):
-        labels = lambda rng, n=n, c=c: rng.integers(0, c, n)  # noqa: E731
+        labels = lambda rng, n=n, c=c: rng.integers(0, c, n)
         yield Case(
             "softmax", "cross_entropy", f"({n}, {c})", arrays(f32(n, c), labels), bytes=4 * n * c,
             peer=lambda z, t: call(torch.nn.functional.cross_entropy, z, t, reduction="none"),
@@ -358,7 +358,7 @@ def normalization() -> Iterator[Case]:
     rows, width = 4096, 512
     x, v, count = f32(rows, width), f32(width), rows * width
     aten = torch.ops.aten if torch else None
-    positive = lambda n: lambda rng: rng.random(n, dtype=np.float32) + np.float32(0.5)  # noqa: E731
+    positive = lambda n: lambda rng: rng.random(n, dtype=np.float32) + np.float32(0.5)
     yield Case(
         "normalization", "layer_norm", "(4096, 512)", arrays(x, v, v), bytes=8 * count, scale=16,
         peer=lambda x, w, b: call(torch.layer_norm, x, (width,), w, b, 1e-3),
@@ -401,7 +401,7 @@ def normalization() -> Iterator[Case]:
 def pooling() -> Iterator[Case]:
     shape, small = (32, 32, 32, 64), (32, 16, 16, 64)
     count = math.prod(shape)
-    window = lambda rng: rng.integers(0, 4, small, dtype=np.uint8)  # noqa: E731
+    window = lambda rng: rng.integers(0, 4, small, dtype=np.uint8)
     functional = torch.nn.functional if torch else None
     label = f"2x2 {shape}"
     yield Case(
@@ -436,7 +436,7 @@ def _max_pool_grad(g: Any, index: Any, shape: Any) -> Callable[[], Any]:
 
 
 def indexing() -> Iterator[Case]:
-    rows = lambda rng: rng.integers(0, 10_000, (32, 128))  # noqa: E731
+    rows = lambda rng: rng.integers(0, 10_000, (32, 128))
     moved = 8 * 32 * 128 * 128
     yield Case(
         "indexing", "take", "4096 of (10000, 128)", arrays(f32(10_000, 128), rows), bytes=moved,
@@ -457,16 +457,16 @@ def optimizer() -> Iterator[Case]:
         p.grad = g
         return getattr(torch.optim, name)([p], lr=1e-3, fused=True).step
 
-    zeros = lambda n: lambda rng: np.zeros(n, dtype=np.float32)  # noqa: E731
+    zeros = lambda n: lambda rng: np.zeros(n, dtype=np.float32)
     for n in (10_000, 1_000_000):
         rate, step = (lambda rng: np.array(1e-3)), (lambda rng: np.array(1))
-        hyper = lambda rng: np.array([0.9, 0.999, 1e-7, 0.0])  # noqa: E731
+        hyper = lambda rng: np.array([0.9, 0.999, 1e-7, 0.0])
         make = arrays(f32(n), f32(n), zeros(n), zeros(n), rate, step, hyper)
         yield Case(
             "optimizer", "adam", f"{n:.0e}", make, bytes=28 * n, size=n, scale=64,
             peer=lambda p, g, *state: fused("Adam", p, g),
         )  # fmt: skip
-        hyper = lambda rng: np.array([0.0, 0.0])  # noqa: E731
+        hyper = lambda rng: np.array([0.0, 0.0])
         yield Case(
             "optimizer", "sgd", f"{n:.0e}", arrays(f32(n), f32(n), None, rate, hyper), bytes=12 * n,
             size=n, peer=lambda p, g, *state: fused("SGD", p, g),
@@ -475,7 +475,7 @@ def optimizer() -> Iterator[Case]:
 
 def random() -> Iterator[Case]:
     n = 1_000_000
-    state = lambda rng: np.array([7, 0])  # noqa: E731
+    state = lambda rng: np.array([7, 0])
     yield Case(
         "random", "uniform", "1e+06", arrays(state, (n,), np.float32), bytes=4 * n,
         peer=lambda s, shape, d: call(torch.rand, shape),
@@ -523,7 +523,7 @@ def recurrent() -> Iterator[Case]:
     t, n, d, units = 50, 32, 32, 128
     for name, gates in {"simple_rnn": 1, "lstm": 4, "gru": 3}.items():
         width = gates * units
-        kernel = lambda rng, w=width: f32(units, w)(rng) / np.float32(math.sqrt(units))  # noqa: E731
+        kernel = lambda rng, w=width: f32(units, w)(rng) / np.float32(math.sqrt(units))
         flops, label = 2 * t * n * units * width, f"T{t} N{n} U{units}"
         yield Case(
             "recurrent", name, label, arrays(f32(t, n, width), kernel), flops=flops, scale=1024
