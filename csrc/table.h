@@ -138,6 +138,9 @@
     K(cast, (int to, int truth, int from, ptrdiff_t n, void *y, const void *x))                    \
     K(compare_integers, (int op, int dtype, ptrdiff_t n, uint8_t *y, const void *a, ptrdiff_t sa,  \
                          const void *b, ptrdiff_t sb))                                             \
+    K(binary_integers, (int op, int dtype, ptrdiff_t n, void *y, const void *a, ptrdiff_t sa,      \
+                        const void *b, ptrdiff_t sb))                                              \
+    K(reduce_integers, (int op, ptrdiff_t n_rows, ptrdiff_t n, int64_t *y, const int64_t *x))      \
     K(indices_fit, (int dtype, ptrdiff_t n, const void *indices, int64_t limit, int *fit))
 
 #define TG_TABLE(K, A, N, T)                                                                       \

@@ -179,6 +179,47 @@ def test_compare_integers(name: str, dtype: str, isa: str, rng: np.random.Genera
         np.testing.assert_array_equal(y, expected)
 
 
+@pytest.mark.parametrize("name", ["add", "subtract", "multiply", "divide", "maximum", "minimum"])
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+def test_integer_arithmetic(name: str, dtype: str, isa: str, rng: np.random.Generator) -> None:
+    if (name, dtype) == ("subtract", "bool"):
+        with pytest.raises(TypeError):
+            kernels.subtract(np.ones(3, bool), np.ones(3, bool))
+        return
+    for shape_a, shape_b in SHAPES:
+        a = rng.integers(0, 200, shape_a).astype(dtype)
+        b = rng.integers(0, 200, shape_b).astype(dtype)
+        turned = a[::-1] if a.ndim else a
+        for u, v in ((a, b), (b, a), (a, b.astype(np.int64)), (a, 3), (2.5, b), (turned, b)):
+            y, expected = getattr(kernels, name)(u, v), getattr(ref, name)(u, v)
+            assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_array_equal(y, expected)
+    most = np.array([2**63 - 1, -(2**63)])
+    np.testing.assert_array_equal(kernels.add(most, most), ref.add(most, most))
+    out = np.arange(5)
+    assert kernels.add(out, 1, out=out) is out
+    np.testing.assert_array_equal(out, np.arange(1, 6))
+
+
+@pytest.mark.parametrize("dtype", KERNEL_DTYPES)
+def test_where_of_any_dtype(dtype: str, isa: str, rng: np.random.Generator) -> None:
+    a, b = (rng.integers(0, 2, (37, 19)).astype(dtype) for _ in range(2))
+    for condition in (a > b, (a > b)[0], (a > b).astype(np.int64), (a > b).astype(np.float32)):
+        for u, v in ((a, b), (a[0], b), (a.T.copy().T, b[::-1]), (a, 1), (0.5, b)):
+            y, expected = kernels.where(condition, u, v), ref.where(condition, u, v)
+            assert y.dtype == expected.dtype
+            np.testing.assert_array_equal(y, expected)
+
+
+def test_functions_of_integers() -> None:
+    for dtype in ("int64", "int32", "uint8", "bool"):
+        x = np.arange(1, 60).astype(dtype)
+        for name in ("exp", "log", "tanh", "sqrt", "sigmoid", "gelu", "abs", "square", "relu"):
+            y, expected = getattr(kernels, name)(x), getattr(ref, name)(x)
+            assert y.dtype == expected.dtype, (name, dtype)
+            np.testing.assert_allclose(y, expected, rtol=1e-3 if y.dtype == "f2" else 1e-13)
+
+
 def test_different_dtypes_meet_in_the_one_that_numpy_chooses(rng: np.random.Generator) -> None:
     of = {dtype: (rng.random((5, 40)) * 9).astype(dtype) for dtype in KERNEL_DTYPES}
     for one, a in of.items():

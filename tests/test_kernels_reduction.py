@@ -73,6 +73,19 @@ def test_reductions(name: str, dtype: type, isa: str, rng: np.random.Generator) 
                 np.testing.assert_allclose(y, exact, rtol=bound, atol=bound)
 
 
+@pytest.mark.parametrize("dtype", ["int64", "int32", "uint8", "bool"])
+@pytest.mark.parametrize("name", REDUCTIONS)
+def test_reductions_of_integers(name: str, dtype: str, isa: str, rng: np.random.Generator) -> None:
+    for shape in SHAPES:
+        x = rng.integers(0, 200, shape).astype(dtype)
+        for axis in axes_of(x.ndim):
+            y, expected = getattr(kernels, name)(x, axis), getattr(ref, name)(x, axis)
+            assert (y.dtype, y.shape) == (expected.dtype, expected.shape)
+            np.testing.assert_allclose(y, expected, rtol=1e-13 if name == "mean" else 0)
+        if x.ndim > 1:
+            np.testing.assert_array_equal(kernels.sum(x.T, 0), ref.sum(x.T, 0))
+
+
 @pytest.mark.parametrize("name", ["argmax", "argmin"])
 def test_arg_reductions(name: str, isa: str, rng: np.random.Generator) -> None:
     for dtype in FLOATS:

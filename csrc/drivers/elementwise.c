@@ -1,9 +1,10 @@
 /* elementwise.c - drivers of kernels/elementwise.h: broadcasting, strides, tasks (../strided.h).
  *
  * unary     arrays: y, x            ints[0]: tg_unary_op
- * binary    arrays: y, a, b         ints[0]: tg_binary_op
+ * binary    arrays: y, a, b         ints[0]: tg_binary_op      of one dtype; for integers: add,
+ *                                            subtract, multiply, maximum, minimum
  * compare   arrays: y (u8), a, b    ints[0]: tg_compare_op     a, b of one dtype, any
- * where     arrays: y, condition (u8), a, b
+ * where     arrays: y, condition (u8), a, b                    y, a, b of one dtype, any
  * copy      arrays: y, x            ints[0]: 1 when y holds bool; any dtypes, x is converted
  *
  * The inputs are described with the shape of y: a repeated axis has stride 0. y may be an input,
@@ -90,8 +91,10 @@ static void run_binary(void *context, ptrdiff_t n, char **data, const ptrdiff_t 
     void *y = data[0], *a = data[1], *b = data[2];
     if (o->dtype == TG_F32)
         tg_active->binary_f32[o->op](n, y, a, step[1], b, step[2]);
-    else
+    else if (o->dtype == TG_F64)
         tg_active->binary_f64[o->op](n, y, a, step[1], b, step[2]);
+    else
+        tg_active->binary_integers((int)o->op, o->dtype, n, y, a, step[1], b, step[2]);
 }
 
 int tg_binary(const tg_call *call)
@@ -124,23 +127,26 @@ int tg_compare(const tg_call *call)
     return TG_OK;
 }
 
+/* A choice only moves bits: integers go as floats of their size. */
 static void run_where(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step)
 {
-    const operation *o = context;
+    ptrdiff_t item = *(const ptrdiff_t *)context;
     const uint8_t *condition = (const uint8_t *)data[1];
     void *y = data[0], *a = data[2], *b = data[3];
-    if (o->dtype == TG_F32)
+    if (item == 4)
         tg_active->where_f32(n, y, condition, step[1], a, step[2], b, step[3]);
-    else
+    else if (item == 8)
         tg_active->where_f64(n, y, condition, step[1], a, step[2], b, step[3]);
+    else
+        for (ptrdiff_t i = 0; i < n; i++)
+            data[0][i] = condition[i * step[1]] ? data[2][i * step[2]] : data[3][i * step[3]];
 }
 
 int tg_where(const tg_call *call)
 {
     tg_strided s;
-    operation o = {0, call->arrays[0].dtype};
     tg_strided_init(&s, call->arrays, 4);
-    tg_strided_run(&s, run_where, &o, 0.15);
+    tg_strided_run(&s, run_where, &s.item[0], 0.15);
     return TG_OK;
 }
 

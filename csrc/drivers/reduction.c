@@ -1,6 +1,7 @@
 /* reduction.c - drivers of kernels/reduction.h.
  *
- * reduce      arrays: y (outer, inner), x (outer, n, inner), both in C order
+ * reduce      arrays: y (outer, inner), x (outer, n, inner), both in C order; floats, or int64 but
+ *             for the mean
  *             ints[0]: tg_reduce_op     floats[0]: what a mean divides by
  * arg_reduce  arrays: y (i64, outer), x (outer, n)     ints[0]: 1 for argmax, 0 for argmin
  * scan        arrays: y, x (outer, n, inner), both in C order     ints[0]: 1 for cumprod, 0 for
@@ -159,6 +160,14 @@ int tg_reduce_produced(const tg_reduction *wanted)
     return TG_OK;
 }
 
+/* One outer block: integers are rarely many. */
+static void run_integers(void *context, ptrdiff_t block)
+{
+    const tg_reduction *r = context;
+    tg_active->reduce_integers(r->op, r->n, r->inner, (int64_t *)r->y + block * r->inner,
+                               (const int64_t *)r->x + block * r->n * r->inner);
+}
+
 int tg_reduce(const tg_call *call)
 {
     const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
@@ -170,7 +179,12 @@ int tg_reduce(const tg_call *call)
                            .divisor = call->floats[0],
                            .y = y->data,
                            .x = x->data};
-    return tg_reduce_produced(&wanted);
+    if (wanted.dtype != TG_I64)
+        return tg_reduce_produced(&wanted);
+    double n_elements = (double)wanted.outer * (double)wanted.n * (double)wanted.inner;
+    if (wanted.outer * wanted.inner > 0)
+        tg_parallel(wanted.outer, 0.5 * n_elements, run_integers, &wanted);
+    return TG_OK;
 }
 
 /* --- where the largest is -----------------------------------------------------------------------

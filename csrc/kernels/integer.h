@@ -1,4 +1,4 @@
-/* integer.h - conversions between all dtypes, and comparisons of integers.
+/* integer.h - conversions between all dtypes; comparisons, arithmetic and reductions of integers.
  *
  * Included once per instruction set, not once per float type: plain loops, which the compiler
  * vectorises with the flags of the ISA. y does not overlap the inputs.
@@ -102,6 +102,68 @@ TG_KERNEL void TG_ONCE(compare_integers)(int op, int dtype, ptrdiff_t n, uint8_t
         TG_COMPARE_OP(greater_equal, >=)
     }
 }
+
+/* Sums and products wrap around, as NumPy's. y may be a or b. */
+#define TG_INTEGER_LOOP(T, value)                                                                  \
+    for (ptrdiff_t i = 0; i < n; i++) {                                                            \
+        const T u = ((const T *)a)[i * sa], v = ((const T *)b)[i * sb];                            \
+        ((T *)y)[i] = (T)(value);                                                                  \
+    }
+
+#define TG_INTEGER_OPS(T, U)                                                                       \
+    switch (op) {                                                                                  \
+    case TG_BINARY_add:                                                                            \
+        TG_INTEGER_LOOP(T, (U)u + (U)v)                                                            \
+        return;                                                                                    \
+    case TG_BINARY_subtract:                                                                       \
+        TG_INTEGER_LOOP(T, (U)u - (U)v)                                                            \
+        return;                                                                                    \
+    case TG_BINARY_multiply:                                                                       \
+        TG_INTEGER_LOOP(T, (U)u * (U)v)                                                            \
+        return;                                                                                    \
+    case TG_BINARY_maximum:                                                                        \
+        TG_INTEGER_LOOP(T, u > v ? u : v)                                                          \
+        return;                                                                                    \
+    default:                                                                                       \
+        TG_INTEGER_LOOP(T, u < v ? u : v)                                                          \
+        return;                                                                                    \
+    }
+
+TG_KERNEL void TG_ONCE(binary_integers)(int op, int dtype, ptrdiff_t n, void *y, const void *a,
+                                        ptrdiff_t sa, const void *b, ptrdiff_t sb)
+{
+    if (dtype == TG_I64)
+        TG_INTEGER_OPS(int64_t, uint64_t)
+    else if (dtype == TG_I32)
+        TG_INTEGER_OPS(int32_t, uint32_t)
+    else
+        TG_INTEGER_OPS(uint8_t, uint8_t)
+}
+#undef TG_INTEGER_OPS
+#undef TG_INTEGER_LOOP
+
+/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. The order of exact operations does not matter. */
+#define TG_REDUCE_LOOP(value)                                                                      \
+    for (ptrdiff_t i = 1; i < n_rows; i++)                                                         \
+        for (ptrdiff_t j = 0; j < n; j++) {                                                        \
+            const int64_t u = y[j], v = x[i * n + j];                                              \
+            y[j] = (int64_t)(value);                                                               \
+        }
+
+TG_KERNEL void TG_ONCE(reduce_integers)(int op, ptrdiff_t n_rows, ptrdiff_t n, int64_t *y,
+                                        const int64_t *x)
+{
+    memcpy(y, x, (size_t)n * sizeof *y);
+    if (op == TG_REDUCE_sum)
+        TG_REDUCE_LOOP((uint64_t)u + (uint64_t)v)
+    else if (op == TG_REDUCE_prod)
+        TG_REDUCE_LOOP((uint64_t)u * (uint64_t)v)
+    else if (op == TG_REDUCE_max)
+        TG_REDUCE_LOOP(u > v ? u : v)
+    else
+        TG_REDUCE_LOOP(u < v ? u : v)
+}
+#undef TG_REDUCE_LOOP
 
 /* Whether all indices are at least -limit and below limit: without branches, so that it
  * vectorises. */

@@ -47,12 +47,25 @@ cdef cnp.ndarray apart(cnp.ndarray x, cnp.ndarray y):
     return copy(x, None)
 
 
+cdef inline bint is_whole(cnp.ndarray x) noexcept:
+    return cnp.PyArray_TYPE(x) == cnp.NPY_INT64 or cnp.PyArray_TYPE(x) == cnp.NPY_INT32
+
+
+# Whether NumPy leaves integers what they are; all other functions give float64.
+cdef inline bint keeps_integers(int op) noexcept:
+    return op in (TG_UNARY_negative, TG_UNARY_abs, TG_UNARY_sign, TG_UNARY_square, TG_UNARY_floor,
+                  TG_UNARY_ceil, TG_UNARY_round, TG_UNARY_trunc, TG_UNARY_relu,
+                  TG_UNARY_reciprocal)
+
+
 cdef object unary(int op, str name, object x, object out):
     cdef tg_call call
     cdef cnp.ndarray a, y
     if not isinstance(x, cnp.ndarray):
         return by_reference(name, (x, out))
     a = <cnp.ndarray>x
+    if is_whole(a) and not keeps_integers(op) and out is None:
+        a = converted(a, cnp.NPY_DOUBLE)
     if float_type(a) < 0 or cnp.PyArray_NDIM(a) > TG_MAX_NDIM:
         return by_reference(name, (x, out))
     a = behaved(a)
@@ -111,8 +124,8 @@ cdef inline bint is_operand(object x):
 
 
 # The dtype in which operands of different dtypes, or of integers, meet: NumPy's; or -1 where the
-# kernels of the driver do not take it.
-cdef int common_type(int driver, object a, object b):
+# kernels do not take it.
+cdef int common_type(int driver, int op, object a, object b):
     cdef cnp.dtype common
     if not (isinstance(a, cnp.ndarray) or isinstance(b, cnp.ndarray)):
         return -1
@@ -121,7 +134,16 @@ cdef int common_type(int driver, object a, object b):
     common = np.result_type(a, b)
     if common.num == cnp.NPY_FLOAT or common.num == cnp.NPY_DOUBLE:
         return common.num
-    return common.num if driver == TG_DRIVER_compare and is_kernel_type(common) else -1
+    if not is_kernel_type(common):
+        return -1
+    if driver != TG_DRIVER_binary or op in (TG_BINARY_multiply, TG_BINARY_maximum,
+                                            TG_BINARY_minimum):
+        return common.num
+    if common.num == cnp.NPY_BOOL:  # where a sum is an `or`
+        return -1
+    if op == TG_BINARY_divide:
+        return cnp.NPY_DOUBLE
+    return common.num if op in (TG_BINARY_add, TG_BINARY_subtract) else -1
 
 
 # x as an array of the dtype, converted if need be; None for a number beyond the dtype.
@@ -174,7 +196,7 @@ cdef object binary(int driver, int op, str name, object a, object b, object out)
     x = operand(a, typenum) if typenum >= 0 else None
     z = operand(b, typenum) if x is not None else None
     if z is None:
-        typenum = common_type(driver, a, b)
+        typenum = common_type(driver, op, a, b)
         x = converted(a, typenum) if typenum >= 0 else None
         z = converted(b, typenum) if x is not None else None
         if z is None:
@@ -207,13 +229,19 @@ def where(condition, a, b):
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
     cdef cnp.ndarray c, u, v, y
     cdef int ndim, typenum = type_of_pair(a, b)
-    if typenum < 0 or not isinstance(condition, cnp.ndarray):
+    if not isinstance(condition, cnp.ndarray) or not is_kernel_type(condition.dtype):
         return by_reference("where", (condition, a, b))
-    x, z, c = operand(a, typenum), operand(b, typenum), <cnp.ndarray>condition
-    if x is None or z is None or cnp.PyArray_NDIM(c) > TG_MAX_NDIM:
+    x = operand(a, typenum) if typenum >= 0 else None
+    z = operand(b, typenum) if x is not None else None
+    if z is None:
+        typenum = common_type(TG_DRIVER_where, 0, a, b)
+        x = converted(a, typenum) if typenum >= 0 else None
+        z = converted(b, typenum) if x is not None else None
+    c = <cnp.ndarray>condition
+    if z is None or cnp.PyArray_NDIM(c) > TG_MAX_NDIM:
         return by_reference("where", (condition, a, b))
     if cnp.PyArray_TYPE(c) != cnp.NPY_BOOL and cnp.PyArray_TYPE(c) != cnp.NPY_UINT8:
-        return by_reference("where", (condition, a, b))
+        c = converted(c, cnp.NPY_BOOL)
     u, v = <cnp.ndarray>x, <cnp.ndarray>z
     if cnp.PyArray_NDIM(u) > TG_MAX_NDIM or cnp.PyArray_NDIM(v) > TG_MAX_NDIM:
         return by_reference("where", (condition, a, b))

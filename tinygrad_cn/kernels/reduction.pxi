@@ -89,17 +89,9 @@ cdef cnp.ndarray reduce_runs(int op, cnp.ndarray x, int mask, cnp.ndarray y):
     return y
 
 
-cdef object reduce(int op, str name, object x, object axis, bint keepdims):
+cdef object reduce_axes(int op, cnp.ndarray a, int mask, bint keepdims):
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
-    cdef cnp.ndarray a
-    cdef int i, mask, ndim, n_kept = 0
-    if not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0:
-        return by_reference(name, (x, axis, keepdims))
-    a = <cnp.ndarray>x
-    ndim = cnp.PyArray_NDIM(a)
-    mask = axes_mask(axis, ndim) if ndim <= TG_MAX_NDIM else -1
-    if mask < 0 or cnp.PyArray_SIZE(a) == 0:  # NumPy knows what the sum of nothing is
-        return by_reference(name, (x, axis, keepdims))
+    cdef int i, ndim = cnp.PyArray_NDIM(a), n_kept = 0
     for i in range(ndim):
         if not mask >> i & 1:
             shape[n_kept] = cnp.PyArray_DIMS(a)[i]
@@ -107,10 +99,32 @@ cdef object reduce(int op, str name, object x, object axis, bint keepdims):
         elif keepdims:
             shape[n_kept] = 1
             n_kept += 1
-    a = behaved(a)
     if mask == (1 << ndim) - 1 and cnp.PyArray_IS_F_CONTIGUOUS(a):
         a = a.T  # all elements in the order of memory
-    return reduce_runs(op, contiguous(a), mask, allocate(n_kept, shape, cnp.PyArray_TYPE(a)))
+    if not cnp.PyArray_ISCARRAY_RO(a):
+        a = copy(a)
+    return reduce_runs(op, a, mask, allocate(n_kept, shape, cnp.PyArray_TYPE(a)))
+
+
+cdef object reduce(int op, str name, object x, object axis, bint keepdims):
+    cdef cnp.ndarray a
+    cdef int mask, typenum
+    cdef bint extreme = op == TG_REDUCE_max or op == TG_REDUCE_min
+    if not isinstance(x, np.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype):
+        return by_reference(name, (x, axis, keepdims))
+    a = <cnp.ndarray>x
+    typenum = cnp.PyArray_TYPE(a)
+    mask = axes_mask(axis, cnp.PyArray_NDIM(a)) if cnp.PyArray_NDIM(a) <= TG_MAX_NDIM else -1
+    if mask < 0 or cnp.PyArray_SIZE(a) == 0:  # NumPy knows what the sum of nothing is
+        return by_reference(name, (x, axis, keepdims))
+    if float_type(a) >= 0:
+        return reduce_axes(op, behaved(a), mask, keepdims)
+    if op == TG_REDUCE_mean:
+        return reduce_axes(op, converted(a, cnp.NPY_DOUBLE), mask, keepdims)
+    if typenum == cnp.NPY_UINT8 and not extreme:  # NumPy's uint64
+        return by_reference(name, (x, axis, keepdims))
+    y = reduce_axes(op, converted(a, cnp.NPY_INT64), mask, keepdims)
+    return converted(y, typenum) if extreme else y
 
 
 cdef object arg_reduce(bint largest, str name, object x, object axis, bint keepdims):

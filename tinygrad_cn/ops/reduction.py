@@ -261,6 +261,10 @@ class ArgMin(Op):
         return kernels.argmin(x, axis, keepdims)
 
 
+def _truth(x: Any) -> Any:
+    return x if x.dtype == np.bool_ else kernels.not_equal(x, 0)
+
+
 class Any_(Op):
     """y = whether some x along the axes is not 0.
 
@@ -269,7 +273,9 @@ class Any_(Op):
     """
 
     def forward(x, axis=None, keepdims=False):
-        return np.asarray(np.any(x, axis=axis, keepdims=keepdims))
+        if x.size == 0:
+            return np.asarray(np.any(x, axis=axis, keepdims=keepdims))
+        return kernels.max(_truth(x), axis, keepdims)
 
 
 class All(Op):
@@ -280,7 +286,9 @@ class All(Op):
     """
 
     def forward(x, axis=None, keepdims=False):
-        return np.asarray(np.all(x, axis=axis, keepdims=keepdims))
+        if x.size == 0:
+            return np.asarray(np.all(x, axis=axis, keepdims=keepdims))
+        return kernels.min(_truth(x), axis, keepdims)
 
 
 class CountNonzero(Op):
