@@ -180,7 +180,7 @@ extension = Extension(
     sources=["tinygrad_cn/kernels/_core.pyx"],
     include_dirs=["csrc", np.get_include()],
     define_macros=[("NPY_NO_DEPRECATED_API", "NPY_1_7_API_VERSION")],
-    depends=sorted(str(p) for p in Path("csrc").rglob("*.h")),
+    depends=sorted(str(p) for p in Path("csrc").rglob("*.[ch]")),
 )
 
 setup(

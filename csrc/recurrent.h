@@ -20,7 +20,7 @@ typedef struct {
     const void *g, *gc; /* of states (T + 1, N, U) and of the last cells (N, U) */
     void *gz, *gb;      /* (T, N, width); gb: GRU only */
     void *gh0, *gc0;    /* (N, U): also where the gradient of the state is carried */
-    void *work;         /* GRU forward: n_rows x 3 U elements */
+    void *work;         /* forward, of LSTM and GRU: n_rows x width elements */
 } tg_recurrent_part;
 
 #endif

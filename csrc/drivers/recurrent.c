@@ -3,8 +3,9 @@
  *
  * A task takes some rows of the batch through all steps, so threads meet only at the end. 16 rows
  * of a task read each packed panel of the weights once per step: enough work per byte that the
- * weights may come from the second-level cache. A smaller batch is cut in two: each half then has
- * the caches of its own core, which counts for more than the rows.
+ * weights may come from the second-level cache. Weights that are too large for it come from the
+ * third, once per step, and are shared by 32 rows. A smaller batch is cut in two: each half then
+ * has the caches of its own core, which counts for more than the rows.
  *
  * The kernels are in kernels/recurrent.h.
  */
@@ -16,7 +17,7 @@
 #include "../table.h"
 #include "../threads.h"
 
-enum { ROWS_PER_TASK = 16 };
+enum { ROWS_PER_TASK = 16, LARGE_WEIGHTS = 512 << 10 };
 
 typedef void (*cell_kernel)(const tg_recurrent_part *);
 
@@ -86,7 +87,9 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
     tg_parallel((pack.n + nr - 1) / nr, (double)(u * width) * 0.3, pack_task, &pack);
     p->weights = pack.to;
     atomic_store(&plan->status, TG_OK);
-    plan->per_task = p->n_batch > ROWS_PER_TASK ? ROWS_PER_TASK : (p->n_batch + 1) / 2;
+    const int large = (size_t)(u * width) * size_of(plan->dtype) > LARGE_WEIGHTS;
+    const ptrdiff_t most = large ? 2 * ROWS_PER_TASK : ROWS_PER_TASK;
+    plan->per_task = p->n_batch > most ? most : (p->n_batch + 1) / 2;
     if (p->n_batch > 0) {
         double fmas = (double)(p->n_steps * p->n_batch) * (double)(u * width);
         double units = (double)(p->n_steps * p->n_batch) * (double)width;
@@ -187,6 +190,7 @@ int tg_lstm(const tg_call *call)
     const tg_array *a = call->arrays;
     recurrent_plan plan = describe(&a[0], &a[7]);
     plan.kernel = KERNEL(plan, lstm);
+    plan.work_per_row = 4 * plan.part.units;
     plan.part.cells = a[1].data;
     plan.part.gates = a[2].data;
     plan.part.z = a[3].data;

@@ -41,22 +41,27 @@
 #define TG_UNROLL
 #endif
 
+/* How the rows of a tile's A lie: anywhere, each with its pointer; where the offset tables say;
+ * side by side (packed, or A transposed), so that one pointer reaches them all. */
+enum { TG_LIE_APART, TG_LIE_TABLE, TG_LIE_BESIDE, TG_N_LIES };
+
 #endif
 
-/* The tile: `mr`, `nv`, `table` (A by offset tables) and `tail` (the last vector is masked) are
- * constants in every instance, so the arrays below are registers. */
-TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, const int tail,
+/* The tile: `mr`, `nv`, `lie` (how A lies) and `tail` (the last vector is masked) are constants in
+ * every instance, so the arrays below are registers. */
+TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const int tail,
                                 const tg_gemm_block *g, const V_T *a, const ptrdiff_t *a_rows,
                                 const V_T *b, V_T *c, const ptrdiff_t *c_rows, const V_T *bias,
                                 ptrdiff_t n_tail)
 {
     const V_T *row[TG_GEMM_MAX_ROWS];
+    const int table = lie == TG_LIE_TABLE;
     VT sum[TG_GEMM_MAX_ROWS][4];
     const ptrdiff_t *a_cols = g->a_cols;
     ptrdiff_t k = g->k, a_col = g->a_col, b_row = g->b_row;
     TG_UNROLL for (int i = 0; i < mr; i++)
     {
-        row[i] = table ? a + a_rows[i] : i ? row[i - 1] + g->a_row : a;
+        row[i] = table ? a + a_rows[i] : i && lie == TG_LIE_APART ? row[i - 1] + g->a_row : a;
         TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(zero)();
     }
     /* C is met again after the loop; ask for it now. */
@@ -77,10 +82,11 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, con
             at = a_cols[p];
         TG_UNROLL for (int i = 0; i < mr; i++)
         {
-            VT x = V(set1)(row[i][at]);
+            VT x = V(set1)(lie == TG_LIE_BESIDE ? a[i] : row[i][at]);
             TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(fma)(x, v[j], sum[i][j]);
         }
         at += a_col;
+        a += a_col;
         b += b_row;
     }
 #define TG_OUT(i) (c + (table ? c_rows[i] : (i) * c_row))
@@ -110,51 +116,59 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int table, con
 #undef TG_LOAD
 }
 
-#define TG_TILE_NAME_(mr, nv, table, tail) gemm_tile_##mr##x##nv##_##table##tail
-#define TG_TILE(mr, nv, table, tail)                                                               \
-    TG_KERNEL void TG_FN(TG_TILE_NAME_(mr, nv, table, tail))(                                      \
+#define TG_TILE_NAME_(mr, nv, lie, tail) gemm_tile_##mr##x##nv##_##lie##tail
+#define TG_TILE(mr, nv, lie, tail)                                                                 \
+    TG_KERNEL void TG_FN(TG_TILE_NAME_(mr, nv, lie, tail))(                                        \
         const tg_gemm_block *g, const V_T *a, const ptrdiff_t *a_rows, const V_T *b, V_T *c,       \
         const ptrdiff_t *c_rows, const V_T *bias, ptrdiff_t n_tail)                                \
     {                                                                                              \
         TG_FN(gemm_tile)                                                                           \
-        (mr, nv, table, tail, g, a, a_rows, b, c, c_rows, bias, n_tail);                           \
+        (mr, nv, lie, tail, g, a, a_rows, b, c, c_rows, bias, n_tail);                             \
     }
-#define TG_TILE_ENTRY(mr, nv, table, tail) TG_FN(TG_TILE_NAME_(mr, nv, table, tail)),
+#define TG_TILE_ENTRY(mr, nv, lie, tail) TG_FN(TG_TILE_NAME_(mr, nv, lie, tail)),
+#define TG_TILES_OF(lie)                                                                           \
+    TG_EACH_ROWS(TG_TILE, 1, lie, 0)                                                               \
+    TG_EACH_ROWS(TG_TILE, 1, lie, 1)                                                               \
+    TG_EACH_ROWS(TG_TILE, 2, lie, 0)                                                               \
+    TG_EACH_ROWS(TG_TILE, 2, lie, 1) TG_EACH_WIDE_ROWS(TG_TILE, 4, lie, 0)
+#define TG_ENTRIES_OF(lie)                                                                         \
+    {                                                                                              \
+        {{TG_EACH_ROWS(TG_TILE_ENTRY, 1, lie, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, lie, 1)}},      \
+        {                                                                                          \
+            {TG_EACH_ROWS(TG_TILE_ENTRY, 2, lie, 0)},                                              \
+            {                                                                                      \
+                TG_EACH_ROWS(TG_TILE_ENTRY, 2, lie, 1)                                             \
+            }                                                                                      \
+        }                                                                                          \
+    }
 
-TG_EACH_ROWS(TG_TILE, 1, 0, 0)
-TG_EACH_ROWS(TG_TILE, 1, 0, 1)
-TG_EACH_ROWS(TG_TILE, 1, 1, 0)
-TG_EACH_ROWS(TG_TILE, 1, 1, 1)
-TG_EACH_ROWS(TG_TILE, 2, 0, 0)
-TG_EACH_ROWS(TG_TILE, 2, 0, 1)
-TG_EACH_ROWS(TG_TILE, 2, 1, 0)
-TG_EACH_ROWS(TG_TILE, 2, 1, 1)
-TG_EACH_WIDE_ROWS(TG_TILE, 4, 0, 0)
-TG_EACH_WIDE_ROWS(TG_TILE, 4, 1, 0)
+TG_TILES_OF(0)
+TG_TILES_OF(1)
+TG_TILES_OF(2)
 
 typedef void (*TG_FN(gemm_tile_fn))(const tg_gemm_block *, const V_T *, const ptrdiff_t *,
                                     const V_T *, V_T *, const ptrdiff_t *, const V_T *, ptrdiff_t);
 
-/* [vectors - 1][table][tail][rows - 1] */
-static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[2][2][2][TG_TILE_ROWS] = {
-    {{{TG_EACH_ROWS(TG_TILE_ENTRY, 1, 0, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, 0, 1)}},
-     {{TG_EACH_ROWS(TG_TILE_ENTRY, 1, 1, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, 1, 1)}}},
-    {{{TG_EACH_ROWS(TG_TILE_ENTRY, 2, 0, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 2, 0, 1)}},
-     {{TG_EACH_ROWS(TG_TILE_ENTRY, 2, 1, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 2, 1, 1)}}},
-};
-static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[2][TG_TILE_WIDE_ROWS] = {
+/* [lie][vectors - 1][tail][rows - 1] */
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[TG_N_LIES][2][2][TG_TILE_ROWS] = {
+    TG_ENTRIES_OF(0), TG_ENTRIES_OF(1), TG_ENTRIES_OF(2)};
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_N_LIES][TG_TILE_WIDE_ROWS] = {
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 0, 0)},
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 1, 0)},
+    {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 2, 0)},
 };
 
 #undef TG_TILE
 #undef TG_TILE_ENTRY
+#undef TG_TILES_OF
+#undef TG_ENTRIES_OF
 
 /* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. */
 TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
 {
     tg_gemm_block copy = *given, *g = &copy;
-    const int table = g->a_rows != NULL;
+    const int table = g->a_rows != NULL, beside = g->a_packed || (g->a_row == 1 && !table);
+    const int lie = table ? TG_LIE_TABLE : beside ? TG_LIE_BESIDE : TG_LIE_APART;
     const ptrdiff_t nr = 2 * V_LANES, n_tiles = (g->m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
     const V_T *a = g->a, *b = g->b, *bias = g->bias;
     V_T *c = g->c;
@@ -164,11 +178,11 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
     if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
         for (; j + 2 * nr <= g->n; j += 2 * nr)
             TG_FN(gemm_wide_tiles)
-    [table][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
+    [lie][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
     for (b += j / nr * g->b_panel; j < g->n; j += nr, b += g->b_panel) {
         ptrdiff_t width = g->n - j < nr ? g->n - j : nr;
         ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
-        const TG_FN(gemm_tile_fn) *tiles = TG_FN(gemm_tiles)[vectors - 1][table][tail != 0];
+        const TG_FN(gemm_tile_fn) *tiles = TG_FN(gemm_tiles)[lie][vectors - 1][tail != 0];
         for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
             rows = (g->m - i) / (n_tiles - t);
             if (g->a_packed)
@@ -253,15 +267,25 @@ TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdiff_t b_row,
                                   ptrdiff_t b_col, V_T *out, ptrdiff_t panel)
 {
+    enum { GROUP = 8 }; /* vectors of a row of B copied in one go: what lies together is read so */
     const ptrdiff_t nr = 2 * V_LANES;
-    for (ptrdiff_t j = 0; j < n; j += V_LANES) {
+    ptrdiff_t j = 0;
+    for (ptrdiff_t n_vectors; b_col == 1 && (n_vectors = (n - j) / V_LANES) > 0;
+         j += n_vectors * V_LANES) {
+        n_vectors = n_vectors < GROUP ? n_vectors : GROUP;
+        const V_T *from = b + j;
+        V_T *to = out + j / nr * panel;
+        for (ptrdiff_t p = 0; p < k; p++, from += b_row, to += nr)
+            for (ptrdiff_t q = 0; q < n_vectors; q++) {
+                TG_PREFETCH(from + 8 * b_row + q * V_LANES);
+                V(store)(to + q / 2 * panel + q % 2 * V_LANES, V(load)(from + q * V_LANES));
+            }
+    }
+    for (; j < n; j += V_LANES) {
         ptrdiff_t width = n - j < V_LANES ? n - j : V_LANES, p = 0;
         const V_T *from = b + j * b_col;
         V_T *to = out + j / nr * panel + j % nr;
-        if (width == V_LANES && b_col == 1) {
-            for (; p < k; p++)
-                V(store)(to + p * nr, V(load)(from + p * b_row));
-        } else if (b_col == 1) {
+        if (b_col == 1) {
             for (; p < k; p++)
                 V(store)(to + p * nr, V(load_tail)(from + p * b_row, width));
         } else if (b_row == 1) { /* columns are contiguous: squares of L x L are turned round */

@@ -100,15 +100,16 @@ TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
 TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
 {
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
+    const V_T *b = p->work;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
         const V_T *z = (const V_T *)p->z + 4 * t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? 4 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step;
         V_T *h = (V_T *)p->states + t * step, *c = (V_T *)p->cells + t * step;
         TG_FN(recurrent_product)(p->n_rows, 4 * u, u, h + p->first * u, u, p->weights, NULL,
-                                 gates + 4 * p->first * u, 4 * u, 0);
+                                 p->work, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
-            const V_T *zr = z + 4 * r * u;
+            const V_T *zr = z + 4 * r * u, *br = b + 4 * (r - p->first) * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u, *cr = c + r * u;
             TG_EACH_UNIT
             {
@@ -116,10 +117,10 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
                 TG_NEXT(zr + u);
                 TG_NEXT(zr + 2 * u);
                 TG_NEXT(zr + 3 * u);
-                VT in = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(gr)));
-                VT forget = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(gr + u)));
-                VT value = V(tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(gr + 2 * u)));
-                VT out = V(sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(gr + 3 * u)));
+                VT in = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
+                VT forget = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
+                VT value = V(tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(br + 2 * u)));
+                VT out = V(sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(br + 3 * u)));
                 VT cell = V(fma)(forget, TG_LOAD(cr), V(mul)(in, value));
                 TG_STORE(gr, in);
                 TG_STORE(gr + u, forget);
