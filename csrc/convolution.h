@@ -29,6 +29,10 @@ static inline ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
     return (a + b - 1) / b;
 }
 
+/* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
+ * fixed tree. Overwrites the partial sums. */
+void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial);
+
 /* ---- geometry -----------------------------------------------------------------------------------
  */
 

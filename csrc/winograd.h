@@ -16,4 +16,9 @@ typedef struct {
 int tg_winograd_pays(const tg_winograd_problem *p);
 int tg_winograd(const tg_winograd_problem *p); /* a tg_status */
 
+/* gw (3, 3, c, o): the gradient of the kernel (which, like bias, y, act and transposed, is not
+ * used), from x and the gradient g (n, oh, ow, o) of y. */
+int tg_winograd_weight_pays(const tg_winograd_problem *p);
+int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw);
+
 #endif

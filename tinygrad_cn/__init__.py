@@ -54,13 +54,16 @@ if TYPE_CHECKING:
         get_config,
         get_isa,
         get_num_threads,
+        get_winograd,
         memory_stats,
         num_threads,
         set_cache_limit,
         set_isa,
         set_num_threads,
+        set_winograd,
         show_config,
         using_isa,
+        using_winograd,
     )
     from .derivatives import checkpoint, hessian, hvp, jacobian, jvp, vjp
     from .initializers import Initializer
@@ -114,6 +117,7 @@ __all__ = [
     "get_config",
     "get_isa",
     "get_num_threads",
+    "get_winograd",
     "grad",
     "hessian",
     "hvp",
@@ -140,12 +144,14 @@ __all__ = [
     "set_cache_limit",
     "set_isa",
     "set_num_threads",
+    "set_winograd",
     "show_config",
     "stop_gradient",
     "tensor",
     "testing",
     "tree",
     "using_isa",
+    "using_winograd",
     "utils",
     "value_and_grad",
     "vjp",
@@ -160,8 +166,8 @@ _MODULES = (
 _HOMES = {
     "anomaly": "AnomalyError detect_anomaly",
     "config": (
-        "empty_cache get_config get_isa get_num_threads memory_stats num_threads set_cache_limit "
-        "set_isa set_num_threads show_config using_isa"
+        "empty_cache get_config get_isa get_num_threads get_winograd memory_stats num_threads "
+        "set_cache_limit set_isa set_num_threads set_winograd show_config using_isa using_winograd"
     ),
     "derivatives": "checkpoint hessian hvp jacobian jvp vjp",
     "initializers": "Initializer",

@@ -645,24 +645,35 @@ static void weight_task(void *context, ptrdiff_t task)
     }
 }
 
-/* Add the partial sums in pairs, then pairs of pairs: a fixed tree. */
-static void combine_task(void *context, ptrdiff_t task)
+typedef struct {
+    int dtype;
+    ptrdiff_t parts, n;
+    char *sum, *partial;
+} addition;
+
+static void add_task(void *context, ptrdiff_t task)
 {
-    weight_walk *p = context;
-    const ptrdiff_t n = p->m * p->x.o, n_tasks = ceil_div(n, 4096), first = n * task / n_tasks;
-    const ptrdiff_t count = n * (task + 1) / n_tasks - first;
+    const addition *p = context;
+    const ptrdiff_t n_tasks = ceil_div(p->n, 4096), first = p->n * task / n_tasks;
+    const ptrdiff_t count = p->n * (task + 1) / n_tasks - first, size = size_of(p->dtype);
     for (ptrdiff_t gap = 1; gap < p->parts; gap *= 2)
         for (ptrdiff_t i = 0; i + gap < p->parts; i += 2 * gap) {
-            if (p->x.dtype == TG_F32) {
-                float *a = (float *)part_sum(p, i) + first;
-                tg_active->binary_f32[TG_BINARY_add](
-                    count, a, a, 1, (const float *)part_sum(p, i + gap) + first, 1);
+            char *to = i ? p->partial + (i - 1) * p->n * size : p->sum;
+            char *from = p->partial + (i + gap - 1) * p->n * size;
+            if (p->dtype == TG_F32) {
+                float *a = (float *)to + first;
+                tg_active->binary_f32[TG_BINARY_add](count, a, a, 1, (float *)from + first, 1);
             } else {
-                double *a = (double *)part_sum(p, i) + first;
-                tg_active->binary_f64[TG_BINARY_add](
-                    count, a, a, 1, (const double *)part_sum(p, i + gap) + first, 1);
+                double *a = (double *)to + first;
+                tg_active->binary_f64[TG_BINARY_add](count, a, a, 1, (double *)from + first, 1);
             }
         }
+}
+
+void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial)
+{
+    addition p = {dtype, parts, n, sum, partial};
+    tg_parallel(ceil_div(n, 4096), 0.05 * (double)(parts * n * size_of(dtype)), add_task, &p);
 }
 
 static int run_weight_walk(weight_walk *p)
@@ -724,11 +735,9 @@ static int run_weight_walk(weight_walk *p)
             }
     tg_parallel(p->parts * p->row_parts, fmas / (double)x->groups / FMAS_PER_NS(x->dtype),
                 weight_task, p);
-    if (p->parts > 1) {
-        tg_parallel(ceil_div(p->m * x->o, 4096), (double)p->parts * sum_bytes * 0.05, combine_task,
-                    p);
-        tg_free(p->partial);
-    }
+    if (p->parts > 1)
+        tg_add_parts(x->dtype, p->parts, p->m * x->o, p->gw, p->partial);
+    tg_free(p->partial);
     tg_free(p->pixel_cols);
     return atomic_load(&x->status);
 }
@@ -737,6 +746,20 @@ int tg_conv2d_weight_grad(const tg_call *call)
 {
     const tg_array *gw = &call->arrays[0], *x = &call->arrays[1], *g = &call->arrays[2];
     problem p = read_problem(call, x, gw, g);
+    if (is_winograd_shape(&p, g->dtype)) {
+        tg_winograd_problem fast = {.n = p.n,
+                                    .h = p.v.image,
+                                    .w = p.h.image,
+                                    .c = p.c,
+                                    .oh = p.v.out,
+                                    .ow = p.h.out,
+                                    .o = p.o,
+                                    .top = p.v.before,
+                                    .left = p.h.before,
+                                    .x = x->data};
+        if (tg_winograd_weight_pays(&fast))
+            return tg_winograd_weight_grad(&fast, g->data, gw->data);
+    }
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;

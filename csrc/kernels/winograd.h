@@ -8,6 +8,9 @@
  * each point and of M(x); the rows of G are 1, p, p^2 over the value of M(x) / (x - p) at p; the
  * columns of A' are 1, p, p^2, p^3. Two dimensions: columns first, then rows. Vectors run over
  * channels.
+ *
+ * In g the output is linear, so its gradient comes from the transposed matrices: with h the
+ * gradient of y, that of g is G' [(A h) * (B' d)], F(3 x 3, 4 x 4) through the same points.
  */
 
 #undef TG_WINO_A
@@ -84,6 +87,94 @@ TG_KERNEL void TG_FN(wino_input)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdi
                     V(store)(to, t[q]);
                 else
                     V(store_tail)(to, t[q], left);
+            }
+        }
+    }
+}
+
+/* t = A g */
+TG_INLINE void TG_FN(wino_grad_1d)(const VT g[4], VT t[6])
+{
+    const VT two = V(set1)(2), half = V(set1)(V_C(0.5));
+    VT even = V(fma)(half, g[2], g[0]), odd = V(fma)(half, g[3], g[1]);
+    VT a = V(set1)(TG_WINO_A), b = V(set1)(TG_WINO_B);
+    t[0] = g[0];
+    t[1] = V(fma)(a, odd, even);
+    t[2] = V(fnma)(a, odd, even);
+    even = V(fma)(two, g[2], g[0]);
+    odd = V(fma)(two, g[3], g[1]);
+    t[3] = V(fma)(b, odd, even);
+    t[4] = V(fnma)(b, odd, even);
+    t[5] = g[3];
+}
+
+/* A 4 x 4 piece of the output's gradient: A g A'. */
+TG_KERNEL void TG_FN(wino_grad)(ptrdiff_t c, const V_T *g, ptrdiff_t row, ptrdiff_t col, V_T *out,
+                                ptrdiff_t f_step)
+{
+    for (ptrdiff_t j = 0; j < c; j += V_LANES) {
+        const ptrdiff_t left = c - j;
+        VT d[4], t[6], columns[6][4];
+        for (int q = 0; q < 4; q++) {
+            TG_UNROLL for (int r = 0; r < 4; r++)
+            {
+                const V_T *from = g + r * row + q * col + j;
+                d[r] = left >= V_LANES ? V(load)(from) : V(load_tail)(from, left);
+            }
+            TG_FN(wino_grad_1d)(d, t);
+            TG_UNROLL for (int r = 0; r < 6; r++) columns[r][q] = t[r];
+        }
+        for (int r = 0; r < 6; r++) {
+            TG_FN(wino_grad_1d)(columns[r], t);
+            TG_UNROLL for (int q = 0; q < 6; q++)
+            {
+                V_T *to = out + (r * 6 + q) * f_step + j;
+                if (left >= V_LANES)
+                    V(store)(to, t[q]);
+                else
+                    V(store_tail)(to, t[q], left);
+            }
+        }
+    }
+}
+
+/* w = G' s */
+TG_INLINE void TG_FN(wino_kernel_grad_1d)(const VT s[6], VT w[3])
+{
+    const VT na = V(set1)(V_C(-1) / V_C(1.5)), nb = V(set1)(V_C(1) / V_C(6));
+    VT even_a = V(mul)(na, V(add)(s[1], s[2])), odd_a = V(mul)(na, V(sub)(s[1], s[2]));
+    VT even_b = V(mul)(nb, V(add)(s[3], s[4])), odd_b = V(mul)(nb, V(sub)(s[3], s[4]));
+    w[0] = V(add)(s[0], V(add)(even_a, even_b));
+    w[1] = V(fma)(V(set1)(TG_WINO_A), odd_a, V(mul)(V(set1)(TG_WINO_B), odd_b));
+    w[2] = V(add)(V(fma)(V(set1)(V_C(0.5)), even_a, V(mul)(V(set1)(2), even_b)), s[5]);
+}
+
+/* n elements of the kernel's gradient at each of its 9 taps: G' s G. */
+TG_KERNEL void TG_FN(wino_kernel_grad)(ptrdiff_t n, const V_T *s, ptrdiff_t f_step, V_T *gw,
+                                       ptrdiff_t tap)
+{
+    for (ptrdiff_t j = 0; j < n; j += V_LANES) {
+        const ptrdiff_t left = n - j;
+        const int whole = left >= V_LANES;
+        VT d[6], w[3], columns[3][6];
+        for (int q = 0; q < 6; q++) {
+            TG_UNROLL for (int r = 0; r < 6; r++)
+            {
+                const V_T *from = s + (r * 6 + q) * f_step + j;
+                d[r] = whole ? V(load)(from) : V(load_tail)(from, left);
+            }
+            TG_FN(wino_kernel_grad_1d)(d, w);
+            TG_UNROLL for (int r = 0; r < 3; r++) columns[r][q] = w[r];
+        }
+        for (int r = 0; r < 3; r++) {
+            TG_FN(wino_kernel_grad_1d)(columns[r], w);
+            TG_UNROLL for (int q = 0; q < 3; q++)
+            {
+                V_T *to = gw + (r * 3 + q) * tap + j;
+                if (whole)
+                    V(store)(to, w[q]);
+                else
+                    V(store_tail)(to, w[q], left);
             }
         }
     }

@@ -8,24 +8,14 @@ cdef extern from "tg.h" nogil:
     int tg_winograd_enabled() noexcept
 
 
-def set_winograd(str mode):
-    """Let float32 3 x 3 convolutions of stride 1 use Winograd's algorithm where it is faster.
-
-    Its error, relative to the convolution of the magnitudes |x| * |w|, stays below 2e-6; that of a
-    direct sum stays below 1e-6.
-
-    Args:
-        mode: "auto" (at first) or "off".
-    """
-    if mode not in ("auto", "off"):
-        raise ValueError("[set_winograd] unknown mode. Expected 'auto' or 'off', "
-                         f"received mode={mode!r}.")
-    tg_winograd_set(mode == "auto")
+def set_winograd(bint on):
+    """See tinygrad_cn.set_winograd."""
+    tg_winograd_set(on)
 
 
 def winograd():
-    """"auto" or "off"; see `set_winograd`."""
-    return "auto" if tg_winograd_enabled() else "off"
+    """See tinygrad_cn.get_winograd."""
+    return bool(tg_winograd_enabled())
 
 
 # Fill the integers of the call and the shape of the result. False: something does not fit.
