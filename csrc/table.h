@@ -121,7 +121,7 @@
       (const tg_pool_window *w, ptrdiff_t n, const T *x, const void *index, T *y))                 \
     K(max_pool_grad, (const tg_pool_window *w, ptrdiff_t n, const T *g, const void *index, T *gx)) \
     K(average_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y))                      \
-    K(average_pool_share, (ptrdiff_t n, T count, const T *g, T *gx))
+    K(average_pool_share, (ptrdiff_t n, T count, int more, const T *g, T *gx))
 
 /* See kernels/winograd.h. */
 #define TG_TABLE_WINOGRAD(K, A, N, T)                                                              \
@@ -132,7 +132,7 @@
     K(wino_kernel_grad, (ptrdiff_t n, const T *s, ptrdiff_t f_step, T *gw, ptrdiff_t tap))         \
     K(wino_output, (ptrdiff_t c, const T *m, ptrdiff_t f_step, T *y, ptrdiff_t row, ptrdiff_t col, \
                     ptrdiff_t rows, ptrdiff_t cols, const T *bias, int relu))                      \
-    K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, ptrdiff_t step, T *out, \
+    K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, T *out,                 \
                     ptrdiff_t f_step, ptrdiff_t panel))
 
 /* Kernels of any dtype, once per instruction set: K(name, (parameters)) is the field `name`. See

@@ -322,7 +322,7 @@ static int is_product(const problem *p)
 static int is_winograd_shape(const problem *p, int dtype)
 {
     return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
-           p->v.stride == 1 && p->h.stride == 1 && p->v.dilation == 1 && p->h.dilation == 1;
+           p->v.stride == 1 && p->h.stride == 1;
 }
 
 int tg_conv2d(const tg_call *call)
@@ -348,10 +348,22 @@ int tg_conv2d(const tg_call *call)
         return tg_gemm(&product);
     }
     if (is_winograd_shape(&p, y->dtype)) {
-        tg_winograd_problem fast = {
-            p.n,     p.v.image,          p.h.image,  p.c,     p.v.out, p.h.out,
-            p.o,     p.v.before,         p.h.before, x->data, w->data, call->arrays[3].data,
-            y->data, (int)call->ints[0], 0};
+        tg_winograd_problem fast = {.n = p.n,
+                                    .h = p.v.image,
+                                    .w = p.h.image,
+                                    .c = p.c,
+                                    .oh = p.v.out,
+                                    .ow = p.h.out,
+                                    .o = p.o,
+                                    .top = p.v.before,
+                                    .left = p.h.before,
+                                    .down = p.v.dilation,
+                                    .across = p.h.dilation,
+                                    .x = x->data,
+                                    .kernel = w->data,
+                                    .bias = call->arrays[3].data,
+                                    .y = y->data,
+                                    .act = (int)call->ints[0]};
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
@@ -502,11 +514,21 @@ int tg_conv2d_input_grad(const tg_call *call)
         return tg_gemm(&product);
     }
     if (is_winograd_shape(&p, g->dtype)) {
-        tg_winograd_problem fast = {p.n,      p.v.out,        p.h.out,
-                                    p.o,      p.v.image,      p.h.image,
-                                    p.c,      2 - p.v.before, 2 - p.h.before,
-                                    g->data,  w->data,        NULL,
-                                    gx->data, TG_ACT_NONE,    1};
+        tg_winograd_problem fast = {.n = p.n,
+                                    .h = p.v.out,
+                                    .w = p.h.out,
+                                    .c = p.o,
+                                    .oh = p.v.image,
+                                    .ow = p.h.image,
+                                    .o = p.c,
+                                    .top = 2 * p.v.dilation - p.v.before,
+                                    .left = 2 * p.h.dilation - p.h.before,
+                                    .down = p.v.dilation,
+                                    .across = p.h.dilation,
+                                    .x = g->data,
+                                    .kernel = w->data,
+                                    .y = gx->data,
+                                    .transposed = 1};
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
@@ -756,8 +778,10 @@ int tg_conv2d_weight_grad(const tg_call *call)
                                     .o = p.o,
                                     .top = p.v.before,
                                     .left = p.h.before,
+                                    .down = p.v.dilation,
+                                    .across = p.h.dilation,
                                     .x = x->data};
-        if (tg_winograd_weight_pays(&fast))
+        if (tg_winograd_pays(&fast))
             return tg_winograd_weight_grad(&fast, g->data, gw->data);
     }
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));

@@ -103,7 +103,6 @@ static void average_grad_pixel(const pooling *p, const tg_pool_window *w, ptrdif
                                const char *g, char *gx)
 {
     const ptrdiff_t size = value_size(p);
-    memset(gx, 0, (size_t)(p->c * size));
     for (ptrdiff_t i = 0; i < w->rows; i++)
         for (ptrdiff_t j = 0; j < w->cols; j++) {
             ptrdiff_t rows, cols;
@@ -111,11 +110,11 @@ static void average_grad_pixel(const pooling *p, const tg_pool_window *w, ptrdif
             cut(&p->h, s + j, &cols);
             const char *from = g + (i * w->row_step + j * w->col_step) * size;
             if (p->dtype == TG_F32)
-                tg_active->average_pool_share_f32(p->c, (float)(rows * cols), (const float *)from,
-                                                  (float *)gx);
+                tg_active->average_pool_share_f32(p->c, (float)(rows * cols), i + j > 0,
+                                                  (const float *)from, (float *)gx);
             else
-                tg_active->average_pool_share_f64(p->c, (double)(rows * cols), (const double *)from,
-                                                  (double *)gx);
+                tg_active->average_pool_share_f64(p->c, (double)(rows * cols), i + j > 0,
+                                                  (const double *)from, (double *)gx);
         }
 }
 

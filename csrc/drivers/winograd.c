@@ -15,10 +15,9 @@
  * tile shares its rounding errors, so this holds for numbers of similar size. tg_winograd_set(0)
  * turns it off.
  *
- * It pays from about 32 channels on both sides (below, the transforms cost more than they save),
- * when at least half of the tiles' pixels are inside the image, and from 96 tiles on, which make up
- * for the transformed kernel (four times the kernel). Which way is taken depends on the shapes
- * alone.
+ * It pays from 8 channels on both sides (below, the transforms cost more than they save), when at
+ * least half of the tiles' pixels are inside the image, and from 16 tiles on, which make up for the
+ * transformed kernel (four times the kernel). Which way is taken depends on the shapes alone.
  */
 #include "../winograd.h"
 
@@ -43,9 +42,20 @@ int tg_winograd_enabled(void)
     return atomic_load(&enabled);
 }
 
+/* The output is cut into 4 x 4 tiles, counted through all images. With a dilation d, rows (and
+ * columns) d apart belong together: a tile has rows r, r + d, r + 2 d, r + 3 d. */
+typedef struct {
+    ptrdiff_t image, row, col;
+} place;
+
+static ptrdiff_t n_tiles_along(ptrdiff_t out, ptrdiff_t dilation)
+{
+    return dilation * ceil_div(out, 4 * dilation);
+}
+
 static ptrdiff_t n_tiles(const tg_winograd_problem *p)
 {
-    return p->n * ((p->oh + 3) / 4) * ((p->ow + 3) / 4);
+    return p->n * n_tiles_along(p->oh, p->down) * n_tiles_along(p->ow, p->across);
 }
 
 /* How much of the tiles lies inside the image. */
@@ -56,9 +66,11 @@ static double tiles_used(const tg_winograd_problem *p)
 
 int tg_winograd_pays(const tg_winograd_problem *p)
 {
-    return tg_winograd_enabled() && p->c >= 32 && p->o >= 32 && n_tiles(p) >= 96 &&
+    return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && n_tiles(p) >= 16 &&
            tiles_used(p) >= 0.5;
 }
+
+#define PAD 16 /* elements between matrices, lest all 36 places of a channel share a cache set */
 
 typedef struct {
     const tg_winograd_problem *p;
@@ -69,60 +81,85 @@ typedef struct {
     atomic_int status;
 } plan;
 
+#define TERMS 16 /* whose rows a task transforms */
+
 /* A few terms' rows of all 36 kernel matrices. */
-static void kernel_task(void *context, ptrdiff_t term)
+static void kernel_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->c), k0 = term / depth * depth;
-    const ptrdiff_t k = min_of(depth, p->c - k0), nr = tg_gemm_panel(TG_F32);
-    float *out = t->kernel + k0 * t->padded + (term - k0) * nr;
-    const ptrdiff_t tap = p->c * p->o;
-    if (p->transposed) /* from the last tap backwards; a column's terms lie p->c apart */
-        tg_active->wino_kernel_f32(p->o, p->kernel + 8 * tap + term, -3 * tap, -tap, p->c, out,
+    const ptrdiff_t depth = tg_gemm_depth(p->c), nr = tg_gemm_panel(TG_F32), tap = p->c * p->o;
+    const ptrdiff_t first = task * TERMS, n = min_of(TERMS, p->c - first);
+    const float *w = p->kernel + first * p->o;
+    ptrdiff_t tap_step = tap;
+    if (p->transposed) { /* from the last tap backwards; turned round, so that rows are contiguous
+                          */
+        float *turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * p->o) * sizeof(float));
+        if (!turned) {
+            atomic_store(&t->status, TG_NO_MEMORY);
+            return;
+        }
+        for (ptrdiff_t i = 0; i < 9; i++)
+            tg_active->transpose_f32(n, p->o, turned + i * n * p->o, p->o,
+                                     p->kernel + (8 - i) * tap + first, p->c);
+        w = turned;
+        tap_step = n * p->o;
+    }
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const ptrdiff_t k0 = (first + i) / depth * depth, k = min_of(depth, p->c - k0);
+        tg_active->wino_kernel_f32(p->o, w + i * p->o, 3 * tap_step, tap_step,
+                                   t->kernel + k0 * t->padded + (first + i - k0) * nr,
                                    p->c * t->padded, k * nr);
-    else
-        tg_active->wino_kernel_f32(p->o, p->kernel + term * p->o, 3 * tap, tap, 1, out,
-                                   p->c * t->padded, k * nr);
+    }
 }
 
-/* Transform the square of `side` x `side` pixels at (top, left) of an image (h, w) whose pixels lie
- * `pixel` apart, zeros outside it; c channels. `room` holds side * side pixels of c. */
+/* The first output of a tile; the others lie a dilation further each. */
+static place tile_place(const tg_winograd_problem *p, ptrdiff_t tile)
+{
+    const ptrdiff_t down = n_tiles_along(p->oh, p->down);
+    const ptrdiff_t across = n_tiles_along(p->ow, p->across);
+    const ptrdiff_t row = tile / across % down, col = tile % across;
+    return (place){tile / (down * across), row / p->down * 4 * p->down + row % p->down,
+                   col / p->across * 4 * p->across + col % p->across};
+}
+
+/* How many of a tile's 4 rows (or columns) lie inside the image. */
+static ptrdiff_t tile_size(ptrdiff_t out, ptrdiff_t first, ptrdiff_t dilation)
+{
+    return min_of(max_of(ceil_div(out - first, dilation), 0), 4);
+}
+
+/* Transform the square of `side` x `side` pixels, a dilation apart, that starts at (top, left) of
+ * an image (h, w) whose pixels have `pixel` channels: c of them, zeros outside the image. `room`
+ * holds side * side pixels of c. */
 typedef void (*transform)(ptrdiff_t c, const float *x, ptrdiff_t row, ptrdiff_t col, float *out,
                           ptrdiff_t f_step);
-static void transform_square(transform run, ptrdiff_t side, ptrdiff_t c, const float *x,
-                             ptrdiff_t h, ptrdiff_t w, ptrdiff_t pixel, ptrdiff_t top,
-                             ptrdiff_t left, float *out, ptrdiff_t f_step, float *room)
+static void transform_square(const tg_winograd_problem *p, transform run, ptrdiff_t side,
+                             ptrdiff_t c, const float *x, ptrdiff_t h, ptrdiff_t w, ptrdiff_t pixel,
+                             ptrdiff_t top, ptrdiff_t left, float *out, ptrdiff_t f_step,
+                             float *room)
 {
-    if (top >= 0 && left >= 0 && top + side <= h && left + side <= w) {
-        run(c, x + (top * w + left) * pixel, w * pixel, pixel, out, f_step);
+    if (top >= 0 && left >= 0 && top + (side - 1) * p->down < h &&
+        left + (side - 1) * p->across < w) {
+        run(c, x + (top * w + left) * pixel, p->down * w * pixel, p->across * pixel, out, f_step);
         return;
     }
     memset(room, 0, (size_t)(side * side * c) * sizeof(float));
-    for (ptrdiff_t r = max_of(top, 0); r < min_of(top + side, h); r++)
-        for (ptrdiff_t q = max_of(left, 0); q < min_of(left + side, w); q++)
-            memcpy(room + ((r - top) * side + q - left) * c, x + (r * w + q) * pixel,
-                   (size_t)c * sizeof(float));
+    for (ptrdiff_t i = 0; i < side; i++)
+        for (ptrdiff_t j = 0; j < side; j++) {
+            const ptrdiff_t r = top + i * p->down, q = left + j * p->across;
+            if (r >= 0 && r < h && q >= 0 && q < w)
+                memcpy(room + (i * side + j) * c, x + (r * w + q) * pixel,
+                       (size_t)c * sizeof(float));
+        }
     run(c, room, side * c, c, out, f_step);
 }
 
-/* The 4 x 4 tiles of the output are counted through all images; this one's place. */
-typedef struct {
-    ptrdiff_t image, row, col;
-} place;
-
-static place tile_place(const tg_winograd_problem *p, ptrdiff_t tile)
-{
-    const ptrdiff_t down = (p->oh + 3) / 4, across = (p->ow + 3) / 4;
-    return (place){tile / (down * across), tile / across % down * 4, tile % across * 4};
-}
-
-/* The input of a tile, c channels from c0 on. */
-static void transform_input(const tg_winograd_problem *p, ptrdiff_t tile, ptrdiff_t c0, ptrdiff_t c,
+/* The input of the tile at a place, c channels from c0 on. */
+static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t c0, ptrdiff_t c,
                             float *out, ptrdiff_t f_step, float *room)
 {
-    const place at = tile_place(p, tile);
-    transform_square(tg_active->wino_input_f32, 6, c, p->x + at.image * p->h * p->w * p->c + c0,
+    transform_square(p, tg_active->wino_input_f32, 6, c, p->x + at.image * p->h * p->w * p->c + c0,
                      p->h, p->w, p->c, at.row - p->top, at.col - p->left, out, f_step, room);
 }
 
@@ -133,7 +170,7 @@ static void tile_task(void *context, ptrdiff_t task)
     const ptrdiff_t first = t->all * task / t->n_tasks,
                     n = t->all * (task + 1) / t->n_tasks - first;
     const ptrdiff_t nr = tg_gemm_panel(TG_F32);
-    const ptrdiff_t v_step = n * p->c, m_step = n * p->o, depth = tg_gemm_depth(p->c);
+    const ptrdiff_t v_step = n * p->c + PAD, m_step = n * p->o + PAD, depth = tg_gemm_depth(p->c);
     float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * (v_step + p->c)) * sizeof(float));
     float *m = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * m_step) * sizeof(float));
     if (!v || !m) {
@@ -141,7 +178,8 @@ static void tile_task(void *context, ptrdiff_t task)
         return;
     }
     for (ptrdiff_t i = 0; i < n; i++)
-        transform_input(p, first + i, 0, p->c, v + i * p->c, v_step, v + 36 * v_step);
+        transform_input(p, tile_place(p, first + i), 0, p->c, v + i * p->c, v_step,
+                        v + 36 * v_step);
     for (ptrdiff_t f = 0; f < 36; f++) {
         tg_gemm_block block = {.m = n,
                                .n = p->o,
@@ -161,13 +199,15 @@ static void tile_task(void *context, ptrdiff_t task)
     }
     for (ptrdiff_t i = 0; i < n; i++) {
         const place at = tile_place(p, first + i);
-        const ptrdiff_t rows = min_of(4, p->oh - at.row), cols = min_of(4, p->ow - at.col);
+        const ptrdiff_t rows = tile_size(p->oh, at.row, p->down);
+        const ptrdiff_t cols = tile_size(p->ow, at.col, p->across);
+        const ptrdiff_t row = p->down * p->ow * p->o, col = p->across * p->o;
         float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o;
-        tg_active->wino_output_f32(p->o, m + i * p->o, m_step, y, p->ow * p->o, p->o, rows, cols,
-                                   p->bias, p->act == TG_ACT_RELU);
+        tg_active->wino_output_f32(p->o, m + i * p->o, m_step, y, row, col, rows, cols, p->bias,
+                                   p->act == TG_ACT_RELU);
         if (p->act > TG_ACT_RELU)
             for (ptrdiff_t r = 0; r < rows; r++)
-                tg_gemm_activate(TG_F32, p->act, 1, cols * p->o, y + r * p->ow * p->o, 0, NULL);
+                tg_gemm_activate(TG_F32, p->act, cols, p->o, y + r * row, col, NULL);
     }
 }
 
@@ -178,7 +218,7 @@ int tg_winograd(const tg_winograd_problem *p)
     t.kernel = tg_alloc((size_t)(36 * p->c * t.padded) * sizeof(float));
     if (!t.kernel)
         return TG_NO_MEMORY;
-    tg_parallel(p->c, 4.0 * (double)(p->c * p->o), kernel_task, &t);
+    tg_parallel(ceil_div(p->c, TERMS), 4.0 * (double)(p->c * p->o), kernel_task, &t);
     /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
      * between the transforms stays in the second-level cache. */
     const ptrdiff_t bytes = 36 * (p->c + p->o) * (ptrdiff_t)sizeof(float);
@@ -198,7 +238,6 @@ int tg_winograd(const tg_winograd_problem *p)
  * KB for 64 x 64) and the transforms of a chunk of tiles should stay in the second-level cache; a
  * chunk is long enough for its sums to be fetched rarely. */
 #define BLOCK 64
-#define PAD 16 /* elements between matrices, lest all 36 places of a channel share a cache set */
 
 typedef struct {
     const tg_winograd_problem *p;
@@ -243,8 +282,8 @@ static void weight_task(void *context, ptrdiff_t task)
         block.k = all * (chunk + 1) / t->n_chunks - first;
         for (ptrdiff_t i = 0; i < block.k; i++) {
             const place at = tile_place(p, first + i);
-            transform_input(p, first + i, c0, c, x_tiles + i * c, x_step, g_tiles + 36 * g_step);
-            transform_square(tg_active->wino_grad_f32, 4, o,
+            transform_input(p, at, c0, c, x_tiles + i * c, x_step, g_tiles + 36 * g_step);
+            transform_square(p, tg_active->wino_grad_f32, 4, o,
                              t->g + at.image * p->oh * p->ow * p->o + o0, p->oh, p->ow, p->o,
                              at.row, at.col, g_tiles + i * o, g_step, g_tiles + 36 * g_step);
         }
@@ -259,12 +298,6 @@ static void weight_task(void *context, ptrdiff_t task)
     float *gw = part_sum(t, part) + c0 * p->o + o0;
     for (ptrdiff_t i = 0; i < c; i++)
         tg_active->wino_kernel_grad_f32(o, sums + i * o, s_step, gw + i * p->o, p->c * p->o);
-}
-
-int tg_winograd_weight_pays(const tg_winograd_problem *p)
-{
-    return tg_winograd_enabled() && p->c >= 16 && p->o >= 16 && n_tiles(p) >= 32 &&
-           tiles_used(p) >= 0.5;
 }
 
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)

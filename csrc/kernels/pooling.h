@@ -1,8 +1,9 @@
 /* pooling.h - the windows of one pixel, over the channels.
  *
- * Channels are adjacent (NHWC), so every loop below runs over channels in plain C, and the compiler
- * turns it into vectors: comparisons and integer selects, which need no verb of their own. A block
- * of channels keeps its winners in L1 while the taps of the window pass by.
+ * Channels are adjacent (NHWC), so every loop below runs over channels, and neighbouring windows
+ * have nothing to share. The sums and leaders of some vectors of channels stay in registers while
+ * the taps of the window pass by. Loops over index bytes are plain C, which the compiler turns into
+ * vectors.
  *
  * A window is given by its part inside the image: `rows` x `cols` pixels, the first at x, row_step
  * and col_step elements apart. The place of its first pixel in the whole window is `place`, and a
@@ -13,13 +14,6 @@
 #define TG_POOLING_KERNEL_H
 #include "../pooling.h"
 #define TG_POOL_BLOCK 128
-#endif
-
-#undef TG_POOL_INT
-#if V_BITS == 64
-#define TG_POOL_INT int64_t
-#else
-#define TG_POOL_INT int32_t
 #endif
 
 /* Whether v takes the lead from best: it is larger, or the first NaN. */
@@ -73,42 +67,83 @@ TG_INLINE void TG_FN(max_pool_2x2)(ptrdiff_t n, const V_T *a, const V_T *b, cons
     }
 }
 
+/* `vectors` neighbouring vectors of channels through the whole window, the leaders and their places
+ * (below 256, so exact as numbers) in registers; `rest` channels in a vector that is not whole. */
+TG_INLINE void TG_FN(max_pool_vectors)(const int vectors, const int whole, ptrdiff_t rest,
+                                       const tg_pool_window *w, const V_T *x, V_T *y,
+                                       uint8_t *index)
+{
+    VT best[4], where[4];
+    V_T places[4 * V_LANES];
+    TG_UNROLL for (int i = 0; i < vectors; i++)
+    {
+        best[i] = whole ? V(load)(x + i * V_LANES) : V(load_tail)(x, rest);
+        where[i] = V(set1)((V_T)w->place);
+    }
+    for (ptrdiff_t r = 0; r < w->rows; r++)
+        for (ptrdiff_t q = 0; q < w->cols; q++) {
+            const V_T *tap = x + r * w->row_step + q * w->col_step;
+            const VT place = V(set1)((V_T)(w->place + r * w->place_step + q));
+            TG_UNROLL for (int i = 0; i < vectors; i++)
+            {
+                VT v = whole ? V(load)(tap + i * V_LANES) : V(load_tail)(tap, rest);
+                VM lead = TG_FN(beats)(v, best[i]);
+                where[i] = V(select)(lead, place, where[i]);
+                best[i] = V(select)(lead, v, best[i]);
+            }
+        }
+    TG_UNROLL for (int i = 0; i < vectors; i++)
+    {
+        if (whole)
+            V(store)(y + i * V_LANES, best[i]);
+        else
+            V(store_tail)(y, best[i], rest);
+        V(store)(places + i * V_LANES, where[i]);
+    }
+    for (ptrdiff_t j = 0; j < vectors * V_LANES && (whole || j < rest); j++)
+        index[j] = (uint8_t)(int32_t)places[j];
+}
+
+/* Windows of more than 256 places. */
+TG_INLINE void TG_FN(max_pool_wide)(const tg_pool_window *w, ptrdiff_t n, const V_T *x, V_T *y,
+                                    int32_t *index)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        y[i] = x[i];
+        index[i] = (int32_t)w->place;
+    }
+    for (ptrdiff_t r = 0; r < w->rows; r++)
+        for (ptrdiff_t q = 0; q < w->cols; q++) {
+            const V_T *tap = x + r * w->row_step + q * w->col_step;
+            const int32_t place = (int32_t)(w->place + r * w->place_step + q);
+            for (ptrdiff_t i = 0; i < n; i++) {
+                int beats = TG_POOL_BEATS(tap[i], y[i]);
+                index[i] = beats ? place : index[i];
+                y[i] = beats ? tap[i] : y[i];
+            }
+        }
+}
+
 TG_KERNEL void TG_FN(max_pool)(const tg_pool_window *w, ptrdiff_t n, const V_T *x, V_T *y,
                                void *index)
 {
-    if (!w->wide && w->rows == 2 && w->cols == 2 && w->place == 0 && w->place_step == 2) {
-        TG_FN(max_pool_2x2)
-        (n, x, x + w->col_step, x + w->row_step, x + w->row_step + w->col_step, y, index);
+    uint8_t *places = index;
+    ptrdiff_t i = 0;
+    if (w->wide) {
+        TG_FN(max_pool_wide)(w, n, x, y, index);
         return;
     }
-    for (ptrdiff_t first = 0; first < n; first += TG_POOL_BLOCK) {
-        ptrdiff_t count = n - first < TG_POOL_BLOCK ? n - first : TG_POOL_BLOCK;
-        V_T best[TG_POOL_BLOCK];
-        TG_POOL_INT where[TG_POOL_BLOCK];
-        for (ptrdiff_t i = 0; i < count; i++) {
-            best[i] = x[first + i];
-            where[i] = (TG_POOL_INT)w->place;
-        }
-        for (ptrdiff_t r = 0; r < w->rows; r++)
-            for (ptrdiff_t q = 0; q < w->cols; q++) {
-                const V_T *tap = x + r * w->row_step + q * w->col_step + first;
-                const TG_POOL_INT place = (TG_POOL_INT)(w->place + r * w->place_step + q);
-                for (ptrdiff_t i = 0; i < count; i++) {
-                    V_T v = tap[i];
-                    int beats = TG_POOL_BEATS(v, best[i]);
-                    where[i] = beats ? place : where[i];
-                    best[i] = beats ? v : best[i];
-                }
-            }
-        for (ptrdiff_t i = 0; i < count; i++)
-            y[first + i] = best[i];
-        if (w->wide)
-            for (ptrdiff_t i = 0; i < count; i++)
-                ((int32_t *)index)[first + i] = (int32_t)where[i];
-        else
-            for (ptrdiff_t i = 0; i < count; i++)
-                ((uint8_t *)index)[first + i] = (uint8_t)where[i];
+    if (w->rows == 2 && w->cols == 2 && w->place == 0 && w->place_step == 2) {
+        TG_FN(max_pool_2x2)
+        (n, x, x + w->col_step, x + w->row_step, x + w->row_step + w->col_step, y, places);
+        return;
     }
+    for (; i + 4 * V_LANES <= n; i += 4 * V_LANES)
+        TG_FN(max_pool_vectors)(4, 1, 0, w, x + i, y + i, places + i);
+    for (; i + V_LANES <= n; i += V_LANES)
+        TG_FN(max_pool_vectors)(1, 1, 0, w, x + i, y + i, places + i);
+    if (i < n)
+        TG_FN(max_pool_vectors)(1, 0, n - i, w, x + i, y + i, places + i);
 }
 
 /* y = x at the place that index names. */
@@ -139,57 +174,92 @@ TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_window *w, ptrdiff_t n, cons
 TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict g,
                                     const void *index, V_T *restrict gx)
 {
-    for (ptrdiff_t i = 0; i < n && w->rows * w->cols != 1; i++)
+    const ptrdiff_t row = w->row_step, col = w->col_step;
+    const int32_t place = (int32_t)w->place, up = (int32_t)w->place_step;
+    const int32_t back = (int32_t)w->place_col;
+#define TG_SHARE(at, where) (chosen[i + (at)] == (where) ? g[i + (at)] : 0)
+    if (!w->wide && w->rows <= 2 && w->cols <= 2) { /* each sum in one go */
+        const uint8_t *restrict chosen = index;
+        const ptrdiff_t other = w->cols == 2 ? col : row;
+        const int32_t there = place - (w->cols == 2 ? back : up);
+        if (w->rows * w->cols == 1)
+            for (ptrdiff_t i = 0; i < n; i++)
+                gx[i] = TG_SHARE(0, place);
+        else if (w->rows * w->cols == 2)
+            for (ptrdiff_t i = 0; i < n; i++)
+                gx[i] = TG_SHARE(0, place) + TG_SHARE(other, there);
+        else
+            for (ptrdiff_t i = 0; i < n; i++)
+                gx[i] = TG_SHARE(0, place) + TG_SHARE(col, place - back) +
+                        TG_SHARE(row, place - up) + TG_SHARE(row + col, place - up - back);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
         gx[i] = 0;
     for (ptrdiff_t r = 0; r < w->rows; r++)
         for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const ptrdiff_t at = r * w->row_step + q * w->col_step;
-            const V_T *restrict from = g + at;
-            const int32_t place = (int32_t)(w->place - r * w->place_step - q * w->place_col);
+            const ptrdiff_t at = r * row + q * col;
+            const int32_t here = place - (int32_t)r * up - (int32_t)q * back;
             if (w->wide) {
-                const int32_t *restrict chosen = (const int32_t *)index + at;
+                const int32_t *restrict chosen = index;
                 for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] =
-                        (w->rows * w->cols == 1 ? 0 : gx[i]) + (chosen[i] == place ? from[i] : 0);
-            } else if (w->rows * w->cols == 1) {
-                const uint8_t *restrict chosen = (const uint8_t *)index + at;
-                for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] = chosen[i] == place ? from[i] : 0;
+                    gx[i] += TG_SHARE(at, here);
             } else {
-                const uint8_t *restrict chosen = (const uint8_t *)index + at;
+                const uint8_t *restrict chosen = index;
                 for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] += chosen[i] == place ? from[i] : 0;
+                    gx[i] += TG_SHARE(at, here);
             }
         }
+#undef TG_SHARE
+}
+
+/* `vectors` neighbouring vectors of channels summed over the window, / count. */
+TG_INLINE void TG_FN(average_pool_vectors)(const int vectors, const int whole, ptrdiff_t rest,
+                                           const tg_pool_window *w, const V_T *x, V_T *y)
+{
+    const VT count = V(set1)((V_T)(w->rows * w->cols));
+    VT sum[8];
+    TG_UNROLL for (int i = 0; i < vectors; i++) sum[i] = V(zero)();
+    for (ptrdiff_t r = 0; r < w->rows; r++)
+        for (ptrdiff_t q = 0; q < w->cols; q++) {
+            const V_T *tap = x + r * w->row_step + q * w->col_step;
+            TG_UNROLL for (int i = 0; i < vectors; i++) sum[i] =
+                V(add)(sum[i], whole ? V(load)(tap + i * V_LANES) : V(load_tail)(tap, rest));
+        }
+    TG_UNROLL for (int i = 0; i < vectors; i++)
+    {
+        if (whole)
+            V(store)(y + i * V_LANES, V(div)(sum[i], count));
+        else
+            V(store_tail)(y, V(div)(sum[i], count), rest);
+    }
 }
 
 /* y = the sum over the window / count. */
 TG_KERNEL void TG_FN(average_pool)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict x,
                                    V_T *restrict y)
 {
-    const V_T count = (V_T)(w->rows * w->cols);
-    for (ptrdiff_t first = 0; first < n; first += TG_POOL_BLOCK) {
-        ptrdiff_t m = n - first < TG_POOL_BLOCK ? n - first : TG_POOL_BLOCK;
-        V_T sum[TG_POOL_BLOCK];
-        for (ptrdiff_t i = 0; i < m; i++)
-            sum[i] = 0;
-        for (ptrdiff_t r = 0; r < w->rows; r++)
-            for (ptrdiff_t q = 0; q < w->cols; q++) {
-                const V_T *restrict tap = x + r * w->row_step + q * w->col_step + first;
-                for (ptrdiff_t i = 0; i < m; i++)
-                    sum[i] += tap[i];
-            }
-        for (ptrdiff_t i = 0; i < m; i++)
-            y[first + i] = sum[i] / count;
-    }
+    ptrdiff_t i = 0;
+    for (; i + 8 * V_LANES <= n; i += 8 * V_LANES)
+        TG_FN(average_pool_vectors)(8, 1, 0, w, x + i, y + i);
+    for (; i + 2 * V_LANES <= n; i += 2 * V_LANES)
+        TG_FN(average_pool_vectors)(2, 1, 0, w, x + i, y + i);
+    for (; i + V_LANES <= n; i += V_LANES)
+        TG_FN(average_pool_vectors)(1, 1, 0, w, x + i, y + i);
+    if (i < n)
+        TG_FN(average_pool_vectors)(1, 0, n - i, w, x + i, y + i);
 }
 
-/* gx += g / count: one window's share of one pixel. */
-TG_KERNEL void TG_FN(average_pool_share)(ptrdiff_t n, V_T count, const V_T *restrict g,
+/* gx = g / count, or, `more`, gx += it: one window's share of one pixel. */
+TG_KERNEL void TG_FN(average_pool_share)(ptrdiff_t n, V_T count, int more, const V_T *restrict g,
                                          V_T *restrict gx)
 {
-    for (ptrdiff_t i = 0; i < n; i++)
-        gx[i] += g[i] / count;
+    if (more)
+        for (ptrdiff_t i = 0; i < n; i++)
+            gx[i] += g[i] / count;
+    else
+        for (ptrdiff_t i = 0; i < n; i++)
+            gx[i] = g[i] / count;
 }
 
 #undef TG_POOL_BEATS

@@ -216,10 +216,10 @@ TG_KERNEL void TG_FN(wino_output)(ptrdiff_t c, const V_T *m, ptrdiff_t f_step, V
 }
 
 /* One term's row of the 36 transformed kernels: element o of tap (i, j) is w[i * row + j * col +
- * o * step], and vector v of the result for f goes to out + f * f_step + v / 2 * panel + v % 2 * L,
- * the place in a packed panel; columns past n are 0. */
-TG_KERNEL void TG_FN(wino_kernel)(ptrdiff_t n, const V_T *w, ptrdiff_t row, ptrdiff_t col,
-                                  ptrdiff_t step, V_T *out, ptrdiff_t f_step, ptrdiff_t panel)
+ * o], and vector v of the result for f goes to out + f * f_step + v / 2 * panel + v % 2 * L, the
+ * place in a packed panel; columns past n are 0. */
+TG_KERNEL void TG_FN(wino_kernel)(ptrdiff_t n, const V_T *w, ptrdiff_t row, ptrdiff_t col, V_T *out,
+                                  ptrdiff_t f_step, ptrdiff_t panel)
 {
     const ptrdiff_t vectors = (n + 2 * V_LANES - 1) / (2 * V_LANES) * 2;
     for (ptrdiff_t v = 0; v < vectors; v++) {
@@ -228,17 +228,10 @@ TG_KERNEL void TG_FN(wino_kernel)(ptrdiff_t n, const V_T *w, ptrdiff_t row, ptrd
         VT g[3], u[6], columns[6][3];
         for (int j = 0; j < 3; j++) {
             for (int i = 0; i < 3; i++) {
-                const V_T *from = w + i * row + j * col + first * step;
-                if (left <= 0) {
-                    g[i] = V(zero)();
-                } else if (step == 1) {
-                    g[i] = left >= V_LANES ? V(load)(from) : V(load_tail)(from, left);
-                } else {
-                    V_T lanes[V_LANES];
-                    for (ptrdiff_t l = 0; l < V_LANES; l++)
-                        lanes[l] = l < left ? from[l * step] : 0;
-                    g[i] = V(load)(lanes);
-                }
+                const V_T *from = w + i * row + j * col + first;
+                g[i] = left >= V_LANES ? V(load)(from)
+                       : left > 0      ? V(load_tail)(from, left)
+                                       : V(zero)();
             }
             TG_FN(wino_kernel_1d)(g, u);
             TG_UNROLL for (int i = 0; i < 6; i++) columns[i][j] = u[i];
