@@ -7,6 +7,8 @@
 #ifndef TG_CONVOLUTION_H
 #define TG_CONVOLUTION_H
 
+#include <stdatomic.h>
+
 #include "tg.h"
 
 static inline ptrdiff_t size_of(int dtype)
@@ -28,10 +30,6 @@ static inline ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
 {
     return (a + b - 1) / b;
 }
-
-/* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
- * fixed tree. Overwrites the partial sums. */
-void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial);
 
 /* ---- geometry -----------------------------------------------------------------------------------
  */
@@ -105,5 +103,85 @@ static inline axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t 
         measure(&a);
     return a;
 }
+
+/* ---- the problem and the walk over it -----------------------------------------------------------
+ */
+
+typedef struct {
+    direction v, h;
+    ptrdiff_t n, c, o, groups;
+} problem;
+
+/* x (N, H, W, C), w (KH, KW, C / groups, O), y (N, OH, OW, O). An image of one row becomes one
+ * column: the same memory, and rows are what tasks are made of. */
+static inline problem read_problem(const tg_call *call, const tg_array *x, const tg_array *w,
+                                   const tg_array *y)
+{
+    const ptrdiff_t *i = call->ints;
+    problem p = {{x->shape[1], w->shape[0], y->shape[1], i[1], i[3], i[7]},
+                 {x->shape[2], w->shape[1], y->shape[2], i[2], i[5], i[8]},
+                 x->shape[0],
+                 x->shape[3],
+                 w->shape[3],
+                 i[9]};
+    if (p.v.image == 1 && p.v.kernel == 1 && p.v.out == 1 && p.v.before == 0) {
+        direction d = p.v;
+        p.v = p.h;
+        p.h = d;
+    }
+    return p;
+}
+
+/* A 1 x 1 kernel of stride 1 without padding sees each pixel once. */
+static inline int is_product(const problem *p)
+{
+    return p->v.kernel == 1 && p->h.kernel == 1 && p->v.stride == 1 && p->h.stride == 1 &&
+           p->v.out == p->v.image && p->h.out == p->h.image && p->groups == 1;
+}
+
+static inline int is_winograd_shape(const problem *p, int dtype)
+{
+    return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
+           p->v.stride == 1 && p->h.stride == 1;
+}
+
+#define FMAS_PER_TASK 65536
+#define FMAS_PER_NS(dtype) ((dtype) == TG_F32 ? 32.0 : 16.0)
+
+/* A walk over all positions; see drivers/convolution.c. */
+typedef struct {
+    int dtype, act;
+    axis v, h;                          /* vertical, horizontal */
+    ptrdiff_t n, c, o;                  /* images; channels of the source; of the result */
+    ptrdiff_t groups, k_group, n_group; /* per group: terms at a tap, columns of the result */
+    const char *in, *w, *bias;
+    char *out;
+    ptrdiff_t out_row, out_image; /* elements from row to row, image to image of the result */
+    ptrdiff_t w_tap_row, w_tap;   /* elements from one kernel row, one tap, to the next */
+    ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
+    int w_is_b;                   /* the weights of a group are rows of B as they lie */
+    int in_place;
+    ptrdiff_t pitch;        /* elements from row to row of what is read */
+    ptrdiff_t images, rows; /* of a task; images > 1 only with whole images */
+    ptrdiff_t row_tasks;    /* per image */
+    ptrdiff_t k;            /* terms in all */
+    ptrdiff_t *a_rows, *a_cols, *c_rows, *w_taps;
+    char *packed;
+    ptrdiff_t padded; /* columns of a group in packed form */
+    atomic_int status;
+} walk;
+
+static inline int is_depthwise(const walk *p)
+{
+    return p->k_group == 1 && p->n_group == 1;
+}
+
+/* Copy the rows v.first + q0 * v.step ... that the walk reads from output row q0 on to `to`, zeros
+ * outside the image. */
+void tg_copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to);
+
+/* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
+ * fixed tree. Overwrites the partial sums. */
+void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial);
 
 #endif

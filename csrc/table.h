@@ -116,12 +116,11 @@
 
 /* See kernels/pooling.h. */
 #define TG_TABLE_POOLING(K, A, N, T)                                                               \
-    K(max_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y, void *index))             \
-    K(max_pool_gather,                                                                             \
-      (const tg_pool_window *w, ptrdiff_t n, const T *x, const void *index, T *y))                 \
-    K(max_pool_grad, (const tg_pool_window *w, ptrdiff_t n, const T *g, const void *index, T *gx)) \
-    K(average_pool, (const tg_pool_window *w, ptrdiff_t n, const T *x, T *y))                      \
-    K(average_pool_share, (ptrdiff_t n, T count, int more, const T *g, T *gx))
+    K(max_pool, (const tg_pool_row *p, const T *x, T *y, void *index))                             \
+    K(max_pool_gather, (const tg_pool_row *p, const T *x, const void *index, T *room, T *y))       \
+    K(max_pool_grad, (const tg_pool_row *p, const T *g, const void *index, T *room, T *gx))        \
+    K(average_pool, (const tg_pool_row *p, const T *x, T *y))                                      \
+    K(average_pool_grad, (const tg_pool_row *p, const T *g, T *gx))
 
 /* See kernels/winograd.h. */
 #define TG_TABLE_WINOGRAD(K, A, N, T)                                                              \

@@ -1,4 +1,5 @@
-/* convolution.c - 2-D convolution, its input gradient and its weight gradient, NHWC and HWIO.
+/* convolution.c - 2-D convolution and its input gradient, NHWC and HWIO; the weight gradient is in
+ * convolution_weight.c.
  *
  * All three are products whose long operand is read in place: the block kernel (gemm.h) takes the
  * rows and columns of A from offset tables, and an image needs no copy to serve as A.
@@ -16,11 +17,10 @@
  * own inner loop (kernels/convolution.h).
  *
  * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
- * pixels to make up for streaming large weights. The weight gradient cuts the pixels into parts, by
- * the shapes alone; each part has its own sum, and the sums are added pairwise.
+ * pixels to make up for streaming large weights.
  *
  * ints: [0] tg_act, [1-2] strides, [3-6] padding (top, bottom, left, right), [7-8] dilation,
- * [9] groups. arrays: y, x, w, bias / gx, g, w / gw, x, g; all contiguous.
+ * [9] groups. arrays: y, x, w, bias / gx, g, w; all contiguous.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -32,36 +32,10 @@
 #include "../threads.h"
 #include "../winograd.h"
 
-#define FMAS_PER_TASK 65536
-#define FMAS_PER_NS(dtype) ((dtype) == TG_F32 ? 32.0 : 16.0)
-
 /* ---- what forward and input gradient share ------------------------------------------------------
  */
 
-typedef struct {
-    int dtype, act;
-    axis v, h;                          /* vertical, horizontal */
-    ptrdiff_t n, c, o;                  /* images; channels of the source; of the result */
-    ptrdiff_t groups, k_group, n_group; /* per group: terms at a tap, columns of the result */
-    const char *in, *w, *bias;
-    char *out;
-    ptrdiff_t out_row, out_image; /* elements from row to row, image to image of the result */
-    ptrdiff_t w_tap_row, w_tap;   /* elements from one kernel row, one tap, to the next */
-    ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
-    int w_is_b;                   /* the weights of a group are rows of B as they lie */
-    int in_place;
-    ptrdiff_t pitch;        /* elements from row to row of what is read */
-    ptrdiff_t images, rows; /* of a task; images > 1 only with whole images */
-    ptrdiff_t row_tasks;    /* per image */
-    ptrdiff_t k;            /* terms in all */
-    ptrdiff_t *a_rows, *a_cols, *c_rows, *w_taps;
-    char *packed;
-    ptrdiff_t padded; /* columns of a group in packed form */
-    atomic_int status;
-} walk;
-
-/* Copy the rows v.first + q0 * v.step ... that positions q0 .. q1 - 1 read, zeros outside. */
-static void copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
+void tg_copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
 {
     const ptrdiff_t size = size_of(p->dtype), pixel = p->c * size;
     const ptrdiff_t left = min_of(max_of(-p->h.first, 0), p->h.n_read);
@@ -94,11 +68,6 @@ static void depthwise_row(const walk *p, const char *in, char *out)
                                  (const double *)p->bias, p->act == TG_ACT_RELU);
 }
 
-static int is_depthwise(const walk *p)
-{
-    return p->k_group == 1 && p->n_group == 1;
-}
-
 static void walk_task(void *context, ptrdiff_t task)
 {
     walk *p = context;
@@ -126,7 +95,7 @@ static void walk_task(void *context, ptrdiff_t task)
             return;
         }
         for (ptrdiff_t i = 0; i < n_images; i++)
-            copy_padded(p, image + i, q0, n_read, strip + i * image_step * size);
+            tg_copy_padded(p, image + i, q0, n_read, strip + i * image_step * size);
         in = strip;
     }
     if (is_depthwise(p)) {
@@ -286,44 +255,6 @@ static int run_walk(walk *p)
 
 /* ---- the calls ----------------------------------------------------------------------------------
  */
-
-typedef struct {
-    direction v, h;
-    ptrdiff_t n, c, o, groups;
-} problem;
-
-/* x (N, H, W, C), w (KH, KW, C / groups, O), y (N, OH, OW, O). An image of one row becomes one
- * column: the same memory, and rows are what tasks are made of. */
-static problem read_problem(const tg_call *call, const tg_array *x, const tg_array *w,
-                            const tg_array *y)
-{
-    const ptrdiff_t *i = call->ints;
-    problem p = {{x->shape[1], w->shape[0], y->shape[1], i[1], i[3], i[7]},
-                 {x->shape[2], w->shape[1], y->shape[2], i[2], i[5], i[8]},
-                 x->shape[0],
-                 x->shape[3],
-                 w->shape[3],
-                 i[9]};
-    if (p.v.image == 1 && p.v.kernel == 1 && p.v.out == 1 && p.v.before == 0) {
-        direction d = p.v;
-        p.v = p.h;
-        p.h = d;
-    }
-    return p;
-}
-
-/* A 1 x 1 kernel of stride 1 without padding sees each pixel once. */
-static int is_product(const problem *p)
-{
-    return p->v.kernel == 1 && p->h.kernel == 1 && p->v.stride == 1 && p->h.stride == 1 &&
-           p->v.out == p->v.image && p->h.out == p->h.image && p->groups == 1;
-}
-
-static int is_winograd_shape(const problem *p, int dtype)
-{
-    return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
-           p->v.stride == 1 && p->h.stride == 1;
-}
 
 int tg_conv2d(const tg_call *call)
 {
@@ -561,245 +492,6 @@ int tg_conv2d_input_grad(const tg_call *call)
             a.w_tap_row = p.h.kernel * a.w_tap;
             status = run_walk(&a);
         }
-    tg_free(table);
-    return status;
-}
-
-/* ---- weight gradient ----------------------------------------------------------------------------
- */
-
-#define STRIP_PIXELS 256 /* of output per product: a 16-column panel of g is then 16 KB */
-
-typedef struct {
-    walk x; /* the forward walk; its `rows` and `images` are those of a strip */
-    const char *g;
-    char *gw, *partial;    /* partial sums of the parts after the first */
-    ptrdiff_t m, n_strips; /* rows of the result of a group; strips in all */
-    ptrdiff_t parts, row_parts;
-    ptrdiff_t *pixel_cols, *tap_rows, *gw_rows;
-    int pack;
-} weight_walk;
-
-static char *part_sum(const weight_walk *p, ptrdiff_t part)
-{
-    ptrdiff_t bytes = p->m * p->x.o * size_of(p->x.dtype);
-    return part == 0 ? p->gw : p->partial + (part - 1) * bytes;
-}
-
-static void weight_task(void *context, ptrdiff_t task)
-{
-    weight_walk *p = context;
-    walk *x = &p->x;
-    const ptrdiff_t size = size_of(x->dtype), nr = tg_gemm_panel(x->dtype);
-    const ptrdiff_t part = task / p->row_parts, m_part = task % p->row_parts;
-    const ptrdiff_t m0 = p->m * m_part / p->row_parts, m1 = p->m * (m_part + 1) / p->row_parts;
-    const ptrdiff_t s0 = p->n_strips * part / p->parts;
-    const ptrdiff_t s1 = p->n_strips * (part + 1) / p->parts;
-    char *sum = part_sum(p, part);
-    if (is_depthwise(x) || s0 == s1)
-        memset(sum + m0 * x->o * size, 0, (size_t)((m1 - m0) * x->o * size));
-    for (ptrdiff_t s = s0; s < s1; s++) {
-        const ptrdiff_t image = s / x->row_tasks * x->images;
-        const ptrdiff_t q0 = x->v.n_out * (s % x->row_tasks) / x->row_tasks;
-        const ptrdiff_t q1 = x->v.n_out * (s % x->row_tasks + 1) / x->row_tasks;
-        const ptrdiff_t n_images = min_of(x->images, x->n - image);
-        const ptrdiff_t n_read =
-            (q1 - q0 - 1) * x->v.step + x->v.n_read - (x->v.n_out - 1) * x->v.step;
-        ptrdiff_t image_step = x->v.image * x->h.image * x->c;
-        const char *in, *g = p->g + (image * x->v.n_out + q0) * x->h.n_out * x->o * size;
-        if (x->in_place) {
-            in = x->in + (image * image_step + (q0 * x->v.step + x->v.first) * x->pitch +
-                          x->h.first * x->c) *
-                             size;
-        } else {
-            image_step = n_read * x->pitch;
-            char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
-            if (!strip) {
-                atomic_store(&x->status, TG_NO_MEMORY);
-                return;
-            }
-            for (ptrdiff_t i = 0; i < n_images; i++)
-                copy_padded(x, image + i, q0, n_read, strip + i * image_step * size);
-            in = strip;
-        }
-        if (is_depthwise(x)) {
-            const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, step = x->h.step * x->c;
-            for (ptrdiff_t i = 0; i < n_images; i++)
-                for (ptrdiff_t q = 0; q < q1 - q0; q++, g += x->h.n_out * x->o * size) {
-                    const char *from = in + (i * image_step + q * x->v.step * x->pitch) * size;
-                    if (x->dtype == TG_F32)
-                        tg_active->depthwise_weight_grad_f32(
-                            x->h.n_out, x->c, taps, (const float *)from, step, p->tap_rows,
-                            (const float *)g, x->o, (float *)sum, p->gw_rows);
-                    else
-                        tg_active->depthwise_weight_grad_f64(
-                            x->h.n_out, x->c, taps, (const double *)from, step, p->tap_rows,
-                            (const double *)g, x->o, (double *)sum, p->gw_rows);
-                }
-            continue;
-        }
-        tg_gemm_block block = {.m = m1 - m0,
-                               .n = x->n_group,
-                               .k = n_images * (q1 - q0) * x->h.n_out,
-                               .a_rows = p->tap_rows + m0,
-                               .a_cols = p->pixel_cols,
-                               .c_rows = p->gw_rows + m0,
-                               .accumulate = s > s0};
-        for (ptrdiff_t group = 0; group < x->groups; group++) {
-            block.a = in + group * x->k_group * size;
-            block.b = g + group * x->n_group * size;
-            block.c = sum + group * x->n_group * size;
-            block.b_row = x->o;
-            block.b_panel = nr;
-            if (p->pack) {
-                char *packed = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(block.k * x->padded * size));
-                if (!packed) {
-                    atomic_store(&x->status, TG_NO_MEMORY);
-                    return;
-                }
-                tg_gemm_pack_b(x->dtype, block.k, block.n, block.b, x->o, 1, packed, block.k * nr);
-                block.b = packed;
-                block.b_row = nr;
-                block.b_panel = block.k * nr;
-            }
-            tg_gemm_run(x->dtype, &block);
-        }
-    }
-}
-
-typedef struct {
-    int dtype;
-    ptrdiff_t parts, n;
-    char *sum, *partial;
-} addition;
-
-static void add_task(void *context, ptrdiff_t task)
-{
-    const addition *p = context;
-    const ptrdiff_t n_tasks = ceil_div(p->n, 4096), first = p->n * task / n_tasks;
-    const ptrdiff_t count = p->n * (task + 1) / n_tasks - first, size = size_of(p->dtype);
-    for (ptrdiff_t gap = 1; gap < p->parts; gap *= 2)
-        for (ptrdiff_t i = 0; i + gap < p->parts; i += 2 * gap) {
-            char *to = i ? p->partial + (i - 1) * p->n * size : p->sum;
-            char *from = p->partial + (i + gap - 1) * p->n * size;
-            if (p->dtype == TG_F32) {
-                float *a = (float *)to + first;
-                tg_active->binary_f32[TG_BINARY_add](count, a, a, 1, (float *)from + first, 1);
-            } else {
-                double *a = (double *)to + first;
-                tg_active->binary_f64[TG_BINARY_add](count, a, a, 1, (double *)from + first, 1);
-            }
-        }
-}
-
-void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial)
-{
-    addition p = {dtype, parts, n, sum, partial};
-    tg_parallel(ceil_div(n, 4096), 0.05 * (double)(parts * n * size_of(dtype)), add_task, &p);
-}
-
-static int run_weight_walk(weight_walk *p)
-{
-    walk *x = &p->x;
-    const ptrdiff_t size = size_of(x->dtype), nr = tg_gemm_panel(x->dtype);
-    const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, pixels = x->v.n_out * x->h.n_out;
-    p->m = taps * x->k_group;
-    if (p->m == 0 || x->o == 0)
-        return TG_OK;
-    x->in_place = inside(&x->v) && inside(&x->h);
-    x->pitch = (x->in_place ? x->h.image : x->h.n_read) * x->c;
-    x->padded = ceil_div(x->n_group, nr) * nr;
-    x->images = x->row_tasks = 1;
-    if (pixels <= STRIP_PIXELS)
-        x->images = max_of(min_of(STRIP_PIXELS / pixels, x->n), 1);
-    else
-        x->row_tasks = min_of(ceil_div(pixels, STRIP_PIXELS), x->v.n_out);
-    x->rows = ceil_div(x->v.n_out, x->row_tasks);
-    p->n_strips = ceil_div(x->n, x->images) * x->row_tasks;
-    p->pack = p->m >= 48 && x->o > nr;
-
-    /* Up to 16 tasks of at least 65536 multiply-adds. Parts of the pixels cost a sum each (4 MB in
-     * all), parts of the rows read the image again. */
-    const double fmas = (double)p->m * (double)x->o * (double)x->n * (double)pixels;
-    const double sum_bytes = (double)p->m * (double)x->o * (double)size;
-    ptrdiff_t tasks = 1;
-    while (tasks < 16 && fmas / (double)(2 * tasks) >= FMAS_PER_TASK)
-        tasks *= 2;
-    p->parts = 1;
-    while (p->parts < tasks && 2 * p->parts <= p->n_strips &&
-           (double)(2 * p->parts) * sum_bytes <= 4e6)
-        p->parts *= 2;
-    p->row_parts = is_depthwise(x) ? 1 : min_of(tasks / p->parts, ceil_div(p->m, 24));
-
-    const ptrdiff_t strip_pixels = x->images * x->rows * x->h.n_out;
-    p->pixel_cols = tg_alloc((size_t)(strip_pixels + 2 * p->m) * sizeof(ptrdiff_t));
-    p->partial = p->parts > 1 ? tg_alloc((size_t)((p->parts - 1) * p->m * x->o * size)) : NULL;
-    if (!p->pixel_cols || (p->parts > 1 && !p->partial)) {
-        if (p->pixel_cols)
-            tg_free(p->pixel_cols);
-        return TG_NO_MEMORY;
-    }
-    p->tap_rows = p->pixel_cols + strip_pixels;
-    p->gw_rows = p->tap_rows + p->m;
-    const ptrdiff_t strip = (x->rows - 1) * x->v.step + x->v.n_read - (x->v.n_out - 1) * x->v.step;
-    const ptrdiff_t image_step = (x->in_place ? x->v.image : strip) * x->pitch;
-    for (ptrdiff_t i = 0, image = 0; image < x->images; image++)
-        for (ptrdiff_t q = 0; q < x->rows; q++)
-            for (ptrdiff_t r = 0; r < x->h.n_out; r++)
-                p->pixel_cols[i++] =
-                    image * image_step + q * x->v.step * x->pitch + r * x->h.step * x->c;
-    for (ptrdiff_t tv = 0, i = 0; tv < x->v.n_taps; tv++)
-        for (ptrdiff_t th = 0; th < x->h.n_taps; th++)
-            for (ptrdiff_t term = 0; term < x->k_group; term++, i++) {
-                p->tap_rows[i] = (x->v.offset[tv] - x->v.first) * x->pitch +
-                                 (x->h.offset[th] - x->h.first) * x->c + term;
-                p->gw_rows[i] = i * x->o;
-            }
-    tg_parallel(p->parts * p->row_parts, fmas / (double)x->groups / FMAS_PER_NS(x->dtype),
-                weight_task, p);
-    if (p->parts > 1)
-        tg_add_parts(x->dtype, p->parts, p->m * x->o, p->gw, p->partial);
-    tg_free(p->partial);
-    tg_free(p->pixel_cols);
-    return atomic_load(&x->status);
-}
-
-int tg_conv2d_weight_grad(const tg_call *call)
-{
-    const tg_array *gw = &call->arrays[0], *x = &call->arrays[1], *g = &call->arrays[2];
-    problem p = read_problem(call, x, gw, g);
-    if (is_winograd_shape(&p, g->dtype)) {
-        tg_winograd_problem fast = {.n = p.n,
-                                    .h = p.v.image,
-                                    .w = p.h.image,
-                                    .c = p.c,
-                                    .oh = p.v.out,
-                                    .ow = p.h.out,
-                                    .o = p.o,
-                                    .top = p.v.before,
-                                    .left = p.h.before,
-                                    .down = p.v.dilation,
-                                    .across = p.h.dilation,
-                                    .x = x->data};
-        if (tg_winograd_pays(&fast))
-            return tg_winograd_weight_grad(&fast, g->data, gw->data);
-    }
-    ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
-    if (!table)
-        return TG_NO_MEMORY;
-    weight_walk a = {.x = {.dtype = gw->dtype,
-                           .v = forward_axis(&p.v, table),
-                           .h = forward_axis(&p.h, table + 2 * p.v.kernel),
-                           .n = p.n,
-                           .c = p.c,
-                           .o = p.o,
-                           .groups = p.groups,
-                           .k_group = p.c / p.groups,
-                           .n_group = p.o / p.groups,
-                           .in = x->data},
-                     .g = g->data,
-                     .gw = gw->data};
-    int status = run_weight_walk(&a);
     tg_free(table);
     return status;
 }

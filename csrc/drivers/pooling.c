@@ -8,7 +8,7 @@
  * max_pool2d_gather y, x, index; max_pool2d_grad gx, g, index; average_pool2d y, x;
  * average_pool2d_grad gx, g. All contiguous; index is uint8 or int32.
  */
-#include <string.h>
+#include <stdatomic.h>
 
 #include "../pooling.h"
 #include "../table.h"
@@ -29,11 +29,20 @@ typedef struct {
     char *y;       /* of the result's shape: y; of the image's: gx */
     char *index;
     ptrdiff_t n_tasks;
+    tg_pool_row row; /* what all rows have in common */
+    size_t room;     /* bytes of a row's buffer */
+    atomic_int status;
+    ptrdiff_t *v_counts; /* sizes of the windows, vertically */
 } pooling;
 
 static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
 {
     return a < b ? a : b;
+}
+
+static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
+{
+    return (a + b - 1) / b;
 }
 
 static ptrdiff_t max_of(ptrdiff_t a, ptrdiff_t b)
@@ -59,111 +68,118 @@ static ptrdiff_t cover(const direction *d, ptrdiff_t p, ptrdiff_t *count)
     return first;
 }
 
-static ptrdiff_t value_size(const pooling *p)
+static int is_backward(const pooling *p)
 {
-    return p->dtype == TG_F32 ? 4 : 8;
+    return p->kind == MAX_GRAD || p->kind == AVERAGE_GRAD;
 }
 
-/* Row `row` of the result: for each pixel its window. */
-static void forward_row(const pooling *p, ptrdiff_t row)
+static void run_row(const pooling *p, const tg_pool_row *row, const char *x, char *index,
+                    void *room, char *y)
 {
-    const ptrdiff_t size = value_size(p), pixel = p->c * size,
-                    index_pixel = p->c * (p->wide ? 4 : 1);
-    const ptrdiff_t n = row / p->v.out, q = row % p->v.out;
-    tg_pool_window w = {.row_step = p->h.image * p->c,
-                        .col_step = p->c,
-                        .place_step = p->h.window,
-                        .wide = p->wide};
-    const ptrdiff_t r = cut(&p->v, q, &w.rows);
-    for (ptrdiff_t s = 0; s < p->h.out; s++) {
-        const ptrdiff_t t = cut(&p->h, s, &w.cols), to = row * p->h.out + s;
-        const char *x = p->x + ((n * p->v.image + r) * p->h.image + t) * pixel;
-        char *y = p->y + to * pixel, *index = p->index ? p->index + to * index_pixel : NULL;
-        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window + t -
-                  (s * p->h.stride - p->h.before);
-        if (p->dtype == TG_F32) {
-            if (p->kind == MAX)
-                tg_active->max_pool_f32(&w, p->c, (const float *)x, (float *)y, index);
-            else if (p->kind == GATHER)
-                tg_active->max_pool_gather_f32(&w, p->c, (const float *)x, index, (float *)y);
-            else
-                tg_active->average_pool_f32(&w, p->c, (const float *)x, (float *)y);
-        } else {
-            if (p->kind == MAX)
-                tg_active->max_pool_f64(&w, p->c, (const double *)x, (double *)y, index);
-            else if (p->kind == GATHER)
-                tg_active->max_pool_gather_f64(&w, p->c, (const double *)x, index, (double *)y);
-            else
-                tg_active->average_pool_f64(&w, p->c, (const double *)x, (double *)y);
-        }
+#define TG_RUN(T, type)                                                                            \
+    switch (p->kind) {                                                                             \
+    case MAX:                                                                                      \
+        tg_active->max_pool_##T(row, (const type *)x, (type *)y, index);                           \
+        break;                                                                                     \
+    case GATHER:                                                                                   \
+        tg_active->max_pool_gather_##T(row, (const type *)x, index, room, (type *)y);              \
+        break;                                                                                     \
+    case MAX_GRAD:                                                                                 \
+        tg_active->max_pool_grad_##T(row, (const type *)x, index, room, (type *)y);                \
+        break;                                                                                     \
+    case AVERAGE:                                                                                  \
+        tg_active->average_pool_##T(row, (const type *)x, (type *)y);                              \
+        break;                                                                                     \
+    default:                                                                                       \
+        tg_active->average_pool_grad_##T(row, (const type *)x, (type *)y);                         \
     }
+    if (p->dtype == TG_F32)
+        TG_RUN(f32, float)
+    else
+        TG_RUN(f64, double)
+#undef TG_RUN
 }
 
-static void average_grad_pixel(const pooling *p, const tg_pool_window *w, ptrdiff_t q, ptrdiff_t s,
-                               const char *g, char *gx)
+/* Row `i` of all rows written, of the result (forward) or of the image (backward). */
+static void pool_row(const pooling *p, ptrdiff_t i, void *room)
 {
-    const ptrdiff_t size = value_size(p);
-    for (ptrdiff_t i = 0; i < w->rows; i++)
-        for (ptrdiff_t j = 0; j < w->cols; j++) {
-            ptrdiff_t rows, cols;
-            cut(&p->v, q + i, &rows);
-            cut(&p->h, s + j, &cols);
-            const char *from = g + (i * w->row_step + j * w->col_step) * size;
-            if (p->dtype == TG_F32)
-                tg_active->average_pool_share_f32(p->c, (float)(rows * cols), i + j > 0,
-                                                  (const float *)from, (float *)gx);
-            else
-                tg_active->average_pool_share_f64(p->c, (double)(rows * cols), i + j > 0,
-                                                  (const double *)from, (double *)gx);
-        }
-}
-
-/* Row `row` of the image: for each pixel the windows that cover it. */
-static void backward_row(const pooling *p, ptrdiff_t row)
-{
-    const ptrdiff_t size = value_size(p), pixel = p->c * size,
+    const ptrdiff_t pixel = p->c * (p->dtype == TG_F32 ? 4 : 8),
                     index_pixel = p->c * (p->wide ? 4 : 1);
-    const ptrdiff_t n = row / p->v.image, r = row % p->v.image;
-    tg_pool_window w = {.row_step = p->h.out * p->c,
-                        .col_step = p->c,
-                        .place_step = p->v.stride * p->h.window,
-                        .place_col = p->h.stride,
-                        .wide = p->wide};
-    const ptrdiff_t q = cover(&p->v, r, &w.rows);
-    for (ptrdiff_t t = 0; t < p->h.image; t++) {
-        const ptrdiff_t s = cover(&p->h, t, &w.cols), from = (n * p->v.out + q) * p->h.out + s;
-        char *gx = p->y + (row * p->h.image + t) * pixel;
-        w.place = (r - (q * p->v.stride - p->v.before)) * p->h.window + t -
-                  (s * p->h.stride - p->h.before);
-        if (w.rows == 0 || w.cols == 0)
-            memset(gx, 0, (size_t)pixel);
-        else if (p->kind == AVERAGE_GRAD)
-            average_grad_pixel(p, &w, q, s, p->x + from * pixel, gx);
-        else if (p->dtype == TG_F32)
-            tg_active->max_pool_grad_f32(&w, p->c, (const float *)(p->x + from * pixel),
-                                         p->index + from * index_pixel, (float *)gx);
-        else
-            tg_active->max_pool_grad_f64(&w, p->c, (const double *)(p->x + from * pixel),
-                                         p->index + from * index_pixel, (double *)gx);
+    const int backward = is_backward(p);
+    const ptrdiff_t written = backward ? p->v.image : p->v.out, n = i / written, r = i % written;
+    tg_pool_row row = p->row;
+    char *to = p->y + i * row.n * pixel;
+    if (backward) {
+        ptrdiff_t q = cover(&p->v, r, &row.rows);
+        q = min_of(q, p->v.out - 1); /* where nothing covers the row */
+        const ptrdiff_t from = (n * p->v.out + q) * p->h.out;
+        row.place_row = (int32_t)((r + p->v.before - q * p->v.stride) * p->h.window);
+        row.row_counts = p->v_counts + q;
+        run_row(p, &row, p->x + from * pixel, p->index ? p->index + from * index_pixel : NULL, room,
+                to);
+    } else {
+        const ptrdiff_t q = cut(&p->v, r, &row.rows), from = (n * p->v.image + q) * p->h.image;
+        row.place_row = (int32_t)((q + p->v.before - r * p->v.stride) * p->h.window);
+        run_row(p, &row, p->x + from * pixel, p->index ? p->index + i * row.n * index_pixel : NULL,
+                room, to);
     }
 }
 
 static ptrdiff_t n_rows(const pooling *p)
 {
-    int backward = p->kind == MAX_GRAD || p->kind == AVERAGE_GRAD;
-    return p->n * (backward ? p->v.image : p->v.out);
+    return p->n * (is_backward(p) ? p->v.image : p->v.out);
 }
 
 static void task(void *context, ptrdiff_t i)
 {
-    const pooling *p = context;
+    pooling *p = context;
     const ptrdiff_t rows = n_rows(p), last = rows * (i + 1) / p->n_tasks;
-    for (ptrdiff_t row = rows * i / p->n_tasks; row < last; row++) {
-        if (p->kind == MAX_GRAD || p->kind == AVERAGE_GRAD)
-            backward_row(p, row);
-        else
-            forward_row(p, row);
+    void *room = NULL;
+    if (p->room && !(room = tg_scratch(TG_SCRATCH_WORK, p->room))) {
+        atomic_store(&p->status, TG_NO_MEMORY);
+        return;
     }
+    for (ptrdiff_t row = rows * i / p->n_tasks; row < last; row++)
+        pool_row(p, row, room);
+}
+
+/* What the pixels of a row meet is the same in every row. */
+static int make_tables(pooling *p)
+{
+    const direction *h = &p->h;
+    const ptrdiff_t n = is_backward(p) ? h->image : h->out;
+    ptrdiff_t *first = tg_alloc((size_t)(3 * n + h->out + p->v.out) * sizeof(ptrdiff_t) +
+                                (size_t)n * sizeof(int32_t));
+    if (!first)
+        return TG_NO_MEMORY;
+    ptrdiff_t *cols = first + n, *first_window = cols + n, *h_counts = first_window + n;
+    p->v_counts = h_counts + h->out;
+    int32_t *place = (int32_t *)(p->v_counts + p->v.out);
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const ptrdiff_t at = is_backward(p) ? cover(h, i, &cols[i]) : cut(h, i, &cols[i]);
+        const ptrdiff_t pixel = is_backward(p) ? i : at, window = is_backward(p) ? at : i;
+        first[i] = at * p->c;
+        first_window[i] = at < h->out ? at : 0; /* a pixel that no window covers reads one count */
+        place[i] = (int32_t)(pixel + h->before - window * h->stride);
+    }
+    for (ptrdiff_t i = 0; i < h->out; i++)
+        cut(h, i, &h_counts[i]);
+    for (ptrdiff_t i = 0; i < p->v.out; i++)
+        cut(&p->v, i, &p->v_counts[i]);
+    p->row =
+        (tg_pool_row){.n = n,
+                      .c = p->c,
+                      .row_step = (is_backward(p) ? h->out : h->image) * p->c,
+                      .first = first,
+                      .cols = cols,
+                      .place = place,
+                      .place_step = (int32_t)(is_backward(p) ? p->v.stride * h->window : h->window),
+                      .place_col = (int32_t)h->stride,
+                      .window = h->window,
+                      .first_window = first_window,
+                      .col_counts = h_counts,
+                      .wide = p->wide};
+    return TG_OK;
 }
 
 static int run(int kind, const tg_call *call, const tg_array *image, const tg_array *out,
@@ -183,10 +199,16 @@ static int run(int kind, const tg_call *call, const tg_array *image, const tg_ar
     const ptrdiff_t rows = n_rows(&p);
     if (rows == 0 || p.c == 0)
         return TG_OK;
+    if (make_tables(&p) != TG_OK)
+        return TG_NO_MEMORY;
     p.n_tasks = min_of(rows, 64);
+    const ptrdiff_t places = kind == MAX_GRAD ? min_of(ceil_div(i[0], i[2]), p.v.out) * i[1] : 1;
+    if (kind == GATHER || kind == MAX_GRAD)
+        p.room = (size_t)(places * p.h.out * p.c) * (p.dtype == TG_F32 ? 4 : 8);
     const double taps = (double)out->shape[1] * (double)out->shape[2] * (double)(i[0] * i[1]);
     tg_parallel(p.n_tasks, (double)p.n * taps * (5 + 0.1 * (double)p.c), task, &p);
-    return TG_OK;
+    tg_free((void *)p.row.first);
+    return atomic_load(&p.status);
 }
 
 int tg_max_pool2d(const tg_call *call)

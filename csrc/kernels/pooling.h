@@ -1,265 +1,286 @@
-/* pooling.h - the windows of one pixel, over the channels.
+/* pooling.h - a row of pooled pixels (see ../pooling.h), over the channels.
  *
- * Channels are adjacent (NHWC), so every loop below runs over channels, and neighbouring windows
- * have nothing to share. The sums and leaders of some vectors of channels stay in registers while
- * the taps of the window pass by. Loops over index bytes are plain C, which the compiler turns into
- * vectors.
- *
- * A window is given by its part inside the image: `rows` x `cols` pixels, the first at x, row_step
- * and col_step elements apart. The place of its first pixel in the whole window is `place`, and a
- * row further down is `place_step` places on.
+ * Channels are adjacent (NHWC), so every loop runs over vectors of channels, and neighbouring
+ * windows have nothing to share. The sums and leaders of some vectors stay in registers while the
+ * taps of the window pass by. What compares index bytes does so for a whole row at once, into a
+ * buffer (`room`), in plain C that the compiler turns into vectors: few channels then cost no more
+ * than many.
  */
 
 #ifndef TG_POOLING_KERNEL_H
 #define TG_POOLING_KERNEL_H
 #include "../pooling.h"
-#define TG_POOL_BLOCK 128
+
+/* body(vectors, whole, i, rest) over n channels: `most` vectors at once, then one, then the rest.
+ */
+#define TG_POOL_CHANNELS(most, n, body)                                                            \
+    do {                                                                                           \
+        ptrdiff_t i_ = 0;                                                                          \
+        for (; i_ + (most) * V_LANES <= (n); i_ += (most) * V_LANES)                               \
+            body(most, 1, i_, 0);                                                                  \
+        for (; i_ + V_LANES <= (n); i_ += V_LANES)                                                 \
+            body(1, 1, i_, 0);                                                                     \
+        if (i_ < (n))                                                                              \
+            body(1, 0, i_, (n) - i_);                                                              \
+    } while (0)
 #endif
 
-/* Whether v takes the lead from best: it is larger, or the first NaN. */
-#define TG_POOL_BEATS(v, best) (!((v) <= (best)) & ((best) == (best)))
+TG_INLINE VT TG_FN(pool_load)(const V_T *p, const int whole, ptrdiff_t rest)
+{
+    return whole ? V(load)(p) : V(load_tail)(p, rest);
+}
 
-/* Lanes where v takes the lead from best. */
+TG_INLINE void TG_FN(pool_store)(V_T *p, VT v, const int whole, ptrdiff_t rest)
+{
+    if (whole)
+        V(store)(p, v);
+    else
+        V(store_tail)(p, v, rest);
+}
+
+/* Lanes where v takes the lead from best: it is larger, or the first NaN. */
 TG_INLINE VM TG_FN(beats)(VT v, VT best)
 {
     return V(mask_not)(V(mask_or)(V(le)(v, best), V(isnan)(best)));
 }
 
-/* The window of 2 x 2, for the usual halving: three duels. The winner's place in binary is `high`
- * (one of the lower two) and `low` (one of the right two). */
-TG_INLINE VT TG_FN(duels)(VT a, VT b, VT c, VT d, VM *low, VM *high)
-{
-    VM right = TG_FN(beats)(b, a);
-    VT best = V(select)(right, b, a);
-    VM third = TG_FN(beats)(c, best);
-    best = V(select)(third, c, best);
-    VM fourth = TG_FN(beats)(d, best);
-    *high = V(mask_or)(third, fourth);
-    *low = V(mask_or)(fourth, V(mask_and)(right, V(mask_not)(third)));
-    return V(select)(fourth, d, best);
-}
-
-TG_INLINE void TG_FN(max_pool_2x2)(ptrdiff_t n, const V_T *a, const V_T *b, const V_T *c,
-                                   const V_T *d, V_T *y, uint8_t *index)
-{
-    uint8_t low[TG_POOL_BLOCK + V_LANES], high[TG_POOL_BLOCK + V_LANES];
-    for (ptrdiff_t first = 0; first < n; first += TG_POOL_BLOCK) {
-        ptrdiff_t end = n - first < TG_POOL_BLOCK ? n : first + TG_POOL_BLOCK, i = first;
-        VM m0, m1;
-        for (; i + V_LANES <= end; i += V_LANES) {
-            V(store)(y + i, TG_FN(duels)(V(load)(a + i), V(load)(b + i), V(load)(c + i),
-                                         V(load)(d + i), &m0, &m1));
-            V(mask_store)(low + (i - first), m0);
-            V(mask_store)(high + (i - first), m1);
-        }
-        if (i < end) {
-            ptrdiff_t rest = end - i;
-            V(store_tail)(y + i,
-                          TG_FN(duels)(V(load_tail)(a + i, rest), V(load_tail)(b + i, rest),
-                                       V(load_tail)(c + i, rest), V(load_tail)(d + i, rest), &m0,
-                                       &m1),
-                          rest);
-            V(mask_store)(low + (i - first), m0);
-            V(mask_store)(high + (i - first), m1);
-        }
-        for (ptrdiff_t j = 0; j < end - first; j++)
-            index[first + j] = (uint8_t)(low[j] + 2 * high[j]);
-    }
-}
-
-/* `vectors` neighbouring vectors of channels through the whole window, the leaders and their places
- * (below 256, so exact as numbers) in registers; `rest` channels in a vector that is not whole. */
+/* Places below 256 are exact as numbers of type V_T; `wide` places are counted apart. */
 TG_INLINE void TG_FN(max_pool_vectors)(const int vectors, const int whole, ptrdiff_t rest,
-                                       const tg_pool_window *w, const V_T *x, V_T *y,
-                                       uint8_t *index)
+                                       const tg_pool_row *p, ptrdiff_t cols, int32_t first,
+                                       const V_T *x, V_T *y, uint8_t *index)
 {
     VT best[4], where[4];
     V_T places[4 * V_LANES];
-    TG_UNROLL for (int i = 0; i < vectors; i++)
+    TG_UNROLL for (int v = 0; v < vectors; v++)
     {
-        best[i] = whole ? V(load)(x + i * V_LANES) : V(load_tail)(x, rest);
-        where[i] = V(set1)((V_T)w->place);
+        best[v] = TG_FN(pool_load)(x + v * V_LANES, whole, rest);
+        where[v] = V(set1)((V_T)first);
     }
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const V_T *tap = x + r * w->row_step + q * w->col_step;
-            const VT place = V(set1)((V_T)(w->place + r * w->place_step + q));
-            TG_UNROLL for (int i = 0; i < vectors; i++)
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t q = 0; q < cols; q++) {
+            const V_T *tap = x + r * p->row_step + q * p->c;
+            const VT place = V(set1)((V_T)(first + (int32_t)r * p->place_step + (int32_t)q));
+            TG_UNROLL for (int v = 0; v < vectors; v++)
             {
-                VT v = whole ? V(load)(tap + i * V_LANES) : V(load_tail)(tap, rest);
-                VM lead = TG_FN(beats)(v, best[i]);
-                where[i] = V(select)(lead, place, where[i]);
-                best[i] = V(select)(lead, v, best[i]);
+                VT here = TG_FN(pool_load)(tap + v * V_LANES, whole, rest);
+                VM lead = TG_FN(beats)(here, best[v]);
+                where[v] = V(select)(lead, place, where[v]);
+                best[v] = V(select)(lead, here, best[v]);
             }
         }
-    TG_UNROLL for (int i = 0; i < vectors; i++)
+    TG_UNROLL for (int v = 0; v < vectors; v++)
     {
-        if (whole)
-            V(store)(y + i * V_LANES, best[i]);
-        else
-            V(store_tail)(y, best[i], rest);
-        V(store)(places + i * V_LANES, where[i]);
+        TG_FN(pool_store)(y + v * V_LANES, best[v], whole, rest);
+        V(store)(places + v * V_LANES, where[v]);
     }
-    for (ptrdiff_t j = 0; j < vectors * V_LANES && (whole || j < rest); j++)
-        index[j] = (uint8_t)(int32_t)places[j];
+    for (ptrdiff_t l = 0; l < vectors * V_LANES && (whole || l < rest); l++)
+        index[l] = (uint8_t)(int32_t)places[l];
 }
 
-/* Windows of more than 256 places. */
-TG_INLINE void TG_FN(max_pool_wide)(const tg_pool_window *w, ptrdiff_t n, const V_T *x, V_T *y,
-                                    int32_t *index)
+TG_INLINE void TG_FN(max_pool_wide)(const tg_pool_row *p, ptrdiff_t cols, int32_t first,
+                                    const V_T *x, V_T *y, int32_t *index)
 {
-    for (ptrdiff_t i = 0; i < n; i++) {
+    for (ptrdiff_t i = 0; i < p->c; i++) {
         y[i] = x[i];
-        index[i] = (int32_t)w->place;
+        index[i] = first;
     }
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const V_T *tap = x + r * w->row_step + q * w->col_step;
-            const int32_t place = (int32_t)(w->place + r * w->place_step + q);
-            for (ptrdiff_t i = 0; i < n; i++) {
-                int beats = TG_POOL_BEATS(tap[i], y[i]);
-                index[i] = beats ? place : index[i];
-                y[i] = beats ? tap[i] : y[i];
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t q = 0; q < cols; q++)
+            for (ptrdiff_t i = 0; i < p->c; i++) {
+                V_T here = x[r * p->row_step + q * p->c + i];
+                if (!(here <= y[i]) && y[i] == y[i]) {
+                    y[i] = here;
+                    index[i] = first + (int32_t)r * p->place_step + (int32_t)q;
+                }
             }
-        }
 }
 
-TG_KERNEL void TG_FN(max_pool)(const tg_pool_window *w, ptrdiff_t n, const V_T *x, V_T *y,
-                               void *index)
+/* The window of 2 x 2, for the usual halving: three duels. The winner's place in binary is `high`
+ * (one of the lower two) and `low` (one of the right two). */
+TG_INLINE void TG_FN(max_pool_2x2)(const int vectors, const int whole, ptrdiff_t rest, ptrdiff_t c,
+                                   ptrdiff_t row, const V_T *x, V_T *y, uint8_t *index)
 {
-    uint8_t *places = index;
-    ptrdiff_t i = 0;
-    if (w->wide) {
-        TG_FN(max_pool_wide)(w, n, x, y, index);
-        return;
-    }
-    if (w->rows == 2 && w->cols == 2 && w->place == 0 && w->place_step == 2) {
-        TG_FN(max_pool_2x2)
-        (n, x, x + w->col_step, x + w->row_step, x + w->row_step + w->col_step, y, places);
-        return;
-    }
-    for (; i + 4 * V_LANES <= n; i += 4 * V_LANES)
-        TG_FN(max_pool_vectors)(4, 1, 0, w, x + i, y + i, places + i);
-    for (; i + V_LANES <= n; i += V_LANES)
-        TG_FN(max_pool_vectors)(1, 1, 0, w, x + i, y + i, places + i);
-    if (i < n)
-        TG_FN(max_pool_vectors)(1, 0, n - i, w, x + i, y + i, places + i);
-}
-
-/* y = x at the place that index names. */
-TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict x,
-                                      const void *index, V_T *restrict y)
-{
-    for (ptrdiff_t i = 0; i < n; i++)
-        y[i] = 0;
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const V_T *restrict tap = x + r * w->row_step + q * w->col_step;
-            const int32_t place = (int32_t)(w->place + r * w->place_step + q);
-            if (w->wide) {
-                const int32_t *restrict at = index;
-                for (ptrdiff_t i = 0; i < n; i++)
-                    y[i] = at[i] == place ? tap[i] : y[i];
-            } else {
-                const uint8_t *restrict at = index;
-                for (ptrdiff_t i = 0; i < n; i++)
-                    y[i] = at[i] == place ? tap[i] : y[i];
-            }
-        }
-}
-
-/* gx of one pixel of the image: for each window that covers it, g where that window chose it. Here
- * a "window" is the block of output pixels (rows x cols) that see the pixel, and the pixel's place
- * in the first of them is `place`; it falls by place_step a row, and by place_col a column. */
-TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict g,
-                                    const void *index, V_T *restrict gx)
-{
-    const ptrdiff_t row = w->row_step, col = w->col_step;
-    const int32_t place = (int32_t)w->place, up = (int32_t)w->place_step;
-    const int32_t back = (int32_t)w->place_col;
-#define TG_SHARE(at, where) (chosen[i + (at)] == (where) ? g[i + (at)] : 0)
-    if (!w->wide && w->rows <= 2 && w->cols <= 2) { /* each sum in one go */
-        const uint8_t *restrict chosen = index;
-        const ptrdiff_t other = w->cols == 2 ? col : row;
-        const int32_t there = place - (w->cols == 2 ? back : up);
-        if (w->rows * w->cols == 1)
-            for (ptrdiff_t i = 0; i < n; i++)
-                gx[i] = TG_SHARE(0, place);
-        else if (w->rows * w->cols == 2)
-            for (ptrdiff_t i = 0; i < n; i++)
-                gx[i] = TG_SHARE(0, place) + TG_SHARE(other, there);
-        else
-            for (ptrdiff_t i = 0; i < n; i++)
-                gx[i] = TG_SHARE(0, place) + TG_SHARE(col, place - back) +
-                        TG_SHARE(row, place - up) + TG_SHARE(row + col, place - up - back);
-        return;
-    }
-    for (ptrdiff_t i = 0; i < n; i++)
-        gx[i] = 0;
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const ptrdiff_t at = r * row + q * col;
-            const int32_t here = place - (int32_t)r * up - (int32_t)q * back;
-            if (w->wide) {
-                const int32_t *restrict chosen = index;
-                for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] += TG_SHARE(at, here);
-            } else {
-                const uint8_t *restrict chosen = index;
-                for (ptrdiff_t i = 0; i < n; i++)
-                    gx[i] += TG_SHARE(at, here);
-            }
-        }
-#undef TG_SHARE
-}
-
-/* `vectors` neighbouring vectors of channels summed over the window, / count. */
-TG_INLINE void TG_FN(average_pool_vectors)(const int vectors, const int whole, ptrdiff_t rest,
-                                           const tg_pool_window *w, const V_T *x, V_T *y)
-{
-    const VT count = V(set1)((V_T)(w->rows * w->cols));
-    VT sum[8];
-    TG_UNROLL for (int i = 0; i < vectors; i++) sum[i] = V(zero)();
-    for (ptrdiff_t r = 0; r < w->rows; r++)
-        for (ptrdiff_t q = 0; q < w->cols; q++) {
-            const V_T *tap = x + r * w->row_step + q * w->col_step;
-            TG_UNROLL for (int i = 0; i < vectors; i++) sum[i] =
-                V(add)(sum[i], whole ? V(load)(tap + i * V_LANES) : V(load_tail)(tap, rest));
-        }
-    TG_UNROLL for (int i = 0; i < vectors; i++)
+    uint8_t low[4 * V_LANES], high[4 * V_LANES];
+    TG_UNROLL for (int v = 0; v < vectors; v++)
     {
-        if (whole)
-            V(store)(y + i * V_LANES, V(div)(sum[i], count));
-        else
-            V(store_tail)(y, V(div)(sum[i], count), rest);
+        const V_T *tap = x + v * V_LANES;
+        VT a = TG_FN(pool_load)(tap, whole, rest), b = TG_FN(pool_load)(tap + c, whole, rest);
+        VT d = TG_FN(pool_load)(tap + row, whole, rest);
+        VT e = TG_FN(pool_load)(tap + row + c, whole, rest);
+        VM right = TG_FN(beats)(b, a);
+        VT best = V(select)(right, b, a);
+        VM third = TG_FN(beats)(d, best);
+        best = V(select)(third, d, best);
+        VM fourth = TG_FN(beats)(e, best);
+        TG_FN(pool_store)(y + v * V_LANES, V(select)(fourth, e, best), whole, rest);
+        V(mask_store)(high + v * V_LANES, V(mask_or)(third, fourth));
+        V(mask_store)(low + v * V_LANES,
+                      V(mask_or)(fourth, V(mask_and)(right, V(mask_not)(third))));
+    }
+    for (ptrdiff_t l = 0; l < vectors * V_LANES && (whole || l < rest); l++)
+        index[l] = (uint8_t)(low[l] + 2 * high[l]);
+}
+
+TG_KERNEL void TG_FN(max_pool)(const tg_pool_row *p, const V_T *from, V_T *y, void *index)
+{
+    const ptrdiff_t c = p->c;
+    uint8_t *places = index;
+    for (ptrdiff_t s = 0; s < p->n; s++, y += c) {
+        const V_T *x = from + p->first[s];
+        const int32_t place = p->place_row + p->place[s];
+        if (p->wide) {
+            TG_FN(max_pool_wide)(p, p->cols[s], place, x, y, (int32_t *)index + s * c);
+            continue;
+        }
+        if (p->rows == 2 && p->cols[s] == 2 && place == 0 && p->place_step == 2) {
+#define TG_BODY(vectors, whole, i, rest)                                                           \
+    TG_FN(max_pool_2x2)(vectors, whole, rest, c, p->row_step, x + i, y + i, places + i)
+            TG_POOL_CHANNELS(4, c, TG_BODY);
+#undef TG_BODY
+        } else {
+#define TG_BODY(vectors, whole, i, rest)                                                           \
+    TG_FN(max_pool_vectors)(vectors, whole, rest, p, p->cols[s], place, x + i, y + i, places + i)
+            TG_POOL_CHANNELS(4, c, TG_BODY);
+#undef TG_BODY
+        }
+        places += c;
     }
 }
 
-/* y = the sum over the window / count. */
-TG_KERNEL void TG_FN(average_pool)(const tg_pool_window *w, ptrdiff_t n, const V_T *restrict x,
-                                   V_T *restrict y)
+/* y = index == place ? x : other (y itself, or 0 at `first`), n times. */
+TG_INLINE void TG_FN(pool_choose)(ptrdiff_t n, const int first, const V_T *restrict x,
+                                  const void *index, int wide, int32_t place, V_T *restrict y)
 {
-    ptrdiff_t i = 0;
-    for (; i + 8 * V_LANES <= n; i += 8 * V_LANES)
-        TG_FN(average_pool_vectors)(8, 1, 0, w, x + i, y + i);
-    for (; i + 2 * V_LANES <= n; i += 2 * V_LANES)
-        TG_FN(average_pool_vectors)(2, 1, 0, w, x + i, y + i);
-    for (; i + V_LANES <= n; i += V_LANES)
-        TG_FN(average_pool_vectors)(1, 1, 0, w, x + i, y + i);
-    if (i < n)
-        TG_FN(average_pool_vectors)(1, 0, n - i, w, x + i, y + i);
-}
-
-/* gx = g / count, or, `more`, gx += it: one window's share of one pixel. */
-TG_KERNEL void TG_FN(average_pool_share)(ptrdiff_t n, V_T count, int more, const V_T *restrict g,
-                                         V_T *restrict gx)
-{
-    if (more)
+    const int32_t *restrict words = index;
+    const uint8_t *restrict bytes = index;
+    if (wide)
         for (ptrdiff_t i = 0; i < n; i++)
-            gx[i] += g[i] / count;
+            y[i] = words[i] == place ? x[i] : first ? 0 : y[i];
     else
         for (ptrdiff_t i = 0; i < n; i++)
-            gx[i] = g[i] / count;
+            y[i] = bytes[i] == place ? x[i] : first ? 0 : y[i];
 }
 
-#undef TG_POOL_BEATS
+/* y = x at the place that index names. `room` holds a row of the result. */
+TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_row *p, const V_T *from, const void *index,
+                                      V_T *room, V_T *y)
+{
+    const ptrdiff_t c = p->c, n = p->n * c;
+    for (ptrdiff_t i = 0; i < n; i++)
+        room[i] = y[i] = 0;
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t j = 0; j < p->window; j++) {
+            for (ptrdiff_t s = 0; s < p->n; s++) { /* tap j of every window, side by side */
+                const ptrdiff_t q = j - p->place[s];
+                const V_T *x = from + p->first[s] + r * p->row_step + q * c;
+                if (q >= 0 && q < p->cols[s])
+                    for (ptrdiff_t i = 0; i < c; i++)
+                        room[s * c + i] = x[i];
+            }
+            TG_FN(pool_choose)
+            (n, 0, room, index, p->wide, p->place_row + (int32_t)(r * p->window + j), y);
+        }
+}
+
+/* `vectors` neighbouring vectors of one pixel of the image: the sum over the windows that cover it.
+ */
+TG_INLINE void TG_FN(max_pool_grad_vectors)(const int vectors, const int whole, ptrdiff_t rest,
+                                            const tg_pool_row *p, ptrdiff_t cols, ptrdiff_t row,
+                                            ptrdiff_t col, const V_T *from, V_T *gx)
+{
+    VT sum[4];
+    TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(zero)();
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t q = 0; q < cols; q++)
+            TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(add)(
+                sum[v], TG_FN(pool_load)(from + r * row + q * col + v * V_LANES, whole, rest));
+    TG_UNROLL for (int v = 0; v < vectors; v++)
+        TG_FN(pool_store)(gx + v * V_LANES, sum[v], whole, rest);
+}
+
+/* gx: for each window that covers a pixel, g where that window chose it. `room` holds, for each row
+ * of windows met and each place j in a row of a window, the row of g where that place was chosen.
+ */
+TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_row *p, const V_T *g, const void *index,
+                                    V_T *room, V_T *gx)
+{
+    const ptrdiff_t c = p->c, row = p->row_step, size = p->wide ? 4 : 1;
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t j = 0; j < p->window; j++)
+            TG_FN(pool_choose)
+    (row, 1, g + r * row, (const char *)index + r * row * size, p->wide,
+     p->place_row - (int32_t)r * p->place_step + (int32_t)j, room + (r * p->window + j) * row);
+    /* The next window is one pixel of g further, and sees the pixel a stride earlier. */
+    const ptrdiff_t next = c - p->place_col * row;
+    for (ptrdiff_t t = 0; t < p->n; t++, gx += c) {
+        const V_T *from = room + p->place[t] * row + p->first[t];
+#define TG_BODY(vectors, whole, i, rest)                                                           \
+    TG_FN(max_pool_grad_vectors)(vectors, whole, rest, p, p->cols[t], p->window * row, next,       \
+                                 from + i, gx + i)
+        TG_POOL_CHANNELS(4, c, TG_BODY);
+#undef TG_BODY
+    }
+}
+
+/* `vectors` neighbouring vectors of channels: the sum over the window times `scale`. */
+TG_INLINE void TG_FN(average_pool_vectors)(const int vectors, const int whole, ptrdiff_t rest,
+                                           const tg_pool_row *p, ptrdiff_t cols, V_T scale,
+                                           const V_T *x, V_T *y)
+{
+    VT sum[8];
+    TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(zero)();
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t q = 0; q < cols; q++) {
+            const V_T *tap = x + r * p->row_step + q * p->c;
+            TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] =
+                V(add)(sum[v], TG_FN(pool_load)(tap + v * V_LANES, whole, rest));
+        }
+    TG_UNROLL for (int v = 0; v < vectors; v++)
+        TG_FN(pool_store)(y + v * V_LANES, V(mul)(sum[v], V(set1)(scale)), whole, rest);
+}
+
+TG_KERNEL void TG_FN(average_pool)(const tg_pool_row *p, const V_T *from, V_T *y)
+{
+    for (ptrdiff_t s = 0; s < p->n; s++, y += p->c) {
+        const V_T *x = from + p->first[s], scale = 1 / (V_T)(p->rows * p->cols[s]);
+#define TG_BODY(vectors, whole, i, rest)                                                           \
+    TG_FN(average_pool_vectors)(vectors, whole, rest, p, p->cols[s], scale, x + i, y + i)
+        TG_POOL_CHANNELS(4, p->c, TG_BODY);
+#undef TG_BODY
+    }
+}
+
+/* gx of one pixel of the image: the shares of the windows that cover it. */
+TG_INLINE void TG_FN(average_pool_grad_vectors)(const int vectors, const int whole, ptrdiff_t rest,
+                                                const tg_pool_row *p, const ptrdiff_t *col_counts,
+                                                ptrdiff_t cols, const V_T *g, V_T *gx)
+{
+    ptrdiff_t count = p->row_counts[0] * col_counts[0];
+    VT sum[4], scale = V(set1)(1 / (V_T)count);
+    TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(zero)();
+    for (ptrdiff_t r = 0; r < p->rows; r++)
+        for (ptrdiff_t q = 0; q < cols; q++) {
+            const V_T *from = g + r * p->row_step + q * p->c;
+            if (p->row_counts[r] * col_counts[q] != count) { /* only at the border */
+                count = p->row_counts[r] * col_counts[q];
+                scale = V(set1)(1 / (V_T)count);
+            }
+            TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] =
+                V(fma)(scale, TG_FN(pool_load)(from + v * V_LANES, whole, rest), sum[v]);
+        }
+    TG_UNROLL for (int v = 0; v < vectors; v++)
+        TG_FN(pool_store)(gx + v * V_LANES, sum[v], whole, rest);
+}
+
+TG_KERNEL void TG_FN(average_pool_grad)(const tg_pool_row *p, const V_T *g, V_T *gx)
+{
+    const ptrdiff_t c = p->c;
+    for (ptrdiff_t t = 0; t < p->n; t++, gx += c) {
+        const V_T *from = g + p->first[t];
+        const ptrdiff_t *counts = p->col_counts + p->first_window[t];
+#define TG_BODY(vectors, whole, i, rest)                                                           \
+    TG_FN(average_pool_grad_vectors)(vectors, whole, rest, p, counts, p->cols[t], from + i, gx + i)
+        TG_POOL_CHANNELS(4, c, TG_BODY);
+#undef TG_BODY
+    }
+}
