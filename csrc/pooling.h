@@ -5,18 +5,16 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A row of n pixels of the result (forward) or of the image (backward). What pixel i meets is a
- * block of rows x cols[i] pixels on the other side, its first one first[i] elements from where the
- * row starts; forward this is its window's part inside the image, backward the windows that cover
- * it. Places count through a window; backward they fall by place_step a row and by place_col a
- * column. */
+/* A row of n pixels of the result (forward) or, for the gradient of the average, of the image. What
+ * pixel i meets is a block of rows x cols[i] pixels on the other side, its first one first[i]
+ * elements from where the row starts: its window's part inside the image, or the windows that cover
+ * it. Places count through a window. */
 typedef struct {
     ptrdiff_t n, c, rows, row_step;
     const ptrdiff_t *first, *cols;
     const int32_t *place; /* of the first pixel met, within its row of the window */
     int32_t place_row;    /* and what the row adds */
-    int32_t place_step, place_col;
-    ptrdiff_t window; /* its columns */
+    int32_t window;       /* columns of a window */
     /* Average, backward: which window of a row is the first met, and the sizes of windows; those of
      * the rows met, but of all columns. */
     const ptrdiff_t *first_window, *row_counts, *col_counts;

@@ -118,7 +118,9 @@
 #define TG_TABLE_POOLING(K, A, N, T)                                                               \
     K(max_pool, (const tg_pool_row *p, const T *x, T *y, void *index))                             \
     K(max_pool_gather, (const tg_pool_row *p, const T *x, const void *index, T *room, T *y))       \
-    K(max_pool_grad, (const tg_pool_row *p, const T *g, const void *index, T *room, T *gx))        \
+    K(max_pool_grad,                                                                               \
+      (ptrdiff_t n, ptrdiff_t c, const T *g, const void *index, int wide, const ptrdiff_t *offset, \
+       size_t places, ptrdiff_t first, ptrdiff_t step, ptrdiff_t low, size_t size, T *gx))         \
     K(average_pool, (const tg_pool_row *p, const T *x, T *y))                                      \
     K(average_pool_grad, (const tg_pool_row *p, const T *g, T *gx))
 

@@ -1,19 +1,21 @@
 /* pooling.c - max and average pooling of NHWC images, and their gradients.
  *
- * Padding is never stored: a window is cut to its part inside the image. The gradients are computed
- * from the side of the image: each pixel collects from the windows that cover it. So a pixel is
- * written by one task, once, in a fixed order, and no array has to be cleared first.
+ * Padding is never stored: a window is cut to its part inside the image. A task owns some rows of
+ * what is written, of the result or of the image, so a gradient is summed in a fixed order.
  *
  * ints: [0-1] window, [2-3] strides, [4-5] padding before. arrays: max_pool2d y, index, x;
  * max_pool2d_gather y, x, index; max_pool2d_grad gx, g, index; average_pool2d y, x;
  * average_pool2d_grad gx, g. All contiguous; index is uint8 or int32.
  */
 #include <stdatomic.h>
+#include <string.h>
 
 #include "../pooling.h"
 #include "../table.h"
 #include "../tg.h"
 #include "../threads.h"
+
+#define NOWHERE (PTRDIFF_MAX / 2)
 
 enum { MAX, GATHER, MAX_GRAD, AVERAGE, AVERAGE_GRAD };
 
@@ -29,8 +31,9 @@ typedef struct {
     char *y;       /* of the result's shape: y; of the image's: gx */
     char *index;
     ptrdiff_t n_tasks;
-    tg_pool_row row; /* what all rows have in common */
-    size_t room;     /* bytes of a row's buffer */
+    tg_pool_row row;   /* what all rows have in common */
+    ptrdiff_t *offset; /* of each place of a window */
+    size_t room;       /* bytes of a row's buffer */
     atomic_int status;
     ptrdiff_t *v_counts; /* sizes of the windows, vertically */
 } pooling;
@@ -38,11 +41,6 @@ typedef struct {
 static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
 {
     return a < b ? a : b;
-}
-
-static ptrdiff_t ceil_div(ptrdiff_t a, ptrdiff_t b)
-{
-    return (a + b - 1) / b;
 }
 
 static ptrdiff_t max_of(ptrdiff_t a, ptrdiff_t b)
@@ -84,9 +82,6 @@ static void run_row(const pooling *p, const tg_pool_row *row, const char *x, cha
     case GATHER:                                                                                   \
         tg_active->max_pool_gather_##T(row, (const type *)x, index, room, (type *)y);              \
         break;                                                                                     \
-    case MAX_GRAD:                                                                                 \
-        tg_active->max_pool_grad_##T(row, (const type *)x, index, room, (type *)y);                \
-        break;                                                                                     \
     case AVERAGE:                                                                                  \
         tg_active->average_pool_##T(row, (const type *)x, (type *)y);                              \
         break;                                                                                     \
@@ -113,7 +108,6 @@ static void pool_row(const pooling *p, ptrdiff_t i, void *room)
         ptrdiff_t q = cover(&p->v, r, &row.rows);
         q = min_of(q, p->v.out - 1); /* where nothing covers the row */
         const ptrdiff_t from = (n * p->v.out + q) * p->h.out;
-        row.place_row = (int32_t)((r + p->v.before - q * p->v.stride) * p->h.window);
         row.row_counts = p->v_counts + q;
         run_row(p, &row, p->x + from * pixel, p->index ? p->index + from * index_pixel : NULL, room,
                 to);
@@ -130,11 +124,45 @@ static ptrdiff_t n_rows(const pooling *p)
     return p->n * (is_backward(p) ? p->v.image : p->v.out);
 }
 
+/* Rows first .. last - 1 of the gradient of max pooling: from the side of the windows, which is
+ * less work than to ask, pixel by pixel, which windows chose it. */
+static void scatter_rows(const pooling *p, ptrdiff_t first, ptrdiff_t last)
+{
+    const ptrdiff_t size = p->dtype == TG_F32 ? 4 : 8, row = p->h.image * p->c;
+    const size_t places = (size_t)(p->v.window * p->h.window);
+    memset(p->y + first * row * size, 0, (size_t)((last - first) * row * size));
+    for (ptrdiff_t begin = first, end; begin < last; begin = end) { /* image by image */
+        const ptrdiff_t n = begin / p->v.image, r0 = begin % p->v.image;
+        end = min_of(last, (n + 1) * p->v.image);
+        const ptrdiff_t r1 = end - n * p->v.image;
+        ptrdiff_t count, q = cover(&p->v, r0, &count);
+        const ptrdiff_t q1 = cover(&p->v, r1 - 1, &count) + count;
+        char *gx = p->y + n * p->v.image * row * size;
+        for (; q < q1; q++) {
+            const ptrdiff_t at = (n * p->v.out + q) * p->h.out * p->c;
+            const ptrdiff_t to = (q * p->v.stride - p->v.before) * row - p->h.before * p->c;
+            const char *index = p->index + at * (p->wide ? 4 : 1);
+            if (p->dtype == TG_F32)
+                tg_active->max_pool_grad_f32(p->h.out, p->c, (const float *)p->x + at, index,
+                                             p->wide, p->offset, places, to, p->h.stride * p->c,
+                                             r0 * row, (size_t)((r1 - r0) * row), (float *)gx);
+            else
+                tg_active->max_pool_grad_f64(p->h.out, p->c, (const double *)p->x + at, index,
+                                             p->wide, p->offset, places, to, p->h.stride * p->c,
+                                             r0 * row, (size_t)((r1 - r0) * row), (double *)gx);
+        }
+    }
+}
+
 static void task(void *context, ptrdiff_t i)
 {
     pooling *p = context;
     const ptrdiff_t rows = n_rows(p), last = rows * (i + 1) / p->n_tasks;
     void *room = NULL;
+    if (p->kind == MAX_GRAD) {
+        scatter_rows(p, rows * i / p->n_tasks, last);
+        return;
+    }
     if (p->room && !(room = tg_scratch(TG_SCRATCH_WORK, p->room))) {
         atomic_store(&p->status, TG_NO_MEMORY);
         return;
@@ -148,13 +176,17 @@ static int make_tables(pooling *p)
 {
     const direction *h = &p->h;
     const ptrdiff_t n = is_backward(p) ? h->image : h->out;
-    ptrdiff_t *first = tg_alloc((size_t)(3 * n + h->out + p->v.out) * sizeof(ptrdiff_t) +
+    const ptrdiff_t places = p->v.window * h->window, indices = max_of(places, 255) + 1;
+    ptrdiff_t *first = tg_alloc((size_t)(3 * n + h->out + p->v.out + indices) * sizeof(ptrdiff_t) +
                                 (size_t)n * sizeof(int32_t));
     if (!first)
         return TG_NO_MEMORY;
     ptrdiff_t *cols = first + n, *first_window = cols + n, *h_counts = first_window + n;
     p->v_counts = h_counts + h->out;
-    int32_t *place = (int32_t *)(p->v_counts + p->v.out);
+    p->offset = p->v_counts + p->v.out;
+    int32_t *place = (int32_t *)(p->offset + indices);
+    for (ptrdiff_t i = 0; i < indices; i++)
+        p->offset[i] = i < places ? (i / h->window * h->image + i % h->window) * p->c : NOWHERE;
     for (ptrdiff_t i = 0; i < n; i++) {
         const ptrdiff_t at = is_backward(p) ? cover(h, i, &cols[i]) : cut(h, i, &cols[i]);
         const ptrdiff_t pixel = is_backward(p) ? i : at, window = is_backward(p) ? at : i;
@@ -166,19 +198,16 @@ static int make_tables(pooling *p)
         cut(h, i, &h_counts[i]);
     for (ptrdiff_t i = 0; i < p->v.out; i++)
         cut(&p->v, i, &p->v_counts[i]);
-    p->row =
-        (tg_pool_row){.n = n,
-                      .c = p->c,
-                      .row_step = (is_backward(p) ? h->out : h->image) * p->c,
-                      .first = first,
-                      .cols = cols,
-                      .place = place,
-                      .place_step = (int32_t)(is_backward(p) ? p->v.stride * h->window : h->window),
-                      .place_col = (int32_t)h->stride,
-                      .window = h->window,
-                      .first_window = first_window,
-                      .col_counts = h_counts,
-                      .wide = p->wide};
+    p->row = (tg_pool_row){.n = n,
+                           .c = p->c,
+                           .row_step = (is_backward(p) ? h->out : h->image) * p->c,
+                           .first = first,
+                           .cols = cols,
+                           .place = place,
+                           .window = (int32_t)h->window,
+                           .first_window = first_window,
+                           .col_counts = h_counts,
+                           .wide = p->wide};
     return TG_OK;
 }
 
@@ -201,10 +230,10 @@ static int run(int kind, const tg_call *call, const tg_array *image, const tg_ar
         return TG_OK;
     if (make_tables(&p) != TG_OK)
         return TG_NO_MEMORY;
-    p.n_tasks = min_of(rows, 64);
-    const ptrdiff_t places = kind == MAX_GRAD ? min_of(ceil_div(i[0], i[2]), p.v.out) * i[1] : 1;
-    if (kind == GATHER || kind == MAX_GRAD)
-        p.room = (size_t)(places * p.h.out * p.c) * (p.dtype == TG_F32 ? 4 : 8);
+    /* Windows that reach into the rows of two tasks are read by both. */
+    p.n_tasks = min_of(kind == MAX_GRAD ? max_of(rows / (6 * i[0]), 1) : rows, 64);
+    if (kind == GATHER)
+        p.room = (size_t)(p.h.out * p.c) * (p.dtype == TG_F32 ? 4 : 8);
     const double taps = (double)out->shape[1] * (double)out->shape[2] * (double)(i[0] * i[1]);
     tg_parallel(p.n_tasks, (double)p.n * taps * (5 + 0.1 * (double)p.c), task, &p);
     tg_free((void *)p.row.first);

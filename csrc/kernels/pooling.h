@@ -59,7 +59,7 @@ TG_INLINE void TG_FN(max_pool_vectors)(const int vectors, const int whole, ptrdi
     for (ptrdiff_t r = 0; r < p->rows; r++)
         for (ptrdiff_t q = 0; q < cols; q++) {
             const V_T *tap = x + r * p->row_step + q * p->c;
-            const VT place = V(set1)((V_T)(first + (int32_t)r * p->place_step + (int32_t)q));
+            const VT place = V(set1)((V_T)(first + (int32_t)r * p->window + (int32_t)q));
             TG_UNROLL for (int v = 0; v < vectors; v++)
             {
                 VT here = TG_FN(pool_load)(tap + v * V_LANES, whole, rest);
@@ -90,7 +90,7 @@ TG_INLINE void TG_FN(max_pool_wide)(const tg_pool_row *p, ptrdiff_t cols, int32_
                 V_T here = x[r * p->row_step + q * p->c + i];
                 if (!(here <= y[i]) && y[i] == y[i]) {
                     y[i] = here;
-                    index[i] = first + (int32_t)r * p->place_step + (int32_t)q;
+                    index[i] = first + (int32_t)r * p->window + (int32_t)q;
                 }
             }
 }
@@ -132,7 +132,7 @@ TG_KERNEL void TG_FN(max_pool)(const tg_pool_row *p, const V_T *from, V_T *y, vo
             TG_FN(max_pool_wide)(p, p->cols[s], place, x, y, (int32_t *)index + s * c);
             continue;
         }
-        if (p->rows == 2 && p->cols[s] == 2 && place == 0 && p->place_step == 2) {
+        if (p->rows == 2 && p->cols[s] == 2 && place == 0 && p->window == 2) {
 #define TG_BODY(vectors, whole, i, rest)                                                           \
     TG_FN(max_pool_2x2)(vectors, whole, rest, c, p->row_step, x + i, y + i, places + i)
             TG_POOL_CHANNELS(4, c, TG_BODY);
@@ -147,18 +147,18 @@ TG_KERNEL void TG_FN(max_pool)(const tg_pool_row *p, const V_T *from, V_T *y, vo
     }
 }
 
-/* y = index == place ? x : other (y itself, or 0 at `first`), n times. */
-TG_INLINE void TG_FN(pool_choose)(ptrdiff_t n, const int first, const V_T *restrict x,
-                                  const void *index, int wide, int32_t place, V_T *restrict y)
+/* y = x where the index is `place`, n times. */
+TG_INLINE void TG_FN(pool_choose)(ptrdiff_t n, const V_T *restrict x, const void *index, int wide,
+                                  int32_t place, V_T *restrict y)
 {
     const int32_t *restrict words = index;
     const uint8_t *restrict bytes = index;
     if (wide)
         for (ptrdiff_t i = 0; i < n; i++)
-            y[i] = words[i] == place ? x[i] : first ? 0 : y[i];
+            y[i] = words[i] == place ? x[i] : y[i];
     else
         for (ptrdiff_t i = 0; i < n; i++)
-            y[i] = bytes[i] == place ? x[i] : first ? 0 : y[i];
+            y[i] = bytes[i] == place ? x[i] : y[i];
 }
 
 /* y = x at the place that index names. `room` holds a row of the result. */
@@ -178,48 +178,31 @@ TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_row *p, const V_T *from, con
                         room[s * c + i] = x[i];
             }
             TG_FN(pool_choose)
-            (n, 0, room, index, p->wide, p->place_row + (int32_t)(r * p->window + j), y);
+            (n, room, index, p->wide, p->place_row + (int32_t)(r * p->window + j), y);
         }
 }
 
-/* `vectors` neighbouring vectors of one pixel of the image: the sum over the windows that cover it.
- */
-TG_INLINE void TG_FN(max_pool_grad_vectors)(const int vectors, const int whole, ptrdiff_t rest,
-                                            const tg_pool_row *p, ptrdiff_t cols, ptrdiff_t row,
-                                            ptrdiff_t col, const V_T *from, V_T *gx)
+/* From the side of the windows: a row of n windows, `step` elements apart, the first at gx + first
+ * (which may lie outside the image), adds g where its index says, offset[index] further. The
+ * offsets of indices that are none of the window's places lead nowhere. Only the `size` elements
+ * from `low` on are the caller's to write. */
+TG_KERNEL void TG_FN(max_pool_grad)(ptrdiff_t n, ptrdiff_t c, const V_T *restrict g,
+                                    const void *restrict index, int wide,
+                                    const ptrdiff_t *restrict offset, size_t places,
+                                    ptrdiff_t first, ptrdiff_t step, ptrdiff_t low, size_t size,
+                                    V_T *restrict gx)
 {
-    VT sum[4];
-    TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(zero)();
-    for (ptrdiff_t r = 0; r < p->rows; r++)
-        for (ptrdiff_t q = 0; q < cols; q++)
-            TG_UNROLL for (int v = 0; v < vectors; v++) sum[v] = V(add)(
-                sum[v], TG_FN(pool_load)(from + r * row + q * col + v * V_LANES, whole, rest));
-    TG_UNROLL for (int v = 0; v < vectors; v++)
-        TG_FN(pool_store)(gx + v * V_LANES, sum[v], whole, rest);
-}
-
-/* gx: for each window that covers a pixel, g where that window chose it. `room` holds, for each row
- * of windows met and each place j in a row of a window, the row of g where that place was chosen.
- */
-TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_row *p, const V_T *g, const void *index,
-                                    V_T *room, V_T *gx)
-{
-    const ptrdiff_t c = p->c, row = p->row_step, size = p->wide ? 4 : 1;
-    for (ptrdiff_t r = 0; r < p->rows; r++)
-        for (ptrdiff_t j = 0; j < p->window; j++)
-            TG_FN(pool_choose)
-    (row, 1, g + r * row, (const char *)index + r * row * size, p->wide,
-     p->place_row - (int32_t)r * p->place_step + (int32_t)j, room + (r * p->window + j) * row);
-    /* The next window is one pixel of g further, and sees the pixel a stride earlier. */
-    const ptrdiff_t next = c - p->place_col * row;
-    for (ptrdiff_t t = 0; t < p->n; t++, gx += c) {
-        const V_T *from = room + p->place[t] * row + p->first[t];
-#define TG_BODY(vectors, whole, i, rest)                                                           \
-    TG_FN(max_pool_grad_vectors)(vectors, whole, rest, p, p->cols[t], p->window * row, next,       \
-                                 from + i, gx + i)
-        TG_POOL_CHANNELS(4, c, TG_BODY);
-#undef TG_BODY
-    }
+    const uint8_t *bytes = index;
+    const int32_t *words = index;
+    for (ptrdiff_t s = 0; s < n; s++, g += c, bytes += c, words += c)
+        for (ptrdiff_t i = 0; i < c; i++) {
+            const size_t place = !wide                       ? bytes[i]
+                                 : (size_t)words[i] < places ? (size_t)words[i]
+                                                             : places;
+            const ptrdiff_t at = first + s * step + offset[place] + i;
+            if ((size_t)(at - low) < size)
+                gx[at] += g[i];
+        }
 }
 
 /* `vectors` neighbouring vectors of channels: the sum over the window times `scale`. */
