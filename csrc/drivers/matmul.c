@@ -3,7 +3,8 @@
  * Six paths, chosen by shape:
  *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of
  *           contiguous rows, since a vector along so few columns would be mostly empty;
- *   rows    up to 4 rows against a large B: its rows are streamed past sums in the cache;
+ *   rows    up to 4 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
+ *           past sums in the cache;
  *   direct  A and B are read where they lie: products of few rows, and all with a B of up to 3 MB
  *           when a panel is two cache lines wide (AVX-512): a tile of 10 rows then computes for 20
  *           cycles on what one cycle loads, so B may come from the second-level cache. With panels
@@ -427,7 +428,10 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
     const double size = (double)size_of(p->dtype), bytes = (double)p->k * (double)p->n * size;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     if (p->b_col == 1) {
-        if (p->m <= STREAMED_ROWS && bytes > 64 * 1024 && p->n >= 128)
+        /* Rows of B that lie a power of two apart meet in few sets of the caches. */
+        const ptrdiff_t apart = p->b_row * size_of(p->dtype);
+        double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
+        if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
             return PATH_ROWS;
         /* Few rows use a panel too rarely to pay for packing it. */
         if (p->m < 48 || p->n <= nr)
