@@ -30,7 +30,7 @@ LIMITS = {
     **dict.fromkeys(("asinh", "acosh", "atanh", "erf", "sigmoid", "softplus", "silu"), 3.0),
     **dict.fromkeys(("sqrt", "reciprocal", "square"), 0.501),
     "rsqrt": 2.0,
-    "gelu": 4.5,
+    "gelu": 5.0,
     "gelu_tanh": 3.0,
 }
 

@@ -361,7 +361,7 @@ def fits() -> list[Fit]:
         ),
         Fit(
             "tail_f32",
-            "P(t) / (1 + t Q(t)) = e^(t^2/2) Prob(normal > t), 0 <= t <= 13.3",
+            "P(t) / Q(t) = e^(t^2/2) Prob(normal > t), 0 <= t <= 13.3",
             tail_ratio,
             relative(tail_ratio),
             0,
@@ -441,12 +441,18 @@ def main() -> None:
         sys.stdout.flush()
         kind = "float" if fit.bits == 24 else "double"
         values = [literal(c, fit.bits) for c in coefficients]
-        lines = [
-            f"/* {fit.meaning}: {float(scaled):.3f} {unit} */",
-            f"static const {kind} tg_{fit.name}[{len(values)}] = {{",
-        ]
-        lines += ["    " + ", ".join(values[i : i + 3]) + "," for i in range(0, len(values), 3)]
-        parts.append("\n".join(lines) + "\n};\n")
+        arrays = {fit.name: values}
+        if fit.below:
+            stem, suffix = fit.name.rsplit("_", 1)
+            one, n_top = literal(ONE, fit.bits), fit.degree + 1
+            arrays = {f"{stem}_top_{suffix}": values[:n_top]}
+            arrays[f"{stem}_below_{suffix}"] = [one, *values[n_top:]]
+        parts.append(f"/* {fit.meaning}: {float(scaled):.3f} {unit} */")
+        for name, numbers in arrays.items():
+            lines = [f"static const {kind} tg_{name}[{len(numbers)}] = {{"]
+            rows = range(0, len(numbers), 3)
+            lines += ["    " + ", ".join(numbers[i : i + 3]) + "," for i in rows]
+            parts.append("\n".join(lines) + "\n};\n")
     parts.append("#endif\n")
     if arguments.write:
         target = Path(__file__).resolve().parent.parent / "vec" / "coefficients.h"

@@ -7,7 +7,7 @@
  *
  * Every function keeps NaN, signed zeros, infinities and denormal arguments as C99 says. The
  * largest errors over all floats, in units in the last place, with FMA (tests/test_math_ulp.py
- * measures them): exp, log and their kin below 2, the others below 3. Beyond that: gelu below 4.5
+ * measures them): exp, log and their kin below 2, the others below 3. Beyond that: gelu below 5
  * on the negative side; gelu_tanh below 3 of max(|y|, |x| / 4), as the argument of its
  * exponential, cubic in x, is rounded first; pow below 5. Of gelu, gelu_tanh and silu, results
  * below 2^-96 lose digits, and below the smallest normal number may be 0.

@@ -13,7 +13,7 @@
 #define TG_HUGE FLT_MAX
 #define TG_DENORMAL_BITS 24
 #define TG_TAIL_END 13.26f /* round(t^2 / 2 ln 2) = 127, likewise */
-#define TG_TAIL_DEGREE 5
+#define TG_TAIL_TERMS 5
 #else
 #define TG_COEFFICIENTS(name) tg_##name##_f64
 #define TG_LIBM(name) name
@@ -27,21 +27,14 @@
 #define TG_HUGE DBL_MAX
 #define TG_DENORMAL_BITS 53
 #define TG_TAIL_END 37.65
-#define TG_TAIL_DEGREE 11
+#define TG_TAIL_TERMS 11
 #endif
 
 #define TG_SET(x) V(set1)(V_C(x))
 
-/* c[0] + c[1] x + ... + c[n-1] x^(n-1) by Horner's rule. For double, whose chains are longer than
- * what the processor looks ahead, as even part + x times odd part: half the length. */
-TG_INLINE VT V(poly)(VT x, const V_T *c, int n)
+/* c[0] + c[1] x + ... + c[n-1] x^(n-1), n >= 4, as even part + x times odd part. */
+TG_INLINE VT V(poly_halves)(VT x, const V_T *c, int n)
 {
-    if (V_BITS == 32 || n < 6) {
-        VT y = V(set1)(c[n - 1]);
-        for (int i = n - 2; i >= 0; i--)
-            y = V(fma)(y, x, V(set1)(c[i]));
-        return y;
-    }
     int last_even = (n - 1) & ~1, last_odd = (n & ~1) - 1;
     VT z = V(mul)(x, x), even = V(set1)(c[last_even]), odd = V(set1)(c[last_odd]);
     for (int i = last_even - 2; i >= 0; i -= 2)
@@ -49,6 +42,18 @@ TG_INLINE VT V(poly)(VT x, const V_T *c, int n)
     for (int i = last_odd - 2; i >= 1; i -= 2)
         odd = V(fma)(odd, z, V(set1)(c[i]));
     return V(fma)(odd, x, even);
+}
+
+/* The same by Horner's rule; but for double, whose chains are longer than what the processor looks
+ * ahead, in halves: half the length. */
+TG_INLINE VT V(poly)(VT x, const V_T *c, int n)
+{
+    if (V_BITS == 64 && n >= 6)
+        return V(poly_halves)(x, c, n);
+    VT y = V(set1)(c[n - 1]);
+    for (int i = n - 2; i >= 0; i--)
+        y = V(fma)(y, x, V(set1)(c[i]));
+    return y;
 }
 
 /* A libm function, lane by lane. */
@@ -277,12 +282,13 @@ TG_INLINE VT V(normal_density)(VT t, VT *n)
 }
 
 /* Prob(z > t) e^(t^2 / 2) for a standard normal number z, 0 <= t <= TG_TAIL_END: a quotient of
- * polynomials whose coefficients are all positive, so that nothing cancels. */
+ * polynomials whose coefficients are all positive, so that nothing cancels. In halves: fewer
+ * roundings one after the other. */
 TG_INLINE VT V(tail_ratio)(VT t)
 {
-    const V_T *c = TG_COEFFICIENTS(tail);
-    VT below = V(fma)(V(poly)(t, c + TG_TAIL_DEGREE, TG_TAIL_DEGREE), t, TG_SET(1));
-    return V(div)(V(poly)(t, c, TG_TAIL_DEGREE), below);
+    const V_T *top = TG_COEFFICIENTS(tail_top), *below = TG_COEFFICIENTS(tail_below);
+    return V(div)(V(poly_halves)(t, top, TG_TAIL_TERMS),
+                  V(poly_halves)(t, below, TG_TAIL_TERMS + 1));
 }
 
 /* Prob(z > t), and e^(-t^2 / 2) */
@@ -488,5 +494,5 @@ TG_INLINE VT V(sign)(VT x)
 #undef TG_HUGE
 #undef TG_DENORMAL_BITS
 #undef TG_TAIL_END
-#undef TG_TAIL_DEGREE
+#undef TG_TAIL_TERMS
 #undef TG_SET
