@@ -377,7 +377,9 @@ class Variable(Tensor):
     def __init__(
         self, value: Any, dtype: Any = None, trainable: bool = True, name: str = "variable"
     ) -> None:
-        data = np.array(to_array(value, dtype), order="C")
+        given = to_array(value, dtype)
+        data = kernels.empty(given.shape, given.dtype)  # aligned to cache lines
+        np.copyto(data, given)
         super().__init__(data, requires_grad=trainable and data.dtype.kind == "f")
         self.name = name
         self.path = name

@@ -21,91 +21,89 @@
 
 typedef struct {
     char *p, *m, *v, *vhat, *g; /* vhat may be NULL, and so may m, the velocity of sgd */
-    int64_t n, first_task;      /* the latter is for the driver */
+    int64_t n, first;           /* `first`: the number of elements before, set by the driver */
 } tensor;
 
-typedef struct {
+typedef struct update {
     tensor *tensors;
-    ptrdiff_t n_tensors;
+    ptrdiff_t n_tensors, n;
     int dtype, nesterov;
+    void (*move)(const struct update *u, tensor piece);
     float c_f32[5];
     double c_f64[5];
 } update;
 
-typedef struct {
-    void *p, *m, *v, *vhat, *g;
-    ptrdiff_t n;
-} piece;
+static void move_sgd(const update *u, tensor t)
+{
+    if (u->dtype == TG_F32)
+        tg_active->sgd_f32(t.n, (float *)t.p, (float *)t.m, (float *)t.g, u->c_f32, u->nesterov);
+    else
+        tg_active->sgd_f64(t.n, (double *)t.p, (double *)t.m, (double *)t.g, u->c_f64, u->nesterov);
+}
 
-static void *at(char *base, ptrdiff_t bytes)
+static void move_adam(const update *u, tensor t)
+{
+    if (u->dtype == TG_F32)
+        tg_active->adam_f32(t.n, (float *)t.p, (float *)t.m, (float *)t.v, (float *)t.vhat,
+                            (float *)t.g, u->c_f32);
+    else
+        tg_active->adam_f64(t.n, (double *)t.p, (double *)t.m, (double *)t.v, (double *)t.vhat,
+                            (double *)t.g, u->c_f64);
+}
+
+static char *at(char *base, ptrdiff_t bytes)
 {
     return base ? base + bytes : NULL;
 }
 
-/* The elements of a task: TG_TASK of one tensor, or what is left of it. */
-static piece piece_of(const update *u, ptrdiff_t task)
-{
-    const tensor *t = u->tensors + u->n_tensors - 1;
-    while (t->first_task > task)
-        t--;
-    ptrdiff_t start = (task - t->first_task) * TG_TASK, bytes = start * tg_item_size(u->dtype);
-    ptrdiff_t n = t->n - start < TG_TASK ? t->n - start : TG_TASK;
-    return (piece){at(t->p, bytes),    at(t->m, bytes), at(t->v, bytes),
-                   at(t->vhat, bytes), at(t->g, bytes), n};
-}
-
-static void run_sgd(void *context, ptrdiff_t task)
+/* A task is TG_TASK elements of all tensors in a row, so that tasks are equal: a thread that is
+ * done early takes tasks from another, and with them its part of the cache. */
+static void run_task(void *context, ptrdiff_t task)
 {
     const update *u = context;
-    piece t = piece_of(u, task);
-    if (u->dtype == TG_F32)
-        tg_active->sgd_f32(t.n, t.p, t.m, t.g, u->c_f32, u->nesterov);
-    else
-        tg_active->sgd_f64(t.n, t.p, t.m, t.g, u->c_f64, u->nesterov);
+    ptrdiff_t begin = task * TG_TASK, end = begin + TG_TASK < u->n ? begin + TG_TASK : u->n;
+    for (const tensor *t = u->tensors; t < u->tensors + u->n_tensors && t->first < end; t++) {
+        ptrdiff_t low = t->first > begin ? 0 : begin - t->first;
+        ptrdiff_t high = t->first + t->n < end ? t->n : end - t->first;
+        ptrdiff_t bytes = low * tg_item_size(u->dtype);
+        if (low < high)
+            u->move(u, (tensor){at(t->p, bytes), at(t->m, bytes), at(t->v, bytes),
+                                at(t->vhat, bytes), at(t->g, bytes), high - low, 0});
+    }
 }
 
-static void run_adam(void *context, ptrdiff_t task)
+static int run_update(update *u, double cost)
 {
-    const update *u = context;
-    piece t = piece_of(u, task);
-    if (u->dtype == TG_F32)
-        tg_active->adam_f32(t.n, t.p, t.m, t.v, t.vhat, t.g, u->c_f32);
-    else
-        tg_active->adam_f64(t.n, t.p, t.m, t.v, t.vhat, t.g, u->c_f64);
-}
-
-static int run_update(update *u, tg_task body, double cost)
-{
-    ptrdiff_t n_tasks = 0, n = 0;
     for (int i = 0; i < 5; i++)
         u->c_f32[i] = (float)u->c_f64[i];
     for (ptrdiff_t i = 0; i < u->n_tensors; i++) {
-        u->tensors[i].first_task = n_tasks;
-        n_tasks += (u->tensors[i].n + TG_TASK - 1) / TG_TASK;
-        n += u->tensors[i].n;
+        u->tensors[i].first = u->n;
+        u->n += u->tensors[i].n;
     }
-    tg_parallel(n_tasks, cost * (double)n, body, u);
+    tg_parallel((u->n + TG_TASK - 1) / TG_TASK, cost * (double)u->n, run_task, u);
     return TG_OK;
 }
 
 static int sgd(update *u, const double *rate, const double *hyper, int nesterov)
 {
+    u->move = move_sgd;
     u->nesterov = nesterov;
     u->c_f64[0] = *rate;
     u->c_f64[1] = hyper[0];
     u->c_f64[2] = *rate * hyper[1];
-    return run_update(u, run_sgd, 0.3);
+    return run_update(u, 0.3);
 }
 
 static int adam(update *u, const double *rate, const int64_t *step, const double *hyper)
 {
     double t = (double)*step;
+    u->move = move_adam;
     u->c_f64[0] = *rate * sqrt(1 - pow(hyper[1], t)) / (1 - pow(hyper[0], t));
     u->c_f64[1] = 1 - hyper[0];
     u->c_f64[2] = 1 - hyper[1];
     u->c_f64[3] = hyper[2];
     u->c_f64[4] = *rate * hyper[3];
-    return run_update(u, run_adam, 0.8);
+    return run_update(u, 0.8);
 }
 
 int tg_sgd(const tg_call *call)
