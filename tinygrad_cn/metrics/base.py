@@ -212,9 +212,7 @@ def samplewise(
 
     ``reduce`` makes one value of those of a sample.
     """
-    values = as_tensor(values)
-    if values.dtype.kind != "f":
-        values = ops.astype(values, "float64")
+    values = as_tensor(values, "float64")
     if sample_weight is None:
         rest = tuple(range(1, values.ndim))
         return (reduce(values, axis=rest) if rest else values), None
