@@ -10,6 +10,7 @@
 #include <stdatomic.h>
 
 #include "tg.h"
+#include "winograd.h"
 
 static inline ptrdiff_t size_of(int dtype)
 {
@@ -176,9 +177,32 @@ static inline int is_depthwise(const walk *p)
     return p->k_group == 1 && p->n_group == 1;
 }
 
-/* Copy the rows v.first + q0 * v.step ... that the walk reads from output row q0 on to `to`, zeros
- * outside the image. */
-void tg_copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to);
+/* Output rows q0 .. q1 - 1 of some images, and what the walk reads for them. */
+typedef struct {
+    ptrdiff_t image, n_images, q0, q1;
+    ptrdiff_t image_step; /* elements from image to image of `in` */
+    const char *in;       /* NULL: no memory, which the walk's status says then */
+} strip;
+
+/* Strip number `index`: in place, or, beside an edge, copied with zeros around. */
+strip tg_read_strip(walk *p, ptrdiff_t index);
+
+/* The problem of the forward pass and of the weight gradient for Winograd's algorithm. */
+static inline tg_winograd_problem winograd_problem(const problem *p, const tg_array *x)
+{
+    return (tg_winograd_problem){.n = p->n,
+                                 .h = p->v.image,
+                                 .w = p->h.image,
+                                 .c = p->c,
+                                 .oh = p->v.out,
+                                 .ow = p->h.out,
+                                 .o = p->o,
+                                 .top = p->v.before,
+                                 .left = p->h.before,
+                                 .down = p->v.dilation,
+                                 .across = p->h.dilation,
+                                 .x = x->data};
+}
 
 /* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
  * fixed tree. Overwrites the partial sums. */

@@ -35,7 +35,7 @@
 /* ---- what forward and input gradient share ------------------------------------------------------
  */
 
-void tg_copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
+static void copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
 {
     const ptrdiff_t size = size_of(p->dtype), pixel = p->c * size;
     const ptrdiff_t left = min_of(max_of(-p->h.first, 0), p->h.n_read);
@@ -52,6 +52,30 @@ void tg_copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_ro
         memcpy(to + left * pixel, source, (size_t)(n * pixel));
         memset(to + (left + n) * pixel, 0, (size_t)((p->h.n_read - left - n) * pixel));
     }
+}
+
+strip tg_read_strip(walk *p, ptrdiff_t index)
+{
+    const ptrdiff_t size = size_of(p->dtype), row = index % p->row_tasks;
+    strip s = {.image = index / p->row_tasks * p->images,
+               .q0 = p->v.n_out * row / p->row_tasks,
+               .q1 = p->v.n_out * (row + 1) / p->row_tasks,
+               .image_step = p->v.image * p->h.image * p->c};
+    s.n_images = min_of(p->images, p->n - s.image);
+    if (p->in_place) {
+        ptrdiff_t first = (s.q0 * p->v.step + p->v.first) * p->pitch + p->h.first * p->c;
+        s.in = p->in + (s.image * s.image_step + first) * size;
+        return s;
+    }
+    ptrdiff_t n_read = (s.q1 - s.q0 - p->v.n_out) * p->v.step + p->v.n_read;
+    s.image_step = n_read * p->pitch;
+    char *copy = tg_scratch(TG_SCRATCH_WORK, (size_t)(s.n_images * s.image_step * size));
+    if (!copy)
+        atomic_store(&p->status, TG_NO_MEMORY);
+    for (ptrdiff_t i = 0; copy && i < s.n_images; i++)
+        copy_padded(p, s.image + i, s.q0, n_read, copy + i * s.image_step * size);
+    s.in = copy;
+    return s;
 }
 
 static void depthwise_row(const walk *p, const char *in, char *out)
@@ -72,32 +96,16 @@ static void walk_task(void *context, ptrdiff_t task)
 {
     walk *p = context;
     const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
-    const ptrdiff_t image = task / p->row_tasks * p->images;
-    const ptrdiff_t q0 = p->v.n_out * (task % p->row_tasks) / p->row_tasks;
-    const ptrdiff_t q1 = p->v.n_out * (task % p->row_tasks + 1) / p->row_tasks;
-    const ptrdiff_t n_images = min_of(p->images, p->n - image);
-    const ptrdiff_t n_read = (q1 - q0 - 1) * p->v.step + p->v.n_read - (p->v.n_out - 1) * p->v.step;
-    const char *in;
+    const strip s = tg_read_strip(p, task);
+    const ptrdiff_t image = s.image, n_images = s.n_images, q0 = s.q0, q1 = s.q1;
+    const ptrdiff_t image_step = s.image_step;
+    const char *in = s.in;
+    if (!in)
+        return;
     char *out =
         p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
                   p->h.out_first * p->o) *
                      size;
-    ptrdiff_t image_step = p->v.image * p->h.image * p->c;
-    if (p->in_place) {
-        in = p->in +
-             (image * image_step + (q0 * p->v.step + p->v.first) * p->pitch + p->h.first * p->c) *
-                 size;
-    } else {
-        image_step = n_read * p->pitch;
-        char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
-        if (!strip) {
-            atomic_store(&p->status, TG_NO_MEMORY);
-            return;
-        }
-        for (ptrdiff_t i = 0; i < n_images; i++)
-            tg_copy_padded(p, image + i, q0, n_read, strip + i * image_step * size);
-        in = strip;
-    }
     if (is_depthwise(p)) {
         for (ptrdiff_t i = 0; i < n_images; i++)
             for (ptrdiff_t q = 0; q < q1 - q0; q++)
@@ -279,22 +287,11 @@ int tg_conv2d(const tg_call *call)
         return tg_gemm(&product);
     }
     if (is_winograd_shape(&p, y->dtype)) {
-        tg_winograd_problem fast = {.n = p.n,
-                                    .h = p.v.image,
-                                    .w = p.h.image,
-                                    .c = p.c,
-                                    .oh = p.v.out,
-                                    .ow = p.h.out,
-                                    .o = p.o,
-                                    .top = p.v.before,
-                                    .left = p.h.before,
-                                    .down = p.v.dilation,
-                                    .across = p.h.dilation,
-                                    .x = x->data,
-                                    .kernel = w->data,
-                                    .bias = call->arrays[3].data,
-                                    .y = y->data,
-                                    .act = (int)call->ints[0]};
+        tg_winograd_problem fast = winograd_problem(&p, x);
+        fast.kernel = w->data;
+        fast.bias = call->arrays[3].data;
+        fast.y = y->data;
+        fast.act = (int)call->ints[0];
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }

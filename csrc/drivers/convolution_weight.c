@@ -45,29 +45,13 @@ static void weight_task(void *context, ptrdiff_t task)
     if (is_depthwise(x) || s0 == s1)
         memset(sum + m0 * x->o * size, 0, (size_t)((m1 - m0) * x->o * size));
     for (ptrdiff_t s = s0; s < s1; s++) {
-        const ptrdiff_t image = s / x->row_tasks * x->images;
-        const ptrdiff_t q0 = x->v.n_out * (s % x->row_tasks) / x->row_tasks;
-        const ptrdiff_t q1 = x->v.n_out * (s % x->row_tasks + 1) / x->row_tasks;
-        const ptrdiff_t n_images = min_of(x->images, x->n - image);
-        const ptrdiff_t n_read =
-            (q1 - q0 - 1) * x->v.step + x->v.n_read - (x->v.n_out - 1) * x->v.step;
-        ptrdiff_t image_step = x->v.image * x->h.image * x->c;
-        const char *in, *g = p->g + (image * x->v.n_out + q0) * x->h.n_out * x->o * size;
-        if (x->in_place) {
-            in = x->in + (image * image_step + (q0 * x->v.step + x->v.first) * x->pitch +
-                          x->h.first * x->c) *
-                             size;
-        } else {
-            image_step = n_read * x->pitch;
-            char *strip = tg_scratch(TG_SCRATCH_WORK, (size_t)(n_images * image_step * size));
-            if (!strip) {
-                atomic_store(&x->status, TG_NO_MEMORY);
-                return;
-            }
-            for (ptrdiff_t i = 0; i < n_images; i++)
-                tg_copy_padded(x, image + i, q0, n_read, strip + i * image_step * size);
-            in = strip;
-        }
+        const strip read = tg_read_strip(x, s);
+        const ptrdiff_t n_images = read.n_images, q0 = read.q0, q1 = read.q1;
+        const ptrdiff_t image_step = read.image_step;
+        const char *in = read.in;
+        const char *g = p->g + (read.image * x->v.n_out + q0) * x->h.n_out * x->o * size;
+        if (!in)
+            return;
         if (is_depthwise(x)) {
             const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, step = x->h.step * x->c;
             for (ptrdiff_t i = 0; i < n_images; i++)
@@ -215,18 +199,7 @@ int tg_conv2d_weight_grad(const tg_call *call)
     const tg_array *gw = &call->arrays[0], *x = &call->arrays[1], *g = &call->arrays[2];
     problem p = read_problem(call, x, gw, g);
     if (is_winograd_shape(&p, g->dtype)) {
-        tg_winograd_problem fast = {.n = p.n,
-                                    .h = p.v.image,
-                                    .w = p.h.image,
-                                    .c = p.c,
-                                    .oh = p.v.out,
-                                    .ow = p.h.out,
-                                    .o = p.o,
-                                    .top = p.v.before,
-                                    .left = p.h.before,
-                                    .down = p.v.dilation,
-                                    .across = p.h.dilation,
-                                    .x = x->data};
+        tg_winograd_problem fast = winograd_problem(&p, x);
         if (tg_winograd_pays(&fast))
             return tg_winograd_weight_grad(&fast, g->data, gw->data);
     }

@@ -297,7 +297,8 @@ static void weight_task(void *context, ptrdiff_t task)
     }
     float *gw = part_sum(t, part) + c0 * p->o + o0;
     for (ptrdiff_t i = 0; i < c; i++)
-        tg_active->wino_kernel_grad_f32(o, sums + i * o, s_step, gw + i * p->o, p->c * p->o);
+        tg_active->wino_kernel_grad_f32(o, sums + i * o, 6 * s_step, s_step, gw + i * p->o,
+                                        p->c * p->o);
 }
 
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)

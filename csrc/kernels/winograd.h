@@ -62,36 +62,6 @@ TG_INLINE void TG_FN(wino_output_1d)(const VT m[6], VT y[4])
         m[5]);
 }
 
-/* out[f * f_step + channel], f = 0 .. 35, of a 6 x 6 piece of an image. */
-TG_KERNEL void TG_FN(wino_input)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdiff_t col, V_T *out,
-                                 ptrdiff_t f_step)
-{
-    for (ptrdiff_t j = 0; j < c; j += V_LANES) {
-        const ptrdiff_t left = c - j;
-        VT d[6], t[6], columns[6][6];
-        for (int q = 0; q < 6; q++) {
-            TG_UNROLL for (int r = 0; r < 6; r++)
-            {
-                const V_T *from = x + r * row + q * col + j;
-                d[r] = left >= V_LANES ? V(load)(from) : V(load_tail)(from, left);
-            }
-            TG_FN(wino_input_1d)(d, t);
-            TG_UNROLL for (int r = 0; r < 6; r++) columns[r][q] = t[r];
-        }
-        for (int r = 0; r < 6; r++) {
-            TG_FN(wino_input_1d)(columns[r], t);
-            TG_UNROLL for (int q = 0; q < 6; q++)
-            {
-                V_T *to = out + (r * 6 + q) * f_step + j;
-                if (left >= V_LANES)
-                    V(store)(to, t[q]);
-                else
-                    V(store_tail)(to, t[q], left);
-            }
-        }
-    }
-}
-
 /* t = A g */
 TG_INLINE void TG_FN(wino_grad_1d)(const VT g[4], VT t[6])
 {
@@ -108,36 +78,6 @@ TG_INLINE void TG_FN(wino_grad_1d)(const VT g[4], VT t[6])
     t[5] = g[3];
 }
 
-/* A 4 x 4 piece of the output's gradient: A g A'. */
-TG_KERNEL void TG_FN(wino_grad)(ptrdiff_t c, const V_T *g, ptrdiff_t row, ptrdiff_t col, V_T *out,
-                                ptrdiff_t f_step)
-{
-    for (ptrdiff_t j = 0; j < c; j += V_LANES) {
-        const ptrdiff_t left = c - j;
-        VT d[4], t[6], columns[6][4];
-        for (int q = 0; q < 4; q++) {
-            TG_UNROLL for (int r = 0; r < 4; r++)
-            {
-                const V_T *from = g + r * row + q * col + j;
-                d[r] = left >= V_LANES ? V(load)(from) : V(load_tail)(from, left);
-            }
-            TG_FN(wino_grad_1d)(d, t);
-            TG_UNROLL for (int r = 0; r < 6; r++) columns[r][q] = t[r];
-        }
-        for (int r = 0; r < 6; r++) {
-            TG_FN(wino_grad_1d)(columns[r], t);
-            TG_UNROLL for (int q = 0; q < 6; q++)
-            {
-                V_T *to = out + (r * 6 + q) * f_step + j;
-                if (left >= V_LANES)
-                    V(store)(to, t[q]);
-                else
-                    V(store_tail)(to, t[q], left);
-            }
-        }
-    }
-}
-
 /* w = G' s */
 TG_INLINE void TG_FN(wino_kernel_grad_1d)(const VT s[6], VT w[3])
 {
@@ -149,36 +89,46 @@ TG_INLINE void TG_FN(wino_kernel_grad_1d)(const VT s[6], VT w[3])
     w[2] = V(add)(V(fma)(V(set1)(V_C(0.5)), even_a, V(mul)(V(set1)(2), even_b)), s[5]);
 }
 
-/* n elements of the kernel's gradient at each of its 9 taps: G' s G. */
-TG_KERNEL void TG_FN(wino_kernel_grad)(ptrdiff_t n, const V_T *s, ptrdiff_t f_step, V_T *gw,
-                                       ptrdiff_t tap)
-{
-    for (ptrdiff_t j = 0; j < n; j += V_LANES) {
-        const ptrdiff_t left = n - j;
-        const int whole = left >= V_LANES;
-        VT d[6], w[3], columns[3][6];
-        for (int q = 0; q < 6; q++) {
-            TG_UNROLL for (int r = 0; r < 6; r++)
-            {
-                const V_T *from = s + (r * 6 + q) * f_step + j;
-                d[r] = whole ? V(load)(from) : V(load_tail)(from, left);
-            }
-            TG_FN(wino_kernel_grad_1d)(d, w);
-            TG_UNROLL for (int r = 0; r < 3; r++) columns[r][q] = w[r];
-        }
-        for (int r = 0; r < 3; r++) {
-            TG_FN(wino_kernel_grad_1d)(columns[r], w);
-            TG_UNROLL for (int q = 0; q < 3; q++)
-            {
-                V_T *to = gw + (r * 3 + q) * tap + j;
-                if (whole)
-                    V(store)(to, w[q]);
-                else
-                    V(store_tail)(to, w[q], left);
-            }
-        }
+/* A transform in one dimension, from FROM to TO numbers, applied to the columns and then to the
+ * rows of the square x[r * row + q * col + channel]; the result is out[(r * TO + q) * step +
+ * channel]. */
+#define TG_WINO_SQUARE(name, FROM, TO)                                                             \
+    TG_KERNEL void TG_FN(wino_##name)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdiff_t col,     \
+                                      V_T *out, ptrdiff_t step)                                    \
+    {                                                                                              \
+        for (ptrdiff_t j = 0; j < c; j += V_LANES) {                                               \
+            const ptrdiff_t left = c - j;                                                          \
+            const int whole = left >= V_LANES;                                                     \
+            VT d[FROM], t[TO], columns[TO][FROM];                                                  \
+            for (int q = 0; q < FROM; q++) {                                                       \
+                TG_UNROLL for (int r = 0; r < FROM; r++)                                           \
+                {                                                                                  \
+                    const V_T *from = x + r * row + q * col + j;                                   \
+                    d[r] = whole ? V(load)(from) : V(load_tail)(from, left);                       \
+                }                                                                                  \
+                TG_FN(wino_##name##_1d)(d, t);                                                     \
+                TG_UNROLL for (int r = 0; r < TO; r++) columns[r][q] = t[r];                       \
+            }                                                                                      \
+            for (int r = 0; r < TO; r++) {                                                         \
+                TG_FN(wino_##name##_1d)(columns[r], t);                                            \
+                TG_UNROLL for (int q = 0; q < TO; q++)                                             \
+                {                                                                                  \
+                    V_T *to = out + (r * TO + q) * step + j;                                       \
+                    if (whole)                                                                     \
+                        V(store)(to, t[q]);                                                        \
+                    else                                                                           \
+                        V(store_tail)(to, t[q], left);                                             \
+                }                                                                                  \
+            }                                                                                      \
+        }                                                                                          \
     }
-}
+
+/* B' d B of a 6 x 6 piece of an image; A g A' of a 4 x 4 piece of the output's gradient; G' s G,
+ * the gradient of the kernel at its 9 taps, from the 36 sums. */
+TG_WINO_SQUARE(input, 6, 6)
+TG_WINO_SQUARE(grad, 4, 6)
+TG_WINO_SQUARE(kernel_grad, 6, 3)
+#undef TG_WINO_SQUARE
 
 /* The first `rows` x `cols` pixels of a 4 x 4 piece of output: A' m A, + bias, relu. */
 TG_KERNEL void TG_FN(wino_output)(ptrdiff_t c, const V_T *m, ptrdiff_t f_step, V_T *y,
