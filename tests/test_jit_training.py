@@ -69,6 +69,10 @@ def mlp(width: int = 4, activation: str = "softmax") -> Any:
     return tg.Sequential([tg.Input((5,)), layers.Dense(8, "relu"), layers.Dense(width, activation)])
 
 
+def per_step() -> Any:
+    return tg.Sequential([tg.Input((7, 5)), layers.Dense(4)])
+
+
 CLASSES = [
     getattr(losses, name)
     for name in losses.__all__
@@ -81,13 +85,13 @@ CLASS_NUMBERS = ("SparseCategoricalCrossentropy", "CategoricalGeneralizedCrossEn
 def test_losses(loss: Any) -> None:
     x = rng.standard_normal((6, 5), np.float32)
     y: Any = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 6)]
-    make = mlp
+    make: Any = mlp
     if loss.__name__ in CLASS_NUMBERS:
         y = rng.integers(0, 3, 6)
     if loss.__name__ == "CTC":
         x = rng.standard_normal((6, 7, 5), np.float32)
         y = rng.integers(1, 4, (6, 3))
-        make = lambda: tg.Sequential([tg.Input((7, 5)), layers.Dense(4)])  # noqa: E731 - as mlp
+        make = per_step
     same_training(make, x, y, loss())
 
 
@@ -113,8 +117,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 def test_optimizers(name: str, setting: str) -> None:
     x, y = rng.standard_normal((6, 5), np.float32), rng.standard_normal((6, 1), np.float32)
     told = {"learning_rate": 0.01, **SETTINGS[setting]}
-    make = lambda: getattr(tg.optimizers, name)(**told)  # noqa: E731 - one line
-    same_training(lambda: mlp(1, "linear"), x, y, optimizer=make)
+    same_training(
+        lambda: mlp(1, "linear"), x, y, optimizer=lambda: getattr(tg.optimizers, name)(**told)
+    )
 
 
 @pytest.mark.parametrize(

@@ -214,7 +214,7 @@ def test_repr_is_readable():
 
 def test_comparison_with_what_is_no_number():
     t = tg.tensor([1.0])
-    assert (t == None) is False and (t != None) is True and (t == "a") is False  # noqa: E711
+    assert (t == None) is False and (t != None) is True and (t == "a") is False  # noqa: E711 # the operators are what is tested
     assert len({t, tg.tensor([1.0])}) == 2  # hashed by identity
 
 

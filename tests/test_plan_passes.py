@@ -203,8 +203,10 @@ def test_what_runs_at_the_same_time_shares_no_memory() -> None:
     def view(buffer: Buffer) -> View:
         return View(buffer, 0, (64,), (4,), np.dtype(np.float32))
 
+    def make(*arrays: View) -> Call:
+        return Call("unary", list(arrays), 1)
+
     a, b, c, d, e = (view(buffer()) for _ in range(5))
-    make = lambda *arrays: Call("unary", list(arrays), 1)  # noqa: E731 - three times below
     calls = [make(a, e), make(b, e), make(c, a), make(d, b), make(e, c, d)]
     calls[2].together, calls[3].together = 2, 1  # c reads a while d is written
     starts, _ = place(Program(calls, [], [e]))
