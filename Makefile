@@ -6,7 +6,8 @@
 # Both make .venv, install into it what they need, and rebuild the C kernels when they changed.
 # Others: make dev (incremental build for working on the C code), make bench, make docs, make lint,
 # make peers (a second environment with PyTorch, JAX and Keras to compare with), make sanitize (the
-# tests under the address and undefined-behaviour sanitizers), make clean.
+# tests under the address and undefined-behaviour sanitizers), make sanitize-threads (data races),
+# make clean.
 
 PYTHON ?= python3
 VENV ?= .venv
@@ -18,7 +19,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check
 SOURCES = pyproject.toml setup.py \
 	$(shell find csrc tinygrad_cn -name '*.[ch]' -o -name '*.py[xd]' -o -name '*.pxi' | grep -v _core.c)
 
-.PHONY: demo test sanitize bench docs dev lint typecheck format peers clean help
+.PHONY: demo test sanitize sanitize-threads bench docs dev lint typecheck format peers clean help
 .DELETE_ON_ERROR:
 
 help:
@@ -56,6 +57,17 @@ sanitize: $(VENV)/.test
 		PYTHONPATH=build/sanitize/lib $(BIN)/pytest -q --capture=sys $(PYTEST_ARGS) \
 		2> build/sanitize/stderr || { cat build/sanitize/stderr; exit 1; }
 	@! grep -A 20 -e 'runtime error' -e 'ERROR: AddressSanitizer' build/sanitize/stderr
+
+# The same for data races, in what threads share: handing out tasks, replaying plans, the allocator.
+sanitize-threads: $(VENV)/.test
+	CC=gcc CFLAGS="-fsanitize=thread" LDFLAGS="-fsanitize=thread" TINYGRAD_CN_DEBUG=1 \
+		$(BIN)/python setup.py -q build --build-base build/tsan --build-lib build/tsan/lib
+	LD_PRELOAD="$$(gcc -print-file-name=libtsan.so)" TINYGRAD_CN_NUM_THREADS=4 OPENBLAS_NUM_THREADS=1 \
+		PYTHONPATH=build/tsan/lib:. setarch -R $(BIN)/pytest -q --capture=sys -p no:cacheprovider \
+		tests/test_threads.py tests/test_alloc.py tests/test_plan_passes.py tests/test_jit.py \
+		tests/test_jit_training.py $(PYTEST_ARGS) \
+		2> build/tsan/stderr || { cat build/tsan/stderr; exit 1; }
+	@! grep -A 20 -e 'WARNING: ThreadSanitizer' build/tsan/stderr
 
 # The benchmarks compare with NumPy, and with PyTorch too where `make peers` has been run.
 bench: $(VENV)/.test

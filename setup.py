@@ -157,9 +157,9 @@ class BuildExt(build_ext):
         if NO_OPENMP:
             return [], []
         text = (
-            "#include <omp.h>\nint main(void) {\n    int n = 0;\n"
-            "#pragma omp parallel num_threads(2) reduction(+ : n)\n    n += 1;\n"
-            "    return n < 1 || omp_get_max_threads() < 1;\n}\n"
+            "#include <omp.h>\nint main(void) {\n"
+            "#pragma omp parallel num_threads(2)\n    omp_get_thread_num();\n"
+            "    return omp_get_max_threads() < 1;\n}\n"
         )
         candidates = [(["-fopenmp"], ["-fopenmp"])]
         if sys.platform == "darwin":

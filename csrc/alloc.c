@@ -24,7 +24,7 @@
 #include <stdlib.h>
 
 #include "internal.h"
-#include "lock.h"
+#include "system.h"
 #include "tg.h"
 
 #if defined(_WIN32)

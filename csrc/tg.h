@@ -164,7 +164,7 @@ int tg_winograd_enabled(void);
 int tg_openmp(void); /* 1 when built with OpenMP */
 int tg_num_threads(void);
 void tg_set_num_threads(int n);
-void tg_after_fork_in_child(void); /* the child runs serial: libgomp's team died with the fork */
+void tg_after_fork_in_child(void); /* the child runs serial: a fork copies no workers */
 
 /* alloc.c: 64-byte aligned blocks that are kept for reuse. */
 void *tg_alloc(size_t n_bytes);

@@ -4,16 +4,20 @@
  * container with 2 of 64 cores must not start 64 threads), unless OMP_NUM_THREADS or, stronger,
  * TINYGRAD_CN_NUM_THREADS says otherwise; tg_set_num_threads changes it at any time.
  *
- * A parallel region costs about a microsecond while libgomp's workers still spin, so a driver
- * states the cost of its work and small work stays on the calling thread. Serial also: a task that
- * itself asks for threads, a second thread of the program that asks while a region runs (more
- * threads than cores would only slow both), and the child of a fork (libgomp's workers exist in the
- * parent only, and waiting for them never ends).
+ * The workers are the threads of an OpenMP region that lives as long as the program. The thread
+ * that asks, the leader, deals a job's tasks as one contiguous range per thread, so that a thread
+ * meets the same part of an array in kernel after kernel; a thread that is through with its own
+ * range takes tasks from the others'. A region for every kernel would be simpler and is not enough:
+ * it ends when all its threads have come, and a thread that sleeps, or whose core another program
+ * or another library's spinning thread holds, comes milliseconds late. Here the leader begins at
+ * once and waits only for workers that have taken a task: a late worker costs its help, nothing
+ * else.
  *
- * Tasks are dealt as one contiguous range per thread, so that a thread meets the same part of an
- * array in kernel after kernel; a thread that finishes early takes tasks from the others' ranges.
- * Every region uses the whole team, even for few tasks: libgomp ends and restarts threads when the
- * size of the team changes.
+ * Workers spin for a while after a job, which makes the next one cheap to hand out, then sleep. A
+ * driver states the cost of its work; what is too small for that price stays on the calling thread.
+ * Serial also: a task that itself asks for threads, a second thread of the program that asks while
+ * a job runs (more threads than cores would only slow both), and the child of a fork (the workers
+ * exist in the parent only).
  */
 #if defined(__linux__) && !defined(_GNU_SOURCE)
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -21,12 +25,14 @@
 #include "threads.h"
 
 #include <stdatomic.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "internal.h"
-#include "lock.h"
+#include "system.h"
 #include "tg.h"
 
 #if defined(_OPENMP)
@@ -233,45 +239,35 @@ typedef struct {
     ptrdiff_t end;
 } range;
 
-static void deal(range *ranges, int n, ptrdiff_t n_tasks)
-{
-    for (int i = 0; i < n; i++) {
-        atomic_store_explicit(&ranges[i].next, n_tasks * i / n, memory_order_relaxed);
-        ranges[i].end = n_tasks * (i + 1) / n;
-    }
-}
-
-static void take_tasks(range *ranges, int n, int me, tg_task body, void *context)
-{
-    for (int i = 0; i < n; i++) {
-        range *r = &ranges[(me + i) % n];
-        ptrdiff_t task;
-        while ((task = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < r->end)
-            body(context, task);
-    }
-}
-
-static void run_parallel(int n, ptrdiff_t n_tasks, tg_task body, void *context)
-{
-    range ranges[MAX_THREADS];
-    deal(ranges, n, n_tasks);
-#pragma omp parallel num_threads(n)
-    take_tasks(ranges, n, omp_get_thread_num(), body, context);
-}
-
-/* ---- a team: one region for a list of kernels
- * ---------------------------------------------------- */
-
-typedef struct {
-    range ranges[MAX_THREADS];
+/* The gate tells all of a job's state in one number: which round it is, whether workers may still
+ * enter, and how many are inside. What they need to know first lies in the same cache line. */
+static struct {
+    _Alignas(64) atomic_uint_least64_t gate;
+    int n;          /* threads of this job */
+    atomic_int cpu; /* where its leader runs */
     tg_task body;
     void *context;
-    int n, over;
-    _Alignas(64) atomic_uint round;   /* counts what the leader has handed out */
-    _Alignas(64) atomic_int finished; /* workers that are through with this round */
-} team;
+    range ranges[MAX_THREADS];
+    atomic_int sleepers;
+    tg_lock lock; /* for sleeping, on `called` */
+    tg_condition called;
+    int n_workers;
+    atomic_flag is_led;
+} team = {.lock = TG_LOCK_INIT, .called = TG_CONDITION_INIT, .is_led = ATOMIC_FLAG_INIT};
 
-static _Thread_local team *led; /* by this thread, while it is not itself inside a task */
+static const uint64_t INSIDE = 1, OPEN = 1 << 16, ROUND = 1 << 17;
+
+static _Thread_local int leads; /* this thread leads the team and is not itself inside a task */
+static _Thread_local int alone; /* see tg_alone */
+
+static double nanoseconds(void)
+{
+    struct timespec t;
+    timespec_get(&t, TIME_UTC);
+    return 1e9 * (double)t.tv_sec + (double)t.tv_nsec;
+}
+
+enum { WAITS_TO_YIELD = 4096 };
 
 /* Wait a little. Long waits yield: with fewer cores than threads the one waited for needs this
  * core. */
@@ -279,104 +275,199 @@ static void relax(int n_waits)
 {
 #if defined(__x86_64__) || defined(__i386__)
     __builtin_ia32_pause();
+#elif defined(__aarch64__)
+    __asm__ __volatile__("yield");
 #endif
-    if (n_waits % 4096 == 4095)
-        sched_yield();
+    if (n_waits % WAITS_TO_YIELD == WAITS_TO_YIELD - 1)
+        tg_yield();
 }
 
-static void run_in_team(team *t, ptrdiff_t n_tasks, tg_task body, void *context)
+static void take_tasks(int me)
 {
-    deal(t->ranges, t->n, n_tasks);
-    t->body = body;
-    t->context = context;
-    atomic_store_explicit(&t->finished, 0, memory_order_relaxed);
-    atomic_fetch_add_explicit(&t->round, 1, memory_order_release);
-    led = NULL;
-    take_tasks(t->ranges, t->n, 0, body, context);
-    led = t;
-    for (int i = 0; atomic_load_explicit(&t->finished, memory_order_acquire) < t->n - 1; i++)
+    for (int i = 0; i < team.n; i++) {
+        range *r = &team.ranges[(me + i) % team.n];
+        ptrdiff_t task;
+        while ((task = atomic_fetch_add_explicit(&r->next, 1, memory_order_relaxed)) < r->end)
+            team.body(team.context, task);
+    }
+}
+
+/* ---- a worker ---- */
+
+/* A worker spins this long for the next job: the Python code between two kernels is shorter, and
+ * other programs and other libraries' threads soon have the core. */
+static const double SPIN_NANOSECONDS = 500e3;
+
+/* Sleep until the gate's round is another than `seen`. Linux may wake a thread on the core of the
+ * one that calls it, behind which it then waits for milliseconds beside an idle core (a virtual
+ * machine's idle cores look taken): a sleeper may wake on any core but the leader's. */
+static void sleep_until_called(uint64_t seen)
+{
+#if defined(__linux__)
+    cpu_set_t usual, others;
+    int known = sched_getaffinity(0, sizeof usual, &usual) == 0;
+    others = usual;
+    int leaders = atomic_load_explicit(&team.cpu, memory_order_relaxed);
+    if (known && leaders >= 0 && leaders < CPU_SETSIZE) {
+        CPU_CLR(leaders, &others);
+        if (CPU_COUNT(&others) > 0)
+            sched_setaffinity(0, sizeof others, &others);
+    }
+#endif
+    tg_lock_acquire(&team.lock);
+    atomic_fetch_add(&team.sleepers, 1);
+    while (atomic_load(&team.gate) / ROUND == seen)
+        tg_condition_wait(&team.called, &team.lock);
+    atomic_fetch_sub(&team.sleepers, 1);
+    tg_lock_release(&team.lock);
+#if defined(__linux__)
+    if (known)
+        sched_setaffinity(0, sizeof usual, &usual);
+#endif
+}
+
+/* The gate, once its round is another than `seen`. */
+static uint64_t next_round(uint64_t seen)
+{
+    double start = nanoseconds();
+    for (int i = 1;; i++) {
+        uint64_t gate = atomic_load(&team.gate);
+        if (gate / ROUND != seen)
+            return gate;
         relax(i);
-}
-
-static void follow(team *t, int me)
-{
-    for (unsigned seen = 0;; seen++) {
-        for (int i = 0; atomic_load_explicit(&t->round, memory_order_acquire) == seen; i++)
-            relax(i);
-        if (t->over)
-            return;
-        take_tasks(t->ranges, t->n, me, t->body, t->context);
-        atomic_fetch_add_explicit(&t->finished, 1, memory_order_release);
+        if (i % WAITS_TO_YIELD == 0 && nanoseconds() - start > SPIN_NANOSECONDS)
+            sleep_until_called(seen);
     }
 }
 
-static void nothing(void *context, ptrdiff_t task)
+static void follow(int me)
 {
-    (void)context;
-    (void)task;
+    for (uint64_t seen = 0;;) {
+        uint64_t gate = next_round(seen);
+        seen = gate / ROUND;
+        while (gate & OPEN && gate / ROUND == seen)
+            if (atomic_compare_exchange_weak(&team.gate, &gate, gate + INSIDE)) {
+                if (me < team.n)
+                    take_tasks(me);
+                atomic_fetch_sub(&team.gate, INSIDE);
+                break;
+            }
+    }
 }
 
-/* Nanoseconds of a region with n threads: the least of some, measured when first needed. When other
- * programs hold the cores at that moment it takes milliseconds, which says nothing about later: the
- * measuring ends soon and counts as no more than what a large idle machine needs. */
-static double region_cost(int n)
+/* Its own thread, as a region has to be begun by one of the threads that it consists of. */
+static void run_workers(void *first_and_number)
 {
-    static atomic_int measured_for;
-    static _Atomic double cost;
-    const double most = 20e-6, patience = 1e-3;
-    if (atomic_load(&measured_for) != n) {
-        double least = most, began = omp_get_wtime(), start = began;
-        for (int i = 0; i < 20 && start - began < patience; i++) {
-            run_parallel(n, n, nothing, NULL);
-            double now = omp_get_wtime();
-            if (i > 0 && now - start < least) /* the first region starts the threads */
-                least = now - start;
-            start = now;
-        }
-        atomic_store(&cost, least * 1e9);
-        atomic_store(&measured_for, n);
-    }
-    return atomic_load(&cost);
+    int first = (int)(intptr_t)first_and_number / MAX_THREADS;
+    int n = (int)(intptr_t)first_and_number % MAX_THREADS;
+#pragma omp parallel num_threads(n)
+    follow(first + omp_get_thread_num());
 }
 
-static atomic_flag region_runs = ATOMIC_FLAG_INIT;
+/* ---- the leader ---- */
 
-/* Below this even the fastest region gains nothing, and its cost is not asked for. */
-static const double LEAST_WORK = 4000;
-
-static _Thread_local int alone; /* see tg_alone */
-
-/* Handing tasks to a waiting team costs less than this. */
-static const double LEAST_WORK_IN_TEAM = 1500;
-
-void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
+/* A system that refuses more threads is no error: the leader does what nobody takes. */
+static void recruit(int n)
 {
-    if (led && n_tasks > 1 && work > LEAST_WORK_IN_TEAM) {
-        run_in_team(led, n_tasks, body, context);
-        return;
+    int missing = n - 1 - team.n_workers;
+    if (missing > 0) {
+        tg_start_thread(run_workers,
+                        (void *)(intptr_t)((team.n_workers + 1) * MAX_THREADS + missing));
+        team.n_workers += missing;
     }
+}
+
+/* Become the leader, unless there is one or one thread is all there is to be. */
+static int take_the_lead(void)
+{
     int n = tg_num_threads();
-    if (alone || n == 1 || n_tasks < 2 || work < LEAST_WORK || omp_in_parallel() ||
-        atomic_flag_test_and_set(&region_runs)) {
-        run_serial(n_tasks, body, context);
-        return;
-    }
-    /* the workers may sleep: a margin of 2 over the cost measured while they spin */
-    if (work - work / n > 2 * region_cost(n))
-        run_parallel(n, n_tasks, body, context);
-    else
-        run_serial(n_tasks, body, context);
-    atomic_flag_clear(&region_runs);
+    if (n == 1 || atomic_flag_test_and_set(&team.is_led))
+        return 0;
+    recruit(n);
+    team.n = n;
+    leads = 1;
+    return 1;
 }
 
-int tg_team_size(void)
+static void give_up_the_lead(void)
 {
-    return led ? led->n : 1;
+    leads = 0;
+    atomic_flag_clear(&team.is_led);
+}
+
+static void call_sleepers(void)
+{
+    tg_lock_acquire(&team.lock);
+    tg_condition_broadcast(&team.called);
+    tg_lock_release(&team.lock);
 }
 
 void tg_run_by_team(ptrdiff_t n_tasks, tg_task body, void *context)
 {
-    run_in_team(led, n_tasks, body, context);
+    for (int i = 0; i < team.n; i++) {
+        atomic_store_explicit(&team.ranges[i].next, n_tasks * i / team.n, memory_order_relaxed);
+        team.ranges[i].end = n_tasks * (i + 1) / team.n;
+    }
+    team.body = body;
+    team.context = context;
+#if defined(__linux__)
+    atomic_store_explicit(&team.cpu, sched_getcpu(), memory_order_relaxed);
+#endif
+    uint64_t closed = atomic_load_explicit(&team.gate, memory_order_relaxed) + ROUND;
+    atomic_store(&team.gate, closed + OPEN);
+    if (atomic_load(&team.sleepers) > 0)
+        call_sleepers();
+    leads = 0;
+    take_tasks(0);
+    leads = 1;
+    /* closed only while nobody is inside: who comes later finds the gate shut */
+    for (int i = 0;; i++) {
+        uint64_t gate = closed + OPEN;
+        if (atomic_load(&team.gate) == gate &&
+            atomic_compare_exchange_strong(&team.gate, &gate, closed))
+            return;
+        relax(i);
+    }
+}
+
+/* Nanoseconds of work below which handing it out gains nothing. */
+static const double LEAST_WORK = 2000;
+
+/* Calling sleepers takes some 20 us of the leader and they come up to 100 us later: they are called
+ * for large work, and when they have missed as much small work as would have paid for it. */
+static const double WORTH_A_CALL = 200e3;
+static _Thread_local double missed;
+
+static int is_worth_a_team(double work)
+{
+    if (work < LEAST_WORK)
+        return 0;
+    if (atomic_load_explicit(&team.sleepers, memory_order_relaxed) > 0) {
+        missed += work;
+        if (missed < WORTH_A_CALL)
+            return 0;
+    }
+    missed = 0;
+    return 1;
+}
+
+void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context)
+{
+    if (alone || n_tasks < 2 || !is_worth_a_team(work)) {
+        run_serial(n_tasks, body, context);
+    } else if (leads) {
+        tg_run_by_team(n_tasks, body, context);
+    } else if (take_the_lead()) {
+        tg_run_by_team(n_tasks, body, context);
+        give_up_the_lead();
+    } else {
+        run_serial(n_tasks, body, context);
+    }
+}
+
+int tg_team_size(void)
+{
+    return leads ? team.n : 1;
 }
 
 void tg_alone(void (*leader)(void *context), void *context)
@@ -386,29 +477,22 @@ void tg_alone(void (*leader)(void *context), void *context)
     alone = 0;
 }
 
+static void nothing(void *context, ptrdiff_t task)
+{
+    (void)context;
+    (void)task;
+}
+
 void tg_team(void (*leader)(void *context), void *context)
 {
-    int n = tg_num_threads();
-    if (n == 1 || omp_in_parallel() || atomic_flag_test_and_set(&region_runs)) {
+    if (!take_the_lead()) {
         leader(context);
         return;
     }
-    team t = {.n = n};
-#pragma omp parallel num_threads(n)
-    {
-        int me = omp_get_thread_num();
-        if (me == 0) {
-            t.n = omp_get_num_threads();
-            led = &t;
-            leader(context);
-            led = NULL;
-            t.over = 1;
-            atomic_fetch_add_explicit(&t.round, 1, memory_order_release);
-        } else {
-            follow(&t, me);
-        }
-    }
-    atomic_flag_clear(&region_runs);
+    if (atomic_load(&team.sleepers) > 0)
+        tg_run_by_team(team.n, nothing, NULL); /* awake when the first kernel needs them */
+    leader(context);
+    give_up_the_lead();
 }
 #else
 int tg_team_size(void)
