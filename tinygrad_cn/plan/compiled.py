@@ -27,9 +27,11 @@ from .updates import merge_updates, record_of
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is taken;
 # then so many that are not, and ten times as many after each further trial: other programs may have
-# held the cores at the time of one.
+# held the cores at the time of one. A team takes the cores from other programs and suffers when they
+# are taken, so it must gain a tenth.
 TRIALS = 6
 UNTIMED = 100
+WORTH_A_TEAM = 0.9
 
 BIND_FROM_BYTES = 32768  # a smaller input is copied; a larger one is read where the caller has it
 
@@ -168,7 +170,7 @@ class CompiledStep:
             part.run(team)
         self._best[team] = min(self._best[team], time.perf_counter() - start)
         if self._to_try == 0:
-            self._team = self._best[True] < self._best[False]
+            self._team = self._best[True] < WORTH_A_TEAM * self._best[False]
             self._to_try, self._untimed, self._pause = TRIALS, self._pause, 10 * self._pause
 
 
