@@ -93,7 +93,7 @@ static inline axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t 
               .tap = table + d->kernel,
               .out_first = phase,
               .out_step = d->stride};
-    for (ptrdiff_t t = 0; t < d->kernel; t++) {
+    for (ptrdiff_t t = d->kernel - 1; t >= 0; t--) { /* so that the offsets ascend */
         ptrdiff_t place = phase + d->before - t * d->dilation;
         if (place % d->stride == 0) {
             a.offset[a.n_taps] = place / d->stride;
@@ -140,6 +140,11 @@ static inline int is_product(const problem *p)
            p->v.out == p->v.image && p->h.out == p->h.image && p->groups == 1;
 }
 
+static inline int is_depthwise(const problem *p)
+{
+    return p->groups == p->c && p->groups == p->o;
+}
+
 static inline int is_winograd_shape(const problem *p, int dtype)
 {
     return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
@@ -172,11 +177,6 @@ typedef struct {
     atomic_int status;
 } walk;
 
-static inline int is_depthwise(const walk *p)
-{
-    return p->k_group == 1 && p->n_group == 1;
-}
-
 /* Output rows q0 .. q1 - 1 of some images, and what the walk reads for them. */
 typedef struct {
     ptrdiff_t image, n_images, q0, q1;
@@ -203,6 +203,12 @@ static inline tg_winograd_problem winograd_problem(const problem *p, const tg_ar
                                  .across = p->h.dilation,
                                  .x = x->data};
 }
+
+/* convolution_depthwise.c; each returns a tg_status. */
+int tg_depthwise(const problem *p, int dtype, int act, const void *x, const void *w,
+                 const void *bias, void *y);
+int tg_depthwise_input_grad(const problem *p, int dtype, const void *g, const void *w, void *gx);
+int tg_depthwise_weight_grad(const problem *p, int dtype, const void *x, const void *g, void *gw);
 
 /* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
  * fixed tree. Overwrites the partial sums. */

@@ -15,6 +15,7 @@
 #define TG_TABLE_H
 
 #include "attention.h"
+#include "depthwise.h"
 #include "gemm.h"
 #include "pooling.h"
 #include "recurrent.h"
@@ -105,12 +106,8 @@
 
 /* See kernels/convolution.h. */
 #define TG_TABLE_CONVOLUTION(K, A, N, T)                                                           \
-    K(depthwise, (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x, ptrdiff_t x_step,        \
-                  const ptrdiff_t *x_taps, const T *w, const ptrdiff_t *w_taps, T *y,              \
-                  ptrdiff_t y_step, const T *bias, int relu))                                      \
-    K(depthwise_weight_grad,                                                                       \
-      (ptrdiff_t n, ptrdiff_t c, ptrdiff_t n_taps, const T *x, ptrdiff_t x_step,                   \
-       const ptrdiff_t *x_taps, const T *g, ptrdiff_t g_step, T *gw, const ptrdiff_t *w_taps))     \
+    K(depthwise, (const tg_depthwise_part *part))                                                  \
+    K(depthwise_weight_grad, (const tg_depthwise_part *part))                                      \
     K(conv_add_shares, (ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c, const T *shares,               \
                         ptrdiff_t share_step, T *row, ptrdiff_t step, ptrdiff_t tap_step))
 

@@ -13,8 +13,8 @@
  * Padding is the one thing that offsets cannot say: a task that would read outside its image copies
  * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of
  * uses). A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many
- * channels go to winograd.c. Groups are walked one after the other; depthwise kernels have their
- * own inner loop (kernels/convolution.h).
+ * channels go to winograd.c. Groups are walked one after the other; depthwise
+ * convolution has a file of its own, convolution_depthwise.c.
  *
  * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
  * pixels to make up for streaming large weights.
@@ -78,27 +78,12 @@ strip tg_read_strip(walk *p, ptrdiff_t index)
     return s;
 }
 
-static void depthwise_row(const walk *p, const char *in, char *out)
-{
-    const ptrdiff_t taps = p->v.n_taps * p->h.n_taps, step = p->h.step * p->c;
-    const ptrdiff_t out_step = p->h.out_step * p->o;
-    if (p->dtype == TG_F32)
-        tg_active->depthwise_f32(p->h.n_out, p->c, taps, (const float *)in, step, p->a_cols,
-                                 (const float *)p->w, p->w_taps, (float *)out, out_step,
-                                 (const float *)p->bias, p->act == TG_ACT_RELU);
-    else
-        tg_active->depthwise_f64(p->h.n_out, p->c, taps, (const double *)in, step, p->a_cols,
-                                 (const double *)p->w, p->w_taps, (double *)out, out_step,
-                                 (const double *)p->bias, p->act == TG_ACT_RELU);
-}
-
 static void walk_task(void *context, ptrdiff_t task)
 {
     walk *p = context;
     const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
     const strip s = tg_read_strip(p, task);
     const ptrdiff_t image = s.image, n_images = s.n_images, q0 = s.q0, q1 = s.q1;
-    const ptrdiff_t image_step = s.image_step;
     const char *in = s.in;
     if (!in)
         return;
@@ -106,41 +91,34 @@ static void walk_task(void *context, ptrdiff_t task)
         p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
                   p->h.out_first * p->o) *
                      size;
-    if (is_depthwise(p)) {
-        for (ptrdiff_t i = 0; i < n_images; i++)
-            for (ptrdiff_t q = 0; q < q1 - q0; q++)
-                depthwise_row(p, in + (i * image_step + q * p->v.step * p->pitch) * size,
-                              out + (i * p->out_image + q * p->v.out_step * p->out_row) * size);
-    } else {
-        const ptrdiff_t depth = tg_gemm_depth(p->k);
-        tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out,
-                               .n = p->n_group,
-                               .a_rows = p->a_rows,
-                               .c_rows = p->c_rows};
-        for (ptrdiff_t g = 0; g < p->groups; g++) {
-            block.a = in + g * p->k_group * size;
-            block.c = out + g * p->n_group * size;
-            ptrdiff_t p0 = 0;
-            do { /* once even without channels: the result is then bias alone */
-                block.k = min_of(depth, p->k - p0);
-                block.a_cols = p->a_cols + p0;
-                if (p->packed) {
-                    block.b = p->packed + (g * p->k + p0) * p->padded * size;
-                    block.b_row = nr;
-                    block.b_panel = block.k * nr;
-                } else {
-                    block.b = p->w + (g * p->w_group + p0 * p->w_k) * size;
-                    block.b_row = p->w_k;
-                    block.b_panel = nr;
-                }
-                block.accumulate = p0 > 0;
-                int last = p0 + block.k == p->k;
-                block.bias = last && p->bias ? p->bias + g * p->n_group * size : NULL;
-                block.relu = last && p->act == TG_ACT_RELU;
-                tg_gemm_run(p->dtype, &block);
-                p0 += block.k;
-            } while (p0 < p->k);
-        }
+    const ptrdiff_t depth = tg_gemm_depth(p->k);
+    tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out,
+                           .n = p->n_group,
+                           .a_rows = p->a_rows,
+                           .c_rows = p->c_rows};
+    for (ptrdiff_t g = 0; g < p->groups; g++) {
+        block.a = in + g * p->k_group * size;
+        block.c = out + g * p->n_group * size;
+        ptrdiff_t p0 = 0;
+        do { /* once even without channels: the result is then bias alone */
+            block.k = min_of(depth, p->k - p0);
+            block.a_cols = p->a_cols + p0;
+            if (p->packed) {
+                block.b = p->packed + (g * p->k + p0) * p->padded * size;
+                block.b_row = nr;
+                block.b_panel = block.k * nr;
+            } else {
+                block.b = p->w + (g * p->w_group + p0 * p->w_k) * size;
+                block.b_row = p->w_k;
+                block.b_panel = nr;
+            }
+            block.accumulate = p0 > 0;
+            int last = p0 + block.k == p->k;
+            block.bias = last && p->bias ? p->bias + g * p->n_group * size : NULL;
+            block.relu = last && p->act == TG_ACT_RELU;
+            tg_gemm_run(p->dtype, &block);
+            p0 += block.k;
+        } while (p0 < p->k);
     }
     if (p->act > TG_ACT_RELU)
         tg_gemm_activate(p->dtype, p->act, n_images * (q1 - q0) * p->h.n_out, p->o, out, p->o,
@@ -242,7 +220,7 @@ static int run_walk(walk *p)
     const double all = (double)p->n * (double)(p->v.n_out * p->h.n_out);
     p->packed = NULL;
     p->padded = ceil_div(p->n_group, nr) * nr;
-    if (!is_depthwise(p) && p->k &&
+    if (p->k &&
         (!p->w_is_b || (all >= 48 && (p->w_k * size % 1024 == 0 || p->k * p->o * size > 65536)))) {
         size_t bytes = (size_t)(p->groups * p->k * p->padded * size);
         p->packed = tg_alloc(bytes);
@@ -254,7 +232,7 @@ static int run_walk(walk *p)
                     p);
     }
     tg_parallel(ceil_div(p->n, p->images) * p->row_tasks,
-                all * fmas_per_pixel / (double)p->groups / FMAS_PER_NS(p->dtype), walk_task, p);
+                all * fmas_per_pixel / FMAS_PER_NS(p->dtype), walk_task, p);
     if (p->packed)
         tg_free(p->packed);
     tg_free(p->a_rows);
@@ -295,6 +273,9 @@ int tg_conv2d(const tg_call *call)
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
+    if (is_depthwise(&p))
+        return tg_depthwise(&p, y->dtype, (int)call->ints[0], x->data, w->data,
+                            call->arrays[3].data, y->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
@@ -460,6 +441,8 @@ int tg_conv2d_input_grad(const tg_call *call)
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
+    if (is_depthwise(&p))
+        return tg_depthwise_input_grad(&p, g->dtype, g->data, w->data, gx->data);
     if (p.groups == 1 && p.c <= FEW_CHANNELS && p.o > 0)
         return few_input_grad(&p, g->dtype, g->data, w->data, gx->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));

@@ -42,32 +42,15 @@ static void weight_task(void *context, ptrdiff_t task)
     const ptrdiff_t s0 = p->n_strips * part / p->parts;
     const ptrdiff_t s1 = p->n_strips * (part + 1) / p->parts;
     char *sum = part_sum(p, part);
-    if (is_depthwise(x) || s0 == s1)
+    if (s0 == s1)
         memset(sum + m0 * x->o * size, 0, (size_t)((m1 - m0) * x->o * size));
     for (ptrdiff_t s = s0; s < s1; s++) {
         const strip read = tg_read_strip(x, s);
         const ptrdiff_t n_images = read.n_images, q0 = read.q0, q1 = read.q1;
-        const ptrdiff_t image_step = read.image_step;
         const char *in = read.in;
         const char *g = p->g + (read.image * x->v.n_out + q0) * x->h.n_out * x->o * size;
         if (!in)
             return;
-        if (is_depthwise(x)) {
-            const ptrdiff_t taps = x->v.n_taps * x->h.n_taps, step = x->h.step * x->c;
-            for (ptrdiff_t i = 0; i < n_images; i++)
-                for (ptrdiff_t q = 0; q < q1 - q0; q++, g += x->h.n_out * x->o * size) {
-                    const char *from = in + (i * image_step + q * x->v.step * x->pitch) * size;
-                    if (x->dtype == TG_F32)
-                        tg_active->depthwise_weight_grad_f32(
-                            x->h.n_out, x->c, taps, (const float *)from, step, p->tap_rows,
-                            (const float *)g, x->o, (float *)sum, p->gw_rows);
-                    else
-                        tg_active->depthwise_weight_grad_f64(
-                            x->h.n_out, x->c, taps, (const double *)from, step, p->tap_rows,
-                            (const double *)g, x->o, (double *)sum, p->gw_rows);
-                }
-            continue;
-        }
         tg_gemm_block block = {.m = m1 - m0,
                                .n = x->n_group,
                                .k = n_images * (q1 - q0) * x->h.n_out,
@@ -159,7 +142,7 @@ static int run_weight_walk(weight_walk *p)
     while (p->parts < tasks && 2 * p->parts <= p->n_strips &&
            (double)(2 * p->parts) * sum_bytes <= 4e6)
         p->parts *= 2;
-    p->row_parts = is_depthwise(x) ? 1 : min_of(tasks / p->parts, ceil_div(p->m, 24));
+    p->row_parts = min_of(tasks / p->parts, ceil_div(p->m, 24));
 
     const ptrdiff_t strip_pixels = x->images * x->rows * x->h.n_out;
     p->pixel_cols = tg_alloc((size_t)(strip_pixels + 2 * p->m) * sizeof(ptrdiff_t));
@@ -185,8 +168,7 @@ static int run_weight_walk(weight_walk *p)
                                  (x->h.offset[th] - x->h.first) * x->c + term;
                 p->gw_rows[i] = i * x->o;
             }
-    tg_parallel(p->parts * p->row_parts, fmas / (double)x->groups / FMAS_PER_NS(x->dtype),
-                weight_task, p);
+    tg_parallel(p->parts * p->row_parts, fmas / FMAS_PER_NS(x->dtype), weight_task, p);
     if (p->parts > 1)
         tg_add_parts(x->dtype, p->parts, p->m * x->o, p->gw, p->partial);
     tg_free(p->partial);
@@ -203,6 +185,8 @@ int tg_conv2d_weight_grad(const tg_call *call)
         if (tg_winograd_pays(&fast))
             return tg_winograd_weight_grad(&fast, g->data, gw->data);
     }
+    if (is_depthwise(&p))
+        return tg_depthwise_weight_grad(&p, gw->dtype, x->data, g->data, gw->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
