@@ -90,10 +90,8 @@ TG_KERNEL void TG_FN(depthwise)(const tg_depthwise_part *p)
 {
     static void (*const functions[][TG_DEPTHWISE_PIXELS])(const tg_depthwise_part *, const V_T *,
                                                           V_T *) = {
-        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 0)},
-        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 2)},
-        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 3)},
-        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 5)},
+        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 0)}, {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 2)},
+        {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 3)}, {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 5)},
         {TG_EACH_PIXELS(TG_DEPTHWISE_ENTRY, 7)},
     };
     const ptrdiff_t slide = p->x_tap == p->x_step && p->n > 1 ? p->taps : 0;
