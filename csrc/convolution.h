@@ -204,6 +204,10 @@ static inline tg_winograd_problem winograd_problem(const problem *p, const tg_ar
                                  .x = x->data};
 }
 
+/* convolution_planar.c: a walk whose axes, sizes and strides are set, with the terms counted. */
+int tg_planar_pays(const walk *p);
+int tg_planar(walk *p); /* a tg_status */
+
 /* convolution_depthwise.c; each returns a tg_status. */
 int tg_depthwise(const problem *p, int dtype, int act, const void *x, const void *w,
                  const void *bias, void *y);

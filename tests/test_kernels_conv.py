@@ -43,6 +43,13 @@ CASES = [
     ((3, 2, 2, 40), (5, 5), 40, (1, 1), ((2, 2), (2, 2)), (1, 1), 40),
     ((2, 7, 8, 9), (2, 2), 9, (3, 3), NO_PADDING, (1, 1), 9),
     ((2, 14, 12, 1), (3, 3), 1, (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+    # few channels in a group: planes, phases of planes, several rows and images in a task
+    ((2, 40, 37, 3), (3, 3), 3, (1, 1), ((1, 1), (1, 1)), (1, 1), 1),
+    ((3, 21, 18, 24), (3, 5), 12, (2, 3), ((5, 0), (4, 6)), (2, 1), 4),
+    ((1, 70, 66, 32), (3, 3), 32, (1, 1), ((1, 1), (1, 1)), (1, 1), 8),
+    ((9, 6, 5, 15), (3, 3), 10, (1, 1), ((1, 1), (0, 2)), (1, 1), 5),
+    ((20, 12, 12, 6), (5, 5), 16, (1, 1), NO_PADDING, (1, 1), 1),
+    ((4, 17, 19, 5), (3, 3), 48, (2, 1), ((1, 0), (1, 1)), (1, 2), 1),
     ((2, 6, 6, 8), (3, 3), 16, (1, 1), ((1, 1), (1, 1)), (1, 1), 8),
     ((2, 1, 300, 7), (1, 5), 18, (1, 2), ((0, 0), (2, 2)), (1, 1), 1),
     ((70, 2, 2, 20), (2, 2), 17, (1, 1), ((1, 0), (0, 1)), (1, 1), 1),
@@ -91,7 +98,7 @@ def test_convolution(case, dtype, isa):
 
 
 @pytest.mark.parametrize("activation", [None, "relu", "tanh", "sigmoid", "gelu_tanh"])
-@pytest.mark.parametrize("case", [CASES[0], CASES[7], CASES[12]], ids=str)
+@pytest.mark.parametrize("case", [CASES[0], CASES[7], CASES[12], CASES[23]], ids=str)
 def test_epilogue(case, activation):
     x, w, _, settings = arguments(case, np.float32)
     bias = np.linspace(-1, 1, w.shape[3]).astype(np.float32)

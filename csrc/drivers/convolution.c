@@ -14,7 +14,8 @@
  * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of
  * uses). A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many
  * channels go to winograd.c. Groups are walked one after the other; depthwise
- * convolution has a file of its own, convolution_depthwise.c.
+ * convolution and groups of few channels have files of their own, convolution_depthwise.c and
+ * convolution_planar.c.
  *
  * A task is some rows of an image, or some small images: at least 65536 multiply-adds, and enough
  * pixels to make up for streaming large weights.
@@ -184,6 +185,8 @@ static int run_walk(walk *p)
                     zero_task, p);
         return TG_OK;
     }
+    if (tg_planar_pays(p))
+        return tg_planar(p);
     p->in_place = inside(&p->v) && inside(&p->h);
     p->pitch = (p->in_place ? p->h.image : p->h.n_read) * p->c;
     const double fmas_per_pixel = (double)p->k * (double)p->o;
@@ -309,9 +312,7 @@ int tg_conv2d(const tg_call *call)
 /* ---- input gradient of few channels
  * -------------------------------------------------------------- */
 
-#define FEW_CHANNELS 4
-
-/* With 1 to 4 channels (pictures) a vector along the channels would be mostly empty. So the roles
+/* With few channels (pictures) a vector along the channels would be mostly empty. So the roles
  * change: one product g (pixels, O) times the kernel as (O, taps x C) has all taps' shares side by
  * side, and each is then added where it belongs, a row of pixels at a time. */
 typedef struct {
@@ -339,7 +340,7 @@ static void few_task(void *context, ptrdiff_t task)
     const ptrdiff_t width =
         max_of((h->out - 1) * h->stride + (h->kernel - 1) * h->dilation + 1, h->before + h->image);
     char *shares = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(m * f->n * size + 64));
-    char *rows = tg_scratch(TG_SCRATCH_WORK, (size_t)((r1 - r0) * width * c * size));
+    char *rows = tg_scratch(TG_SCRATCH_WORK, (size_t)((r1 - r0) * width * c * size + 64));
     if (!shares || !rows) {
         atomic_store(&f->status, TG_NO_MEMORY);
         return;
@@ -375,6 +376,29 @@ static void few_task(void *context, ptrdiff_t task)
     for (ptrdiff_t r = r0; r < r1; r++)
         memcpy(f->gx + (image * v->image + r) * row_bytes,
                rows + ((r - r0) * width + h->before) * c * size, (size_t)row_bytes);
+}
+
+/* In fma's of a vector for an image: the product and the addition of the shares, against what the
+ * walk along the channels and the one along the planes (convolution_planar.c) take; the latter
+ * slows down when its rows of g outgrow the first-level cache. Measured on a Zen 4. */
+static int few_pays(const problem *p, int dtype)
+{
+    const double n_lanes = (double)(dtype == TG_F32 ? tg_active->lanes_f32 : tg_active->lanes_f64);
+    const ptrdiff_t lanes = (ptrdiff_t)n_lanes, width = p->h.kernel * p->c;
+    const ptrdiff_t taps = p->v.kernel * p->h.kernel, strides = p->v.stride * p->h.stride;
+    if (p->groups > 1 || p->o == 0 || p->c >= lanes)
+        return 0;
+    const double add =
+        width < 6 || p->h.dilation > 1 ? 1.5 * (double)width : 8 * (double)ceil_div(width, lanes);
+    const double per_g =
+        (double)(ceil_div(taps * p->c, lanes) * (p->o + 5)) + (double)p->v.kernel * add + 10;
+    const double pitch = 1 + (double)((p->h.kernel - 1) * p->h.dilation) / (double)p->h.image;
+    const double crowd = p->o * p->v.kernel * lanes * 5 * size_of(dtype) > 48 << 10 ? 1.6 : 1;
+    const double terms = (double)(taps * p->o) / (double)strides;
+    const double planes = terms * (double)p->c / n_lanes * pitch * 1.1 * crowd +
+                          0.5 * ((double)p->o / (double)strides + (double)p->c);
+    const double per_pixel = planes < terms ? planes : terms;
+    return per_g * (double)(p->v.out * p->h.out) < per_pixel * (double)(p->v.image * p->h.image);
 }
 
 static int few_input_grad(const problem *p, int dtype, const char *g, const char *w, char *gx)
@@ -443,7 +467,7 @@ int tg_conv2d_input_grad(const tg_call *call)
     }
     if (is_depthwise(&p))
         return tg_depthwise_input_grad(&p, g->dtype, g->data, w->data, gx->data);
-    if (p.groups == 1 && p.c <= FEW_CHANNELS && p.o > 0)
+    if (few_pays(&p, g->dtype))
         return few_input_grad(&p, g->dtype, g->data, w->data, gx->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)

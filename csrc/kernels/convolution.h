@@ -182,12 +182,28 @@ TG_KERNEL void TG_FN(depthwise_weight_grad)(const tg_depthwise_part *p)
 }
 
 /* Add what n pixels of g give to a row of the image: share (t, i) of pixel p goes to element
- * p * step + t * tap_step + i. Taps outside, so that neighbouring additions do not wait for each
- * other. */
+ * p * step + t * tap_step + i. Taps that lie side by side are one run of numbers. Neighbouring
+ * pixels add to the same places, so they are not taken one after the other: an addition would wait
+ * for the one before to reach the cache. May add zeros to V_LANES elements past the last one. */
 TG_KERNEL void TG_FN(conv_add_shares)(ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c,
                                       const V_T *restrict shares, ptrdiff_t share_step,
                                       V_T *restrict row, ptrdiff_t step, ptrdiff_t tap_step)
 {
+    const ptrdiff_t width = n_taps * c;
+    if (tap_step == c && width >= 6) { /* less would be a mostly empty vector */
+        const ptrdiff_t apart = (width + V_LANES) / step + 1;
+        for (ptrdiff_t first = 0; first < apart; first++)
+            for (ptrdiff_t p = first; p < n; p += apart) {
+                const V_T *from = shares + p * share_step;
+                V_T *to = row + p * step;
+                for (ptrdiff_t j = 0; j < width; j += V_LANES) {
+                    VT v = width - j >= V_LANES ? V(load)(from + j)
+                                                : V(load_tail)(from + j, width - j);
+                    V(store)(to + j, V(add)(V(load)(to + j), v));
+                }
+            }
+        return;
+    }
     for (ptrdiff_t t = 0; t < n_taps; t++)
         for (ptrdiff_t i = 0; i < c; i++) {
             const V_T *from = shares + t * c + i;

@@ -9,6 +9,7 @@
 #include "optimizer.h"
 #include "matmul.h"
 #include "convolution.h"
+#include "planar.h"
 #include "winograd.h"
 #include "pooling.h"
 #include "partial.h"
