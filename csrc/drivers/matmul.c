@@ -1,17 +1,20 @@
 /* matmul.c - matrix products: which path, which blocks, which tasks.
  *
- * Six paths, chosen by shape:
- *   dot     results of up to 4 columns (or rows, against a transposed B): dot products of
- *           contiguous rows, since a vector along so few columns would be mostly empty;
+ * Seven paths, chosen by shape:
+ *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
+ *           AVX-512 up to 7: dot products of contiguous rows, since a vector along so few columns
+ *           would be mostly empty;
+ *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full;
  *   rows    up to 4 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
  *           past sums in the cache;
- *   direct  A and B are read where they lie: products of few rows, and all with a B of up to 3 MB
- *           when a panel is two cache lines wide (AVX-512): a tile of 10 rows then computes for 20
- *           cycles on what one cycle loads, so B may come from the second-level cache. With panels
- *           of one line (AVX2) only a small B that lies well can be left unpacked;
- *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where it
- *           lies: an A of up to 1 MB, which every task then finds in its second-level cache, and
- *           batches. What is packed is used at once, out of the cache, in the same region;
+ *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
+ *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
+ *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
+ *           second-level cache. With panels of one line (AVX2) only a small B that lies well can
+ *           be left unpacked;
+ *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where
+ *           it lies: an A of up to 1 MB, which every task then finds in its second-level cache,
+ *           and batches. What is packed is used at once, out of the cache, in the same region;
  *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
  *           registers), then each task packs its rows of A and runs the block kernel: large
  *           products.
@@ -37,14 +40,18 @@
 #include "../tg.h"
 #include "../threads.h"
 
-enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_ROWS, PATH_DIRECT, PATH_PACKED, PATH_LOCAL };
+enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_TURNED, PATH_ROWS };
+enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 
 #define FMAS_PER_TASK 65536.0
-#define DOT_COLUMNS 4           /* at most, for the dot path */
+#define DOT_COLUMNS 4           /* dot products for up to so many in any case */
+#define LANES_SUM 10.0          /* fma in the time of adding up the lanes of a vector */
+#define TURNED_COLUMNS 8        /* at most, for the turned path */
 #define STREAMED_ROWS 4         /* at most, for the rows path */
 #define PACKED_BYTES (32 << 20) /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
 #define DIRECT_BYTES (3 << 20)     /* of B, at most, to be read where it lies */
+#define FAR_BYTES (1 << 20)        /* of B, from which on it is in no second-level cache */
 #define LOCAL_ROWS_BYTES (1 << 20) /* of A, at most, for each task to read all of it */
 
 typedef struct {
@@ -269,8 +276,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     return TG_OK;
 }
 
-/* Bias and activation of an m x n piece of C, for the dot path (few elements). */
-static void finish_dots(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
+/* Bias and activation of an m x n piece of C, for the paths with few columns. */
+static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
                         const void *bias)
 {
 #define FINISH(T)                                                                                  \
@@ -289,6 +296,15 @@ static void finish_dots(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char
     tg_gemm_activate(p->dtype, p->act, m, n, c, p->c_row, NULL);
 }
 
+static void transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
+                      const void *x, ptrdiff_t x_row)
+{
+    if (dtype == TG_F32)
+        tg_active->transpose_f32(n_rows, n_cols, y, y_row, x, x_row);
+    else
+        tg_active->transpose_f64(n_rows, n_cols, y, y_row, x, x_row);
+}
+
 /* `rows` vectors of k elements made contiguous, in scratch unless they are so already. */
 static const void *contiguous_rows(int dtype, ptrdiff_t rows, ptrdiff_t k, const void *x,
                                    ptrdiff_t row, ptrdiff_t col)
@@ -296,6 +312,10 @@ static const void *contiguous_rows(int dtype, ptrdiff_t rows, ptrdiff_t k, const
     if (col == 1)
         return x;
     char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(rows * k * size_of(dtype)));
+    if (out && row == 1) {
+        transpose(dtype, rows, k, out, k, x, col);
+        return out;
+    }
     for (ptrdiff_t i = 0; out && i < rows; i++)
         for (ptrdiff_t p = 0; p < k; p++) {
             if (dtype == TG_F32)
@@ -336,7 +356,31 @@ static int compute_dots(const gemm_plan *plan, const char *a, const char *b, cha
         dots(p->dtype, n, m, p->k, b, p->b_col, rows, p->a_col == 1 ? p->a_row : p->k, out, 1,
              p->c_row);
     }
-    finish_dots(p, m, n, out, p->bias ? at(p->dtype, p->bias, j0) : NULL);
+    finish_rows(p, m, n, out, p->bias ? at(p->dtype, p->bias, j0) : NULL);
+    return TG_OK;
+}
+
+/* Rows [i0, i1) of C as columns of C^T = B^T A^T: few rows and, along the columns of a transposed
+ * A, full vectors. */
+static int compute_turned(const gemm_plan *plan, const char *a, const char *b, char *c,
+                          ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = plan->p;
+    const ptrdiff_t size = size_of(p->dtype), width = i1 - i0;
+    tg_gemm_problem turned = {.dtype = p->dtype, .m = p->n, .n = width, .k = p->k};
+    turned.a_row = p->b_col;
+    turned.a_col = p->b_row;
+    turned.b_row = p->a_col;
+    turned.c_row = width;
+    (void)j0, (void)j1; /* all columns */
+    matrices x = {.p = &turned, .a = b, .b = at(p->dtype, a, i0)};
+    x.c = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->n * width * size));
+    if (!x.c)
+        return TG_NO_MEMORY;
+    compute_piece(&x, 0, p->n, 0, width);
+    char *out = c + i0 * p->c_row * size;
+    transpose(p->dtype, width, p->n, out, p->c_row, x.c, width);
+    finish_rows(p, width, p->n, out, p->bias);
     return TG_OK;
 }
 
@@ -362,7 +406,9 @@ static void compute_task(void *context, ptrdiff_t task)
             c += place * p->c_batch[d];
         }
         int dot = plan->path == PATH_DOT || plan->path == PATH_DOT_TRANSPOSED;
-        int status = (dot ? compute_dots : compute)(
+        int status = (dot                         ? compute_dots
+                      : plan->path == PATH_TURNED ? compute_turned
+                                                  : compute)(
             plan, at(p->dtype, p->a, a), at(p->dtype, p->b, b), (char *)at(p->dtype, p->c, c), i0,
             i1, plan->first_col + j0, plan->first_col + j1);
         if (status != TG_OK)
@@ -417,14 +463,24 @@ static int run_packed(gemm_plan *plan, double fmas)
     return atomic_load(&plan->status);
 }
 
+/* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
+ * for every fma or so, and ends in a sum over their lanes. */
+static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
+{
+    const double k = (double)p->k, lanes = (double)tg_gemm_panel(p->dtype) / 2;
+    return p->k >= 32 && (few <= DOT_COLUMNS || (double)few * (2 * k / lanes + LANES_SUM) < k);
+}
+
 static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
 {
     if (p->k == 0)
         return PATH_DIRECT;
-    if (p->k >= 32 && p->n <= DOT_COLUMNS && p->a_col == 1)
+    if (p->a_col == 1 && dots_pay(p, p->n))
         return PATH_DOT;
-    if (p->k >= 32 && p->m <= DOT_COLUMNS && p->b_row == 1 && p->b_col != 1)
+    if (p->b_row == 1 && p->b_col != 1 && dots_pay(p, p->m))
         return PATH_DOT_TRANSPOSED;
+    if (p->a_row == 1 && p->a_col != 1 && p->n <= TURNED_COLUMNS && p->m >= 4 * p->n)
+        return PATH_TURNED;
     const double size = (double)size_of(p->dtype), bytes = (double)p->k * (double)p->n * size;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     if (p->b_col == 1) {
@@ -433,8 +489,9 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
         if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
             return PATH_ROWS;
-        /* Few rows use a panel too rarely to pay for packing it. */
-        if (p->m < 48 || p->n <= nr)
+        /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,
+         * which takes long pieces of its rows faster than those of a panel. */
+        if ((p->m < 48 && bytes <= FAR_BYTES) || p->n <= nr)
             return PATH_DIRECT;
         /* A row of a panel of two cache lines comes from the second-level cache in the time that
          * its fma take; one line does not, when rows that lie badly or are many push each other out
@@ -461,6 +518,9 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case PATH_DOT_TRANSPOSED:
         least_cols = nr;
+        break;
+    case PATH_TURNED:
+        least_rows = 8 * nr;
         break;
     case PATH_ROWS:
         least_rows = p->m;

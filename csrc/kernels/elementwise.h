@@ -205,27 +205,38 @@ TG_KERNEL void TG_FN(where)(ptrdiff_t n, V_T *y, const uint8_t *condition, ptrdi
     }
 }
 
-/* y[i, j] = x[j, i] for n_rows x n_cols of y: register blocks, and single numbers at the edges. The
- * driver keeps the tile small enough for L1. */
+/* A block of `height` rows and `width` columns of y, through the registers. */
+TG_INLINE void TG_FN(transpose_block)(ptrdiff_t height, ptrdiff_t width, V_T *y, ptrdiff_t y_row,
+                                      const V_T *x, ptrdiff_t x_row)
+{
+    VT block[V_LANES];
+    for (int k = 0; k < V_LANES; k++)
+        block[k] = k < width ? V(load_tail)(x + k * x_row, height) : V(zero)();
+    V(transpose)(block);
+    for (int k = 0; k < V_LANES; k++)
+        if (k < height)
+            V(store_tail)(y + k * y_row, block[k], width);
+}
+
+/* y[i, j] = x[j, i] for n_rows x n_cols of y, block by block; pieces at the edges too small for
+ * that number by number. The driver keeps the tile small enough for L1. */
 TG_KERNEL void TG_FN(transpose)(ptrdiff_t n_rows, ptrdiff_t n_cols, V_T *y, ptrdiff_t y_row,
                                 const V_T *x, ptrdiff_t x_row)
 {
-    ptrdiff_t i = 0;
-    for (; i + V_LANES <= n_rows; i += V_LANES) {
-        ptrdiff_t j = 0;
-        for (; j + V_LANES <= n_cols; j += V_LANES) {
-            VT block[V_LANES];
-            for (int k = 0; k < V_LANES; k++)
-                block[k] = V(load)(x + (j + k) * x_row + i);
-            V(transpose)(block);
-            for (int k = 0; k < V_LANES; k++)
-                V(store)(y + (i + k) * y_row + j, block[k]);
+    for (ptrdiff_t i = 0, height; i < n_rows; i += height) {
+        height = n_rows - i < V_LANES ? n_rows - i : V_LANES;
+        for (ptrdiff_t j = 0, width; j < n_cols; j += width) {
+            width = n_cols - j < V_LANES ? n_cols - j : V_LANES;
+            V_T *to = y + i * y_row + j;
+            const V_T *from = x + j * x_row + i;
+            if (height == V_LANES && width == V_LANES)
+                TG_FN(transpose_block)(V_LANES, V_LANES, to, y_row, from, x_row);
+            else if (height * width >= 4 * V_LANES)
+                TG_FN(transpose_block)(height, width, to, y_row, from, x_row);
+            else
+                for (ptrdiff_t k = 0; k < height; k++)
+                    for (ptrdiff_t l = 0; l < width; l++)
+                        to[k * y_row + l] = from[l * x_row + k];
         }
-        for (; j < n_cols; j++)
-            for (int k = 0; k < V_LANES; k++)
-                y[(i + k) * y_row + j] = x[j * x_row + i + k];
     }
-    for (; i < n_rows; i++)
-        for (ptrdiff_t j = 0; j < n_cols; j++)
-            y[i * y_row + j] = x[j * x_row + i];
 }

@@ -17,12 +17,14 @@
 
 #if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers */
 #define TG_TILE_ROWS 6
+#define TG_SMALL_B (48 << 10)
 #define TG_TILE_WIDE_ROWS 3
 #define TG_EACH_ROWS(X, ...)                                                                       \
     X(1, __VA_ARGS__)                                                                              \
     X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
-#else                   /* 32 */
+#else /* 32 */
+#define TG_SMALL_B (256 << 10)
 #define TG_TILE_ROWS 10 /* 12 would fit, but not their 12 pointers into the general registers */
 #define TG_TILE_WIDE_ROWS 6
 #define TG_EACH_WIDE_ROWS(X, ...)                                                                  \
@@ -163,34 +165,53 @@ static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_N_LIES][TG_TILE_WIDE_
 #undef TG_TILES_OF
 #undef TG_ENTRIES_OF
 
-/* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. */
+/* One tile: rows [i, i + rows) of the panel of columns from j on. */
+TG_INLINE void TG_FN(gemm_tile_at)(tg_gemm_block *g, int lie, ptrdiff_t i, ptrdiff_t rows,
+                                   ptrdiff_t j)
+{
+    const ptrdiff_t nr = 2 * V_LANES, width = g->n - j < nr ? g->n - j : nr;
+    const ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
+    const int table = lie == TG_LIE_TABLE;
+    const V_T *a = g->a, *b = g->b, *bias = g->bias;
+    V_T *c = g->c;
+    if (g->a_packed)
+        g->a_col = rows;
+    TG_FN(gemm_tiles)
+    [lie][vectors - 1][tail != 0][rows - 1](
+        g, table ? a : a + i *(g->a_packed ? g->k : g->a_row), table ? g->a_rows + i : NULL,
+        b + j / nr *g->b_panel, table ? c + j : c + j + i *g->c_row, table ? g->c_rows + i : NULL,
+        bias ? bias + j : NULL, tail);
+}
+
+/* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. A
+ * B of up to TG_SMALL_B bytes comes fast enough from the caches for the rows to be outside: C is
+ * then written row after row, which memory takes up to twice as fast as pieces of rows. */
 TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
 {
     tg_gemm_block copy = *given, *g = &copy;
     const int table = g->a_rows != NULL, beside = g->a_packed || (g->a_row == 1 && !table);
     const int lie = table ? TG_LIE_TABLE : beside ? TG_LIE_BESIDE : TG_LIE_APART;
     const ptrdiff_t nr = 2 * V_LANES, n_tiles = (g->m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
-    const V_T *a = g->a, *b = g->b, *bias = g->bias;
-    V_T *c = g->c;
-    ptrdiff_t j = 0;
+    ptrdiff_t first = 0; /* the columns before are done */
     if (g->a_packed)
         g->a_row = 1;
     if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
-        for (; j + 2 * nr <= g->n; j += 2 * nr)
+        for (; first + 2 * nr <= g->n; first += 2 * nr)
             TG_FN(gemm_wide_tiles)
-    [lie][g->m - 1](g, a, g->a_rows, b + j, c + j, g->c_rows, bias ? bias + j : NULL, 0);
-    for (b += j / nr * g->b_panel; j < g->n; j += nr, b += g->b_panel) {
-        ptrdiff_t width = g->n - j < nr ? g->n - j : nr;
-        ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
-        const TG_FN(gemm_tile_fn) *tiles = TG_FN(gemm_tiles)[lie][vectors - 1][tail != 0];
+    [lie][g->m - 1](g, g->a, g->a_rows, (const V_T *)g->b + first, (V_T *)g->c + first, g->c_rows,
+                    g->bias ? (const V_T *)g->bias + first : NULL, 0);
+    if (g->k * g->n * (ptrdiff_t)sizeof(V_T) <= TG_SMALL_B) {
         for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
             rows = (g->m - i) / (n_tiles - t);
-            if (g->a_packed)
-                g->a_col = rows;
-            tiles[rows - 1](g, table ? a : a + i * (g->a_packed ? g->k : g->a_row),
-                            table ? g->a_rows + i : NULL, b, table ? c + j : c + j + i * g->c_row,
-                            table ? g->c_rows + i : NULL, bias ? bias + j : NULL, tail);
+            for (ptrdiff_t j = first; j < g->n; j += nr)
+                TG_FN(gemm_tile_at)(g, lie, i, rows, j);
         }
+    } else {
+        for (ptrdiff_t j = first; j < g->n; j += nr)
+            for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
+                rows = (g->m - i) / (n_tiles - t);
+                TG_FN(gemm_tile_at)(g, lie, i, rows, j);
+            }
     }
 }
 
@@ -339,32 +360,43 @@ TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdif
 }
 
 /* C (m x n, any strides) = A B for few columns: the rows of A and the columns of B (bt: n x k) are
- * contiguous, and each element is a dot product. Four rows at a time share the loads of B. The sum
- * has V_LANES x 2 interleaved parts, added by the fixed tree of hsum. */
-TG_INLINE void TG_FN(gemm_dot_rows)(const int rows, ptrdiff_t n, ptrdiff_t k, const V_T *a,
-                                    ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
-                                    ptrdiff_t c_row, ptrdiff_t c_col)
+ * contiguous, and each element is a dot product. A block of rows and columns shares the loads. The
+ * sum has V_LANES x 2 interleaved parts, added by the fixed tree of hsum. */
+TG_INLINE void TG_FN(gemm_dot_block)(const int rows, const int cols, ptrdiff_t k, const V_T *a,
+                                     ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
+                                     ptrdiff_t c_row, ptrdiff_t c_col)
 {
-    for (ptrdiff_t j = 0; j < n; j++, bt += bt_row) {
-        VT even[4], odd[4];
-        ptrdiff_t p = 0;
-        TG_UNROLL for (int i = 0; i < rows; i++) even[i] = odd[i] = V(zero)();
-        for (; p + 2 * V_LANES <= k; p += 2 * V_LANES) {
-            VT x = V(load)(bt + p), y = V(load)(bt + p + V_LANES);
-            TG_UNROLL for (int i = 0; i < rows; i++)
-            {
-                even[i] = V(fma)(V(load)(a + i * a_row + p), x, even[i]);
-                odd[i] = V(fma)(V(load)(a + i * a_row + p + V_LANES), y, odd[i]);
-            }
-        }
-        for (; p < k; p += V_LANES) {
-            ptrdiff_t left = k - p < V_LANES ? k - p : V_LANES;
-            VT x = V(load_tail)(bt + p, left);
-            TG_UNROLL for (int i = 0; i < rows; i++) even[i] =
-                V(fma)(V(load_tail)(a + i * a_row + p, left), x, even[i]);
-        }
-        TG_UNROLL for (int i = 0; i < rows; i++) c[i * c_row + j * c_col] =
-            V(hsum)(V(add)(even[i], odd[i]));
+    VT even[4][2], odd[4][2];
+    ptrdiff_t p = 0;
+    TG_UNROLL for (int i = 0; i < rows; i++)
+    {
+        TG_UNROLL for (int j = 0; j < cols; j++) even[i][j] = odd[i][j] = V(zero)();
+    }
+#define TG_DOT(sum, load)                                                                          \
+    {                                                                                              \
+        VT x[2];                                                                                   \
+        TG_UNROLL for (int j = 0; j < cols; j++) x[j] = load(bt + j * bt_row + p);                 \
+        TG_UNROLL for (int i = 0; i < rows; i++)                                                   \
+        {                                                                                          \
+            VT y = load(a + i * a_row + p);                                                        \
+            TG_UNROLL for (int j = 0; j < cols; j++) sum[i][j] = V(fma)(y, x[j], sum[i][j]);       \
+        }                                                                                          \
+    }
+#define TG_LOAD_LEFT(from) V(load_tail)(from, k - p < V_LANES ? k - p : V_LANES)
+    while (p + 2 * V_LANES <= k) {
+        TG_DOT(even, V(load))
+        p += V_LANES;
+        TG_DOT(odd, V(load))
+        p += V_LANES;
+    }
+    for (; p < k; p += V_LANES)
+        TG_DOT(even, TG_LOAD_LEFT)
+#undef TG_DOT
+#undef TG_LOAD_LEFT
+    TG_UNROLL for (int i = 0; i < rows; i++)
+    {
+        TG_UNROLL for (int j = 0; j < cols; j++) c[i * c_row + j * c_col] =
+            V(hsum)(V(add)(even[i][j], odd[i][j]));
     }
 }
 
@@ -372,13 +404,24 @@ TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T 
                                const V_T *bt, ptrdiff_t bt_row, V_T *c, ptrdiff_t c_row,
                                ptrdiff_t c_col)
 {
+    enum { COLS = TG_TILE_ROWS >= 10 ? 2 : 1 }; /* 16 sums need 32 registers */
     ptrdiff_t i = 0;
-    for (; i + 4 <= m; i += 4)
-        TG_FN(gemm_dot_rows)
-    (4, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
-    for (; i < m; i++)
-        TG_FN(gemm_dot_rows)
-    (1, n, k, a + i * a_row, a_row, bt, bt_row, c + i * c_row, c_row, c_col);
+#define TG_DOTS(rows, cols)                                                                        \
+    for (; j + (cols) <= n; j += (cols))                                                           \
+        TG_FN(gemm_dot_block)                                                                      \
+    (rows, cols, k, a + i * a_row, a_row, bt + j * bt_row, bt_row, c + i * c_row + j * c_col,      \
+     c_row, c_col);
+    for (; i + 4 <= m; i += 4) {
+        ptrdiff_t j = 0;
+        TG_DOTS(4, COLS)
+        TG_DOTS(4, 1)
+    }
+    for (; i < m; i++) {
+        ptrdiff_t j = 0;
+        TG_DOTS(1, COLS)
+        TG_DOTS(1, 1)
+    }
+#undef TG_DOTS
 }
 
 enum { TG_FN(gemm_panel) = 2 * V_LANES };
