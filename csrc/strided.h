@@ -98,11 +98,23 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
     }
 }
 
-#define TG_MOVE_BLOCK(T)                                                                           \
-    for (ptrdiff_t i = 0; i < rows; i++)                                                           \
+/* The compiler makes vectors of the loop where it knows the strides. */
+#define TG_MOVE_ROWS(T, to_column, from_column)                                                    \
+    for (ptrdiff_t i = 0; i < rows; i++) {                                                         \
+        T *y = (T *)to + i * to_row;                                                               \
+        const T *x = (const T *)from + i * from_row;                                               \
         for (ptrdiff_t j = 0; j < columns; j++)                                                    \
-            ((T *)to)[i * to_row + j * to_column] =                                                \
-                ((const T *)from)[i * from_row + j * from_column];
+            y[j * (to_column)] = x[j * (from_column)];                                             \
+    }
+#define TG_MOVE_BLOCK(T)                                                                           \
+    if (to_column == 1 && from_column == 0)                                                        \
+        TG_MOVE_ROWS(T, 1, 0)                                                                      \
+    else if (to_column == 1 && from_column == 1)                                                   \
+        TG_MOVE_ROWS(T, 1, 1)                                                                      \
+    else if (to_column == 1 && from_column == 2)                                                   \
+        TG_MOVE_ROWS(T, 1, 2)                                                                      \
+    else                                                                                           \
+        TG_MOVE_ROWS(T, to_column, from_column)
 
 /* Copy rows x columns elements between any strides. */
 static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t columns, void *to,

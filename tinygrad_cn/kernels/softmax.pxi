@@ -11,15 +11,15 @@ cdef int row_axis(object axis, cnp.ndarray x) noexcept:
     return <int>axis + (ndim if axis < 0 else 0)
 
 
-# The axis last, in C order.
+# The axis last, in C order: it changes places with the last one.
 cdef cnp.ndarray as_rows(cnp.ndarray x, int axis):
-    if axis != cnp.PyArray_NDIM(x) - 1:
-        x = np.moveaxis(x, axis, -1)
-    return contiguous(behaved(x))
+    cdef int last = cnp.PyArray_NDIM(x) - 1
+    return contiguous(behaved(x if axis == last else cnp.PyArray_SwapAxes(x, axis, last)))
 
 
 cdef object from_rows(cnp.ndarray y, int axis):
-    return y if axis == cnp.PyArray_NDIM(y) - 1 else copy(np.moveaxis(y, -1, axis))
+    cdef int last = cnp.PyArray_NDIM(y) - 1
+    return y if axis == last else copy(cnp.PyArray_SwapAxes(y, axis, last))
 
 
 cdef object softmax_by(bint is_log, str name, object x, object axis):
