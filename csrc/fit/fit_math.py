@@ -3,171 +3,21 @@
     python csrc/fit/fit_math.py            print every fit and its error
     python csrc/fit/fit_math.py --write    and write the header
 
-Each fit is a weighted minimax one, found by Remez's exchange on a fine grid in 50-digit arithmetic:
-between exchanges, the coefficients c and the levelled error e solve, at the n + 1 reference points,
-
-    sum_j c_j phi_j(x_i) + (-1)^i e / w(x_i) = f(x_i).
-
-The coefficients are then rounded to the format one by one, the most important (lowest) first, and
-the others are fitted again each time, so that they make up for the rounding (all at once where the
-interval has 0 inside, as the higher powers alone vanish there). The printed error is
-the largest |w (f - fit)| with the rounded coefficients and exact evaluation, in units of half an
-ULP of 1 (2^-24 or 2^-53): what the approximation adds to the error of the arithmetic.
-
-Rational fits P/Q solve the linearised system with the weight 1/Q of the step before; then Q is
-rounded, and P fitted again as the polynomial that is nearest to f Q.
+remez.py says how. Tables hold the polynomials of eight intervals each, for vf_lookup:
+f(c + u) = f(c) + u P(u) around a centre c of few bits, so that u is exact, at which f(c) is almost
+a float: the value costs hardly more than the last rounding.
 
 Needs mpmath.
 """
 
 import argparse
-import struct
 import sys
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import mpmath as mp
-
-mp.mp.dps = 50
-
-Function = Callable[[mp.mpf], mp.mpf]
-
-
-@dataclass
-class Fit:
-    """f(x) ~ sum c_j x^(power j) on [low, high] (over 1 + sum d_j x^(power j) when below > 0)."""
-
-    name: str
-    meaning: str
-    target: Function
-    weight: Function
-    low: float
-    high: float
-    degree: int
-    bits: int  # 24: float, 53: double
-    below: int = 0
-    accuracy: int = 0  # the half ULP of the printed error; 0: that of bits
-    first: mp.mpf | None = None  # a fixed lowest coefficient
-
-
-def rounded(value: mp.mpf, bits: int) -> mp.mpf:
-    """The nearest float or double (exponents are never extreme here)."""
-    if value == 0:
-        return mp.mpf(0)
-    exponent = int(mp.floor(mp.log(abs(value), 2))) - bits + 1
-    return mp.nint(mp.ldexp(value, -exponent)) * mp.ldexp(mp.mpf(1), exponent)
-
-
-def chebyshev_grid(low: mp.mpf, high: mp.mpf, n: int) -> list[mp.mpf]:
-    return [
-        (low + high) / 2 - (high - low) / 2 * mp.cos(mp.pi * (i + mp.mpf(1) / 2) / n)
-        for i in range(n)
-    ]
-
-
-def extrema(errors: Sequence[mp.mpf], count: int) -> list[int]:
-    """Indices of `count` alternating peaks of the error: the largest of each run of one sign."""
-    peaks: list[int] = []
-    for i, e in enumerate(errors):
-        if peaks and (errors[peaks[-1]] > 0) == (e > 0):
-            if abs(e) > abs(errors[peaks[-1]]):
-                peaks[-1] = i
-        else:
-            peaks.append(i)
-    while len(peaks) > count:  # drop the smaller end, or the smallest pair inside
-        if len(peaks) == count + 1 or abs(errors[peaks[0]]) > abs(errors[peaks[-1]]):
-            peaks.pop(-1 if abs(errors[peaks[0]]) > abs(errors[peaks[-1]]) else 0)
-        else:
-            peaks.pop(0)
-    return peaks
-
-
-def remez(fit: Fit, fixed: Sequence[mp.mpf]) -> tuple[list[mp.mpf], mp.mpf]:
-    """The coefficients (numerator, then denominator without its leading 1) and the error."""
-    n_top, n_below = fit.degree + 1, fit.below
-    n_free = n_top + n_below - len(fixed)
-    grid = chebyshev_grid(mp.mpf(fit.low), mp.mpf(fit.high), max(600, 24 * n_free))
-    f = [fit.target(x) for x in grid]
-    w = [fit.weight(x) for x in grid]
-    powers = [[x**j for j in range(max(n_top, n_below + 1))] for x in grid]
-    q = [mp.mpf(1)] * len(grid)
-
-    def row(i: int) -> list[mp.mpf]:
-        return powers[i][:n_top] + [-f[i] * p for p in powers[i][1 : n_below + 1]]
-
-    def error(c: Sequence[mp.mpf]) -> list[mp.mpf]:
-        top = [mp.fdot(p[:n_top], c[:n_top]) for p in powers]
-        for i, p in enumerate(powers):
-            q[i] = 1 + mp.fdot(p[1 : n_below + 1], c[n_top:])
-        return [w[i] * (f[i] - top[i] / q[i]) for i in range(len(grid))]
-
-    if n_free == 0:
-        return list(fixed), max(abs(e) for e in error(fixed))
-    reference = [
-        int((len(grid) - 1) * (1 - mp.cos(mp.pi * i / n_free)) / 2) for i in range(n_free + 1)
-    ]
-    best: tuple[list[mp.mpf], mp.mpf] | None = None
-    for _ in range(60):
-        a, b = mp.matrix(n_free + 1), mp.matrix(n_free + 1, 1)
-        for k, i in enumerate(reference):
-            r = row(i)
-            for j in range(n_free):
-                a[k, j] = r[len(fixed) + j]
-            a[k, n_free] = (-1) ** k * q[i] / w[i]
-            b[k] = f[i] - mp.fdot(r[: len(fixed)], fixed)
-        solution = mp.lu_solve(a, b)
-        c = [*fixed, *(solution[j] for j in range(n_free))]
-        e = error(c)
-        worst = max(abs(v) for v in e)
-        if best is None or worst < best[1]:
-            best = c, worst
-        peaks = extrema(e, n_free + 1)
-        if len(peaks) < n_free + 1:
-            break
-        level = abs(solution[n_free])
-        reference = peaks
-        if level > 0 and worst / level < 1.001:
-            break
-    assert best is not None
-    return best
-
-
-def solve(fit: Fit) -> tuple[list[mp.mpf], mp.mpf]:
-    """Fit, round the coefficients one after the other, fit the others again."""
-    fixed: list[mp.mpf] = [] if fit.first is None else [fit.first]
-    total = fit.degree + 1 + fit.below
-    coefficients, _ = remez(fit, fixed)
-    if fit.below:  # the rounded denominator, then the numerator as a polynomial
-        q = [rounded(v, fit.bits) for v in coefficients[fit.degree + 1 :]]
-
-        def below(x: mp.mpf) -> mp.mpf:
-            return 1 + mp.fdot([x ** (j + 1) for j in range(fit.below)], q)
-
-        top = replace(
-            fit,
-            below=0,
-            target=lambda x: fit.target(x) * below(x),
-            weight=lambda x: fit.weight(x) / below(x),
-        )
-        c, worst = solve(top)
-        return [*c, *q], worst
-    if fit.low < 0:
-        c = [rounded(v, fit.bits) for v in coefficients]
-        return remez(fit, c)
-    while len(fixed) < total:
-        fixed.append(rounded(coefficients[len(fixed)], fit.bits))
-        coefficients, worst = remez(fit, fixed)
-    return coefficients, worst
-
-
-def literal(value: mp.mpf, bits: int) -> str:
-    """A C literal that names the number exactly enough to be read back."""
-    if bits == 24:
-        single = struct.unpack("f", struct.pack("f", float(value)))[0]
-        return f"{single:.9e}f"
-    return f"{float(value):.17e}"
-
+from remez import Fit, Function, literal, rounded, solve
 
 # --- what is fitted -------------------------------------------------------------------------------
 
@@ -286,7 +136,17 @@ def fits() -> list[Fit]:
             6,
             53,
         ),
-        Fit("atanh_f32", "the same, for pow", atanh_tail, series_weight, 0, s2, 3, 24),
+        Fit(
+            "log_piece_f32",
+            "P in ln(1 + f) = f - f^2/2 + f^3 P(f), |f| <= 0.067: for pow",
+            log_tail,
+            lambda f: f**2 + mp.mpf(10) ** -20,
+            -0.067,
+            0.067,
+            4,
+            24,
+            accuracy=33,
+        ),
         Fit(
             "exp2_f32",
             "P in 2^r = 1 + r P(r), |r| <= 0.51: for pow",
@@ -360,19 +220,8 @@ def fits() -> list[Fit]:
             53,
         ),
         Fit(
-            "tail_f32",
-            "P(t) / Q(t) = e^(t^2/2) Prob(normal > t), 0 <= t <= 13.3",
-            tail_ratio,
-            relative(tail_ratio),
-            0,
-            13.3,
-            4,
-            24,
-            below=5,
-        ),
-        Fit(
             "tail_f64",
-            "the same, 0 <= t <= 37.7",
+            "P(t) / Q(t) = e^(t^2/2) Prob(normal > t), 0 <= t <= 37.7",
             tail_ratio,
             relative(tail_ratio),
             0,
@@ -380,6 +229,16 @@ def fits() -> list[Fit]:
             10,
             53,
             below=11,
+        ),
+        Fit(
+            "tail_f32",
+            "P in t e^(t^2/2) Prob(normal > t) = P(1/t^2), 5.38 <= t <= 15",
+            lambda z: tail_ratio(1 / mp.sqrt(z)) / mp.sqrt(z),
+            lambda z: mp.mpf("2.5"),
+            1 / 15**2,
+            1 / 5.38**2,
+            6,
+            24,
         ),
         Fit(
             "asin_f32",
@@ -414,6 +273,135 @@ def fits() -> list[Fit]:
     ]
 
 
+# --- tables ---------------------------------------------------------------------------------------
+
+
+@dataclass
+class Table:
+    """f(t) on eight intervals. key(t) is 1 in the first, and doubles from each to the next; or, for
+    `even`, it is 8 and one more in each."""
+
+    name: str
+    meaning: str
+    target: Function
+    degree: int
+    edge: Callable[[int], mp.mpf]  # where key has come to interval k
+    even: bool = False
+    root: mp.mpf | None = None  # of f, is a centre
+    share: float = 0.5  # where in its interval a centre is
+
+
+def best_centre(f: Function, low: mp.mpf, high: mp.mpf, share: float) -> mp.mpf:
+    """The multiple of 2^-12 near the middle at which f is nearest to a float."""
+    middle, reach = low + (high - low) * share, (high - low) / 40
+    first, last = int(mp.ceil((middle - reach) * 4096)), int((middle + reach) * 4096)
+    centres = [mp.mpf(i) / 4096 for i in range(first, last + 1)]
+    return min(centres, key=lambda c: abs(f(c) - rounded(f(c), 24)) / abs(f(c)))
+
+
+def solve_table(table: Table) -> tuple[list[list[mp.mpf]], mp.mpf]:
+    """A row of centres, then a row per coefficient. Column i is for a key of which the three bits
+    that vf_lookup takes, of the mantissa or the exponent (127 in the first interval), are i."""
+    rows = [[mp.mpf(0)] * 8 for _ in range(table.degree + 2)]
+    worst = mp.mpf(0)
+    f = table.target
+    for k in range(8):
+        low = table.edge(k) * (1 - mp.mpf(2) ** -20)
+        high = table.edge(k + 1) * (1 + mp.mpf(2) ** -20)
+        if k == 0 and f(mp.mpf(0)) == 0:
+            c = mp.mpf(0)
+        elif table.root is not None and low < table.root < high:
+            c = rounded(table.root, 24)
+        else:
+            c = best_centre(f, low, high, table.share)
+        value = rounded(f(c), 24)
+
+        def quotient(u: mp.mpf, c: mp.mpf = c) -> mp.mpf:
+            near = mp.mpf(10) ** -12  # here the slope will do
+            return mp.diff(f, c) if abs(u) < near else (f(c + u) - f(c)) / u
+
+        def weight(u: mp.mpf, c: mp.mpf = c, width: mp.mpf = high - low) -> mp.mpf:
+            u = max(u, width / 50) if u > 0 else min(u, -width / 50)  # never 0
+            return abs(u / (f(c + u) - (f(c) if abs(f(c)) < mp.mpf(10) ** -6 else 0)))
+
+        fit = Fit("", "", quotient, weight, low - c, high - c, table.degree - 1, 24)
+        fit.try_both = True
+        coefficients, error = solve(fit)
+        worst = max(worst, error)
+        for row, number in zip(rows, [c, value, *coefficients], strict=True):
+            row[k if table.even else (k + 7) % 8] = number
+    return rows, worst
+
+
+# 2 sqrt(2 / pi) and its cubic companion: gelu_tanh(x) = x sigmoid(LINE x + CUBIC x^3)
+LINE = 2 * mp.sqrt(2 / mp.pi)
+CUBIC = LINE * mp.mpf("0.044715")
+
+
+def tables() -> list[Table]:
+    def powers(step: str) -> Callable[[int], mp.mpf]:  # key (1 + step t)^2
+        return lambda k: (SQRT2**k - 1) / mp.mpf(step)
+
+    def quadratic(k: int) -> mp.mpf:  # key 8 + t + 0.09 t^2
+        return (mp.sqrt(1 + k * mp.mpf("0.36")) - 1) / mp.mpf("0.18")
+
+    def gelu(t: mp.mpf) -> mp.mpf:
+        return t * mp.erfc(t / SQRT2) / 2
+
+    def gelu_slope(t: mp.mpf) -> mp.mpf:
+        return mp.erfc(t / SQRT2) / 2 - t * mp.npdf(t)
+
+    def silu_slope(t: mp.mpf) -> mp.mpf:
+        e = mp.exp(-t)
+        return (1 + e - t) / (1 + e) ** 2
+
+    def gelu_tanh_slope(t: mp.mpf) -> mp.mpf:
+        e = mp.exp(-(LINE * t + CUBIC * t**3))
+        return (1 + e - (LINE * t + 3 * CUBIC * t**3)) / (1 + e) ** 2
+
+    def table(
+        name: str, meaning: str, f: Function, degree: int, near: float, step: str = ""
+    ) -> Table:
+        root = mp.findroot(f, near) if near else None
+        return Table(
+            *(name, meaning, f, degree, powers(step) if step else quadratic, not step, root),
+            0.5 if step else 0.8,  # where f falls steeply, from the low side: nothing cancels
+        )
+
+    return [
+        table("gelu", "t Prob(normal > t)", gelu, 8, 0),
+        table("gelu_slope", "Prob(normal > t) - t density(t)", gelu_slope, 8, 0.75),
+        table("silu_slope", "(1 + e - t) / (1 + e)^2, e = e^-t", silu_slope, 7, 1.28, "0.85"),
+        table(
+            "gelu_tanh_slope",
+            "(1 + e - t u') / (1 + e)^2, e = e^-u",
+            gelu_tanh_slope,
+            7,
+            0.75,
+            "1.5",
+        ),
+    ]
+
+
+def log2_pieces() -> list[list[mp.mpf]]:
+    """For m from 31/32 to 31/16, in eight intervals that end at odd multiples of 1/16: the centre
+    c, the float r nearest to 1/c, and log2 c in two parts, the first of 15 bits after the point.
+    c is where the float is nearest. Around 1 all is exact."""
+    rows = [[mp.mpf(1)], [mp.mpf(1)], [mp.mpf(0)], [mp.mpf(0)]]
+    for k in range(1, 8):
+        middle = 1 + mp.mpf(k) / 8  # (1/low + 1/high) / 2 = 1/c makes f symmetric
+        c0 = int((middle - 1 / (256 * middle)) * 2**20)
+        centres = (mp.mpf(i) / 2**20 for i in range(c0 - 400, c0 + 400))
+        c = min(centres, key=lambda c: abs(rounded(1 / c, 24) * c - 1))
+        exact = mp.log(c, 2)
+        high = mp.nint(exact * 2**15) / 2**15
+        for row, number in zip(
+            rows, [c, rounded(1 / c, 24), high, rounded(exact - high, 24)], strict=True
+        ):
+            row.append(number)
+    return rows
+
+
 HEADER = """\
 /* coefficients.h - written by csrc/fit/fit_math.py; do not edit.
  *
@@ -423,6 +411,14 @@ HEADER = """\
 #ifndef TG_VEC_COEFFICIENTS_H
 #define TG_VEC_COEFFICIENTS_H
 """
+
+
+def matrix(name: str, rows: list[list[mp.mpf]]) -> str:
+    lines = [f"static const TG_TABLE_ALIGN float tg_{name}[{len(rows)}][8] = {{"]
+    for row in rows:
+        numbers = [literal(v, 24) for v in row]
+        lines += ["    {" + ", ".join(numbers[:4]) + ",", "     " + ", ".join(numbers[4:]) + "},"]
+    return "\n".join(lines) + "\n};\n"
 
 
 def main() -> None:
@@ -453,6 +449,30 @@ def main() -> None:
             rows = range(0, len(numbers), 3)
             lines += ["    " + ", ".join(numbers[i : i + 3]) + "," for i in rows]
             parts.append("\n".join(lines) + "\n};\n")
+    for table in tables():
+        name = f"{table.name}_f32"
+        if arguments.only and name not in arguments.only:
+            continue
+        rows, worst = solve_table(table)
+        scaled = worst * mp.mpf(2) ** 24
+        print(f"{name} degree {table.degree}, 8 intervals  {float(scaled):.4f} 1/2 ULP")
+        end = float(table.edge(8))
+        text = f"{table.meaning}, 0 <= t <= {end:.2f}: {float(scaled):.3f} 1/2 ULP"
+        parts.append(f"/* {text}; centres, then coefficients */")
+        parts.append(matrix(name, rows))
+    if not arguments.only:
+        parts.append("/* c, 1/c, log2 c in two parts: for pow */")
+        parts.append(matrix("log2_pieces_f32", log2_pieces()))
+        parts.append("/* gelu_tanh(x) = x / (1 + 2^-(LINE x + CUBIC x^3)), each in two parts */")
+        line, cubic = LINE / LN2, CUBIC / LN2
+        high = mp.nint(line * 2**20) / 2**20
+        for name, value in {
+            "LINE": high,
+            "LINE_LOW": line - high,
+            "CUBIC": rounded(cubic, 24),
+            "CUBIC_LOW": cubic - rounded(cubic, 24),
+        }.items():
+            parts.append(f"#define TG_GELU_TANH_{name} {literal(value, 24)}")
     parts.append("#endif\n")
     if arguments.write:
         target = Path(__file__).resolve().parent.parent / "vec" / "coefficients.h"

@@ -6,11 +6,9 @@
  * are independent: the processor hides the latency of one behind the next.
  *
  * Every function keeps NaN, signed zeros, infinities and denormal arguments as C99 says. The
- * largest errors over all floats, in units in the last place, with FMA (tests/test_math_ulp.py
- * measures them): exp, log and their kin below 2, the others below 3. Beyond that: gelu below 5
- * on the negative side; gelu_tanh below 3 of max(|y|, |x| / 4), as the argument of its
- * exponential, cubic in x, is rounded first; pow below 5. Of gelu, gelu_tanh and silu, results
- * below 2^-96 lose digits, and below the smallest normal number may be 0.
+ * largest errors, in units in the last place, on the whole line including denormal results, with
+ * FMA (tests/test_math_ulp.py measures them): exp, log and their kin below 2; the others, pow and
+ * the slopes of gelu, gelu_tanh and silu below 3.
  *
  * Written once for both types in math_common.h: exp, expm1, log..., sigmoid, gelu... Here: what has
  * its own form in each. Double's rarely used functions (the inverse trigonometric and hyperbolic
@@ -37,6 +35,129 @@ TG_INLINE vf vf_erf(vf x)
     vf near = vf_mul(x, vf_poly(vf_mul(a, a), tg_erf_f32, 7));
     vf far = vf_sub(vf_set1(1), vf_poly(vf_sub(a, vf_set1(2.5f)), tg_erfc_f32, 13));
     return vf_select(vf_lt(a, vf_set1(1)), near, vf_copysign(far, x));
+}
+
+/* The polynomial of the interval that holds t, at t: `key` and `shift` choose it (see vf_lookup);
+ * `table` has the centres, then the coefficients. */
+TG_INLINE vf vf_piece(vf t, vf key, int shift, const float (*table)[8], int degree)
+{
+    vf u = vf_sub(t, vf_lookup(table[0], key, shift)), p = vf_lookup(table[degree + 1], key, shift);
+    for (int i = degree; i > 0; i--)
+        p = vf_fma(p, u, vf_lookup(table[i], key, shift));
+    return p;
+}
+
+#define TG_GELU_NEAR 5.38f /* the end of the intervals of gelu, whose mantissas are eighths */
+
+TG_INLINE vf vf_gelu_piece(vf a, const float (*table)[8])
+{
+    a = vf_min(vf_set1(TG_GELU_NEAR), a);
+    vf key = vf_fma(a, vf_fma(a, vf_set1(0.09f), vf_set1(1)), vf_set1(8));
+    return vf_piece(a, key, 20, table, 8);
+}
+
+/* For a >= 5.38, z a standard normal number: a Prob(z > a) e^(a^2 / 2) as the result, a polynomial
+ * of square = 1 / a^2, and e^(-a^2 / 2) = (1 + p) power 2^-64 */
+TG_INLINE vf vf_gelu_tail(vf a, vf *square, vf *p, vf *power)
+{
+    *p = vf_normal_density(a, power);
+    *square = vf_div(vf_set1(1), vf_mul(a, a));
+    return vf_poly(*square, tg_tail_f32, 7);
+}
+
+static __attribute__((noinline, unused)) vf vf_gelu_far(vf x, vf y)
+{
+    vf square, p, power, w = vf_gelu_tail(vf_min(vf_set1(14.6f), vf_abs(x)), &square, &p, &power);
+    w = vf_mul(vf_mul(vf_fma(w, p, w), power), vf_set1(-0x1p-64f));
+    return vf_select(vf_lt(x, vf_set1(-TG_GELU_NEAR)), w, y);
+}
+
+/* x Prob(z < x) = max(x, 0) - |x| Prob(z > |x|): the sum never cancels. Beyond 5.38 the second
+ * term is less than half an ULP of x, so only the negative lanes need more. */
+TG_INLINE vf vf_gelu(vf x)
+{
+    vf w = vf_gelu_piece(vf_abs(x), tg_gelu_f32);
+    vf y = vf_copysign(vf_sub(vf_max(vf_zero(), x), w), x);
+    vf_mask far = vf_lt(x, vf_set1(-TG_GELU_NEAR));
+    return TG_UNLIKELY(vf_mask_any(far)) ? vf_gelu_far(x, y) : y;
+}
+
+static __attribute__((noinline, unused)) vf vf_gelu_slope_far(vf x, vf y)
+{
+    vf square, p, power, a = vf_min(vf_set1(14.6f), vf_abs(x));
+    vf w = vf_gelu_tail(a, &square, &p, &power);
+    w = vf_mul(a, vf_fms(w, square, vf_set1(0.398942280f)));
+    w = vf_mul(vf_mul(vf_fma(w, p, w), power), vf_set1(0x1p-64f));
+    w = vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
+    return vf_select(vf_gt(vf_abs(x), vf_set1(TG_GELU_NEAR)), w, y);
+}
+
+/* Prob(z < x) + x density(x) = 1 minus the same of -x. Where it is 0, near -3/4, an interval has
+ * its centre, so that the relative error stays small there too. */
+TG_INLINE vf vf_gelu_slope(vf x)
+{
+    vf a = vf_abs(x), w = vf_gelu_piece(a, tg_gelu_slope_f32);
+    vf y = vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
+    vf_mask far = vf_gt(a, vf_set1(TG_GELU_NEAR));
+    return TG_UNLIKELY(vf_mask_any(far)) ? vf_gelu_slope_far(x, y) : y;
+}
+
+/* Also f'(x) = 1 - f'(-x) have silu and gelu_tanh, and for x < 0 the form e^-u(a) w(a), a = |x|.
+ * 1 + step a goes up by sqrt 2 from one interval of w to the next, its square by 2; beyond the last
+ * that one goes on, but beyond `line`, if not 0, w is 1 - a. */
+TG_INLINE vf vf_gated_slope(vf x, vf a, float step, float line, const float (*table)[8], vf p,
+                            vf power)
+{
+    vf s = vf_fma(a, vf_set1(step), vf_set1(1)), key = vf_min(vf_set1(255), vf_mul(s, s));
+    vf w = vf_piece(a, key, 23, table, 7);
+    if (line)
+        w = vf_select(vf_gt(a, vf_set1(line)), vf_sub(vf_set1(1), a), w);
+    w = vf_mul(vf_mul(vf_fma(w, p, w), power), vf_set1(0x1p-64f));
+    return vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
+}
+
+/* w = (1 + e - a) / (1 + e)^2 */
+TG_INLINE vf vf_silu_slope(vf x)
+{
+    vf power, a = vf_exp_range(x);
+    vf p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(a), 64, &power));
+    return vf_gated_slope(x, a, 0.85f, 17.5f, tg_silu_slope_f32, p, power);
+}
+
+/* e^-u = (1 + p) 2^n: p, and 2^(n + 64), for u = 2 sqrt(2 / pi) (a + 0.044715 a^3), 0 <= a <= 11.
+ * A u that is rounded would cost u ULP, so u / ln 2 = a (line + cubic a^2) is found in two parts:
+ * `line` has so few bits that line - q is exact. */
+TG_INLINE vf vf_gelu_tanh_exp(vf a, vf *power)
+{
+#if TG_VEC_FMA
+    vf line = vf_set1(TG_GELU_TANH_LINE), cubic = vf_set1(TG_GELU_TANH_CUBIC);
+    vf rounder = vf_set1(0x1.8p23f + 127 + 64);
+    vf z = vf_mul(a, a), z_low = vf_fms(a, a, z), q = vf_fma(z, cubic, line);
+    vf m = vf_fnma(a, q, rounder);
+    *power = vf_to_exponent(m);
+    vf low = vf_fma(z, vf_set1(TG_GELU_TANH_CUBIC_LOW), vf_set1(TG_GELU_TANH_LINE_LOW));
+    low = vf_add(vf_fma(z_low, cubic, low), vf_fma(z, cubic, vf_sub(line, q)));
+    vf r = vf_fnma(a, low, vf_fnma(a, q, vf_sub(rounder, m)));
+    return vf_mul(r, vf_poly(r, tg_exp2_f32, 6));
+#else /* one lane: in double */
+    double u = (double)a * (1.5957691216057308 + 1.5957691216057308 * 0.044715 * a * a);
+    double n = rint(u * 1.4426950408889634);
+    *power = vf_pow2((float)(64 - n));
+    return vf_expm1_core((float)(n * 0.69314718055994531 - u));
+#endif
+}
+
+TG_INLINE vf vf_gelu_tanh(vf x)
+{
+    vf e, a = vf_min(vf_set1(11.0f), vf_abs(x)), p = vf_gelu_tanh_exp(a, &e);
+    return vf_gated(x, a, p, e);
+}
+
+/* w = (1 + e - a u') / (1 + e)^2, e = e^-u */
+TG_INLINE vf vf_gelu_tanh_slope(vf x)
+{
+    vf power, a = vf_min(vf_set1(11), vf_abs(x)), p = vf_gelu_tanh_exp(a, &power);
+    return vf_gated_slope(x, a, 1.5f, 0, tg_gelu_tanh_slope_f32, p, power);
 }
 
 /* atan(x) for 0 <= x <= 1, and asin(x) for 0 <= x <= 1/2 with z = x^2 */
@@ -154,22 +275,26 @@ TG_INLINE vf vf_atanh(vf x)
 
 #if TG_VEC_FMA
 
-/* log2 a as the sum of two floats, for positive normal a: with s = (m - 1) / (m + 1), m the
- * mantissa, ln m = 2 s + s^3 P(s^2). What each step rounds off is found with FMA and added to
- * `low`. */
+/* log2 a as the sum of two floats, for positive normal a = 2^e m: of the interval that holds m, c
+ * and r ~ 1 / c (relative difference below 2^-33) give f = (m - c) r, exactly with FMA, and
+ * log2 m = log2 c + log2(1 + f). What each step rounds off goes into `low`. */
 TG_INLINE vf vf_log2_twice(vf a, vf shift, vf *low)
 {
-    vf e, f = vf_log_split(a, shift, &e), one = vf_set1(1), m = vf_add(f, one);
-    vf below = vf_add(m, one), rest = vf_sub(m, vf_sub(below, one));
-    vf r = vf_div(one, below), s = vf_mul(f, r);
-    vf s_low = vf_mul(r, vf_fnma(s, rest, vf_fnma(s, below, f)));
-    vf z = vf_mul(s, s), top = vf_add(s, s);
-    vf v = vf_fma(vf_mul(s, z), vf_poly(z, tg_atanh_f32, 4), vf_add(s_low, s_low));
-    vf ln = vf_add(top, v), ln_low = vf_sub(v, vf_sub(ln, top));
+    vf e, m = vf_split(a, 0.96875f, &e), key = vf_add(m, vf_set1(0.0625f)), half = vf_set1(-0.5f);
+    vf d = vf_sub(m, vf_lookup(tg_log2_pieces_f32[0], key, 20));
+    vf r = vf_lookup(tg_log2_pieces_f32[1], key, 20);
+    vf f = vf_mul(d, r), f_low = vf_fms(d, r, f), z = vf_mul(f, f), z_low = vf_fms(f, f, z);
+    f_low = vf_fnma(f_low, f, f_low); /* f_low / (1 + f) */
+    /* ln(1 + f) = f - z / 2 + f z P(f) */
+    vf ln = vf_fma(z, half, f), ln_low = vf_fma(z, half, vf_sub(f, ln));
+    vf rest = vf_fma(vf_mul(f, z), vf_poly(f, tg_log_piece_f32, 5), vf_fma(z_low, half, f_low));
+    ln_low = vf_add(ln_low, rest);
     vf high = vf_set1(1.44269502f), p = vf_mul(ln, high); /* log2(e) = high + 1.925963e-8 */
     vf p_low = vf_fma(ln, vf_set1(1.92596303e-8f), vf_fms(ln, high, p));
     p_low = vf_fma(ln_low, high, p_low);
+    e = vf_add(vf_sub(e, shift), vf_lookup(tg_log2_pieces_f32[2], key, 20)); /* exact */
     vf sum = vf_add(e, p);
+    p_low = vf_add(p_low, vf_lookup(tg_log2_pieces_f32[3], key, 20));
     *low = vf_add(vf_sub(p, vf_sub(sum, e)), p_low);
     return sum;
 }
@@ -181,7 +306,7 @@ TG_INLINE vf vf_exp2_product(vf b, vf l, vf low)
     vf rest = vf_fma(b, low, vf_fms(b, l, t)); /* NaN when t is infinite: max drops it */
     rest = vf_min(vf_max(rest, vf_set1(-1)), one);
     t = vf_max(vf_set1(-200), vf_min(vf_set1(200), t));
-    vf n = vf_round(t), r = vf_add(vf_sub(t, n), rest);
+    vf n = vf_round(vf_add(t, rest)), r = vf_add(vf_sub(t, n), rest);
     return vf_scale(vf_fma(r, vf_poly(r, tg_exp2_f32, 6), one), n);
 }
 
@@ -236,11 +361,71 @@ TG_INLINE vf vf_pow(vf a, vf b)
 
 /* --- double ----------------------------------------------------------------------------------- */
 
+/* Prob(z > t) e^(t^2 / 2) for a standard normal number z, 0 <= t <= 39: a quotient of
+ * polynomials whose coefficients are all positive, so that nothing cancels. */
+TG_INLINE vd vd_tail_ratio(vd t)
+{
+    return vd_div(vd_poly_halves(t, tg_tail_top_f64, 11), vd_poly_halves(t, tg_tail_below_f64, 12));
+}
+
+/* As for float. */
+TG_INLINE vd vd_gelu(vd x)
+{
+    vd e, a = vd_min(vd_set1(39), vd_abs(x)), p = vd_normal_density(a, &e);
+    vd w = vd_mul(a, vd_tail_ratio(a));
+    w = vd_mul(vd_fma(w, p, w), e);
+    return vd_copysign(vd_fnma(w, vd_set1(0x1p-512), vd_max(vd_zero(), x)), x);
+}
+
+TG_INLINE vd vd_gelu_slope(vd x)
+{
+    vd e, a = vd_min(vd_set1(39), vd_abs(x)), p = vd_normal_density(a, &e);
+    vd w = vd_fnma(a, vd_set1(0.39894228040143268), vd_tail_ratio(a)); /* tail - a density */
+    w = vd_mul(vd_mul(vd_fma(w, p, w), e), vd_set1(0x1p-512));
+    return vd_select(vd_lt(x, vd_zero()), w, vd_sub(vd_set1(1), w));
+}
+
+/* e (1 + e - a u') / (1 + e)^2 with e = e^-u, here times 2^512 */
+TG_INLINE vd vd_gated_slope(vd x, vd a_slope, vd e)
+{
+    vd one = vd_set1(1), low = vd_set1(0x1p-512), below = vd_fma(e, low, one);
+    vd w = vd_div(vd_mul(e, vd_sub(below, a_slope)), vd_mul(below, below));
+    w = vd_mul(w, low);
+    return vd_select(vd_lt(x, vd_zero()), w, vd_sub(one, w));
+}
+
+TG_INLINE vd vd_silu_slope(vd x)
+{
+    vd a = vd_exp_range(x);
+    return vd_gated_slope(x, a, vd_exp_raised(a));
+}
+
+#define TG_GELU_LINE 1.5957691216057308 /* 2 sqrt(2 / pi): tanh(u) = 2 sigmoid(2 u) - 1 */
+#define TG_GELU_CUBIC (0.044715 * TG_GELU_LINE)
+
+TG_INLINE vd vd_gelu_tanh(vd x)
+{
+    vd a = vd_min(vd_set1(21.5), vd_abs(x));
+    vd u = vd_fma(vd_mul(a, a), vd_set1(TG_GELU_CUBIC), vd_set1(TG_GELU_LINE));
+    vd power, r = vd_reduce_exp_raised(vd_neg(vd_mul(u, a)), 512, &power);
+    return vd_gated(x, a, vd_expm1_core(r), power);
+}
+
+TG_INLINE vd vd_gelu_tanh_slope(vd x)
+{
+    vd a = vd_min(vd_set1(21.5), vd_abs(x)), z = vd_mul(a, a), line = vd_set1(TG_GELU_LINE);
+    vd u = vd_fma(z, vd_set1(TG_GELU_CUBIC), line);
+    vd du = vd_fma(z, vd_set1(3 * TG_GELU_CUBIC), line);
+    return vd_gated_slope(x, vd_mul(du, a), vd_exp_raised(vd_mul(u, a)));
+}
+
 TG_INLINE vd vd_erf(vd x)
 {
     vd a = vd_abs(x), z = vd_mul(x, x), e;
     vd near = vd_mul(x, vd_poly(z, tg_erf_f64, 12));
-    vd tail = vd_normal_tail(vd_mul(vd_min(vd_set1(7), a), vd_set1(1.4142135623730951)), &e);
+    vd t = vd_mul(vd_min(vd_set1(7), a), vd_set1(1.4142135623730951));
+    vd p = vd_normal_density(t, &e), tail = vd_tail_ratio(t);
+    tail = vd_mul(vd_mul(vd_fma(tail, p, tail), e), vd_set1(0x1p-512));
     vd far = vd_copysign(vd_fnma(tail, vd_set1(2), vd_set1(1)), x);
     return vd_select(vd_lt(a, vd_set1(1)), near, far);
 }

@@ -7,13 +7,15 @@
 #define TG_LN2_LOW 1.42860677e-6f
 #define TG_EXP_LOW -104.0f /* below, e^x rounds to 0 */
 #define TG_EXP_HIGH 89.0f
-#define TG_EXP_FLUSH -88.02f /* round(x / ln 2) = -127: pow2 gives 0 */
+#define TG_EXP_FLUSH -88.02f /* round(x / ln 2) = -127: the power becomes 0 */
+#define TG_EXP_FALL 110.0f   /* x e^-x rounds to 0 */
+#define TG_RAISE 64
+#define TG_ROUNDER (0x1.8p23f + 127) /* see to_exponent in vec.h */
 #define TG_EXPM1_LOW -18.0f
 #define TG_TINY FLT_MIN
 #define TG_HUGE FLT_MAX
 #define TG_DENORMAL_BITS 24
-#define TG_TAIL_END 13.26f /* round(t^2 / 2 ln 2) = 127, likewise */
-#define TG_TAIL_TERMS 5
+#define TG_SPLIT 4097 /* 2^12 + 1: c t - (c t - t) is t with 12 bits */
 #else
 #define TG_COEFFICIENTS(name) tg_##name##_f64
 #define TG_LIBM(name) name
@@ -22,15 +24,22 @@
 #define TG_EXP_LOW -746.0
 #define TG_EXP_HIGH 710.0
 #define TG_EXP_FLUSH -708.9
+#define TG_EXP_FALL 760.0
+#define TG_RAISE 512
+#define TG_ROUNDER (0x1.8p52 + 1023)
 #define TG_EXPM1_LOW -38.0
 #define TG_TINY DBL_MIN
 #define TG_HUGE DBL_MAX
 #define TG_DENORMAL_BITS 53
-#define TG_TAIL_END 37.65
-#define TG_TAIL_TERMS 11
+#define TG_SPLIT 134217729
 #endif
 
 #define TG_SET(x) V(set1)(V_C(x))
+#if V_BITS == 32
+#define TG_LOWER TG_SET(0x1p-64) /* 2^-TG_RAISE */
+#else
+#define TG_LOWER TG_SET(0x1p-512)
+#endif
 
 /* c[0] + c[1] x + ... + c[n-1] x^(n-1), n >= 4, as even part + x times odd part. */
 TG_INLINE VT V(poly_halves)(VT x, const V_T *c, int n)
@@ -99,11 +108,35 @@ TG_INLINE VT V(exp)(VT x)
     return V(scale)(y, n);
 }
 
+/* x = n ln 2 + r: r, and 2^(n + raise), with fewer steps than pow2(n); n + raise > -127 (-1023). */
+TG_INLINE VT V(reduce_exp_raised)(VT x, V_T raise, VT *power)
+{
+    VT rounder = V(set1)(TG_ROUNDER + raise);
+    VT m = V(fma)(x, TG_SET(1.4426950408889634), rounder), n = V(sub)(m, rounder);
+    *power = V(to_exponent)(m);
+    VT r = V(fnma)(n, TG_SET(TG_LN2_HIGH), x);
+    return V(fnma)(n, TG_SET(TG_LN2_LOW), r);
+}
+
 /* e^x for x <= 0, with 0 instead of denormal results: cheaper, for softmax and the like. */
 TG_INLINE VT V(exp_flush)(VT x)
 {
-    VT n, y = V(exp_reduced)(V(max)(TG_SET(TG_EXP_FLUSH), x), &n);
-    return V(mul)(y, V(pow2)(n));
+    VT power, r = V(reduce_exp_raised)(V(max)(TG_SET(TG_EXP_FLUSH), x), 0, &power);
+    return V(fma)(V(expm1_core)(r), power, power);
+}
+
+/* e^-a 2^TG_RAISE for 0 <= a <= TG_EXP_FALL. The factor TG_LOWER, put in last of all, makes the
+ * result a denormal number where it must be, with one rounding. */
+TG_INLINE VT V(exp_raised)(VT a)
+{
+    VT power, r = V(reduce_exp_raised)(V(neg)(a), TG_RAISE, &power);
+    return V(fma)(V(expm1_core)(r), power, power);
+}
+
+/* |x|, but no more than where e^-|x| |x| rounds to 0 */
+TG_INLINE VT V(exp_range)(VT x)
+{
+    return V(min)(TG_SET(TG_EXP_FALL), V(abs)(x));
 }
 
 /* 2^n (p + 1) - 1, halved on the way: 2^n may be infinite where the result is not. */
@@ -147,11 +180,17 @@ TG_INLINE VT V(log_tail)(VT f)
 /* x = 2^e (1 + f); x positive and normal, or (then e is corrected by `shift`) scaled before. */
 TG_INLINE VT V(log_split)(VT x, VT shift, VT *e)
 {
+#if V_BITS == 32
+    VT m = vf_split(x, 0.707106781f, e);
+    *e = V(sub)(*e, shift);
+    return V(sub)(m, TG_SET(1));
+#else
     VT m = V(mantissa)(x);
     VM big = V(gt)(m, TG_SET(1.4142135623730951));
     *e = V(sub)(V(exponent)(x), shift);
     *e = V(select)(big, V(add)(*e, TG_SET(1)), *e);
     return V(sub)(V(select)(big, V(mul)(m, TG_SET(0.5)), m), TG_SET(1));
+#endif
 }
 
 /* ln x times `scale`, where 2^e is worth e (high + low): for the bases e, 2 and 10. */
@@ -239,105 +278,54 @@ TG_INLINE VT V(log1p_unit)(VT x)
  * both tails have their digits. */
 TG_INLINE VT V(sigmoid)(VT x)
 {
-    VT one = TG_SET(1), e = V(exp)(V(neg)(V(abs)(x)));
-    return V(div)(V(select)(V(lt)(x, V(zero)()), e, one), V(add)(one, e));
+    VT e = V(exp_raised)(V(exp_range)(x)), below = V(fma)(e, TG_LOWER, TG_SET(1));
+    VT top = V(select)(V(lt)(x, V(zero)()), e, V(div)(TG_SET(1), TG_LOWER));
+    return V(mul)(V(div)(top, below), TG_LOWER);
+}
+
+/* x / (1 + e^-x) = max(x, 0) - |x| e / (1 + e), where the sum does not cancel. e is (1 + p) power
+ * 2^-TG_RAISE: e^-|x| or, for gelu_tanh, of another argument; |x| power is exact. */
+TG_INLINE VT V(gated)(VT x, VT a, VT p, VT power)
+{
+    VT e = V(fma)(p, power, power), top = V(mul)(a, power);
+    VT w = V(div)(V(fma)(p, top, top), V(fma)(e, TG_LOWER, TG_SET(1)));
+    return V(copysign)(V(fnma)(w, TG_LOWER, V(max)(V(zero)(), x)), x);
 }
 
 TG_INLINE VT V(silu)(VT x)
 {
-    VT one = TG_SET(1), e = V(exp_flush)(V(neg)(V(abs)(x)));
-    VT top = V(select)(V(lt)(x, V(zero)()), e, one);
-    x = V(max)(TG_SET(-TG_HUGE), x); /* -inf times 0 */
-    return V(div)(V(mul)(x, top), V(add)(one, e));
-}
-
-/* s (1 + x (1 - s)) = s + x s (1 - s), and s (1 - s) = e / (1 + e)^2 */
-TG_INLINE VT V(silu_slope)(VT x)
-{
-    x = V(max)(TG_SET(-2e3), V(min)(TG_SET(2e3), x));
-    VT one = TG_SET(1), e = V(exp_flush)(V(neg)(V(abs)(x)));
-    VT r = V(div)(one, V(add)(one, e));
-    VT s = V(mul)(V(select)(V(lt)(x, V(zero)()), e, one), r);
-    return V(fma)(V(mul)(x, r), V(mul)(e, r), s);
+    VT power, a = V(exp_range)(x);
+    VT p = V(expm1_core)(V(reduce_exp_raised)(V(neg)(a), TG_RAISE, &power));
+    return V(gated)(x, a, p, power);
 }
 
 TG_INLINE VT V(softplus)(VT x)
 {
-    return V(add)(V(max)(V(zero)(), x), V(log1p_unit)(V(exp)(V(neg)(V(abs)(x)))));
+    VT e = V(mul)(V(exp_raised)(V(exp_range)(x)), TG_LOWER);
+    return V(add)(V(max)(V(zero)(), x), V(log1p_unit)(e));
 }
 
 TG_INLINE VT V(logaddexp)(VT a, VT b)
 {
     VT d = V(select)(V(eq)(a, b), V(zero)(), V(sub)(a, b)); /* inf - inf */
-    return V(add)(V(max_nan)(a, b), V(log1p_unit)(V(exp)(V(neg)(V(abs)(d)))));
+    VT e = V(mul)(V(exp_raised)(V(exp_range)(d)), TG_LOWER);
+    return V(add)(V(max_nan)(a, b), V(log1p_unit)(e));
 }
 
-/* e^(-t^2 / 2) = (1 + p) 2^n: p. Rounding t^2 would cost t^2 / 2 ULP: what was lost (which needs
- * FMA to be known) goes into the reduced argument. 0 <= t <= TG_TAIL_END. */
-TG_INLINE VT V(normal_density)(VT t, VT *n)
+/* e^(-t^2 / 2) = (1 + p) 2^n: p, and 2^(n + TG_RAISE). Rounding t^2 would cost t^2 / 2 ULP: what
+ * was lost goes into the reduced argument. */
+TG_INLINE VT V(normal_density)(VT t, VT *power)
 {
-    VT half = TG_SET(-0.5), s = V(mul)(t, t), low = V(fms)(t, t, s);
-    VT r = V(reduce_exp)(V(mul)(s, half), n);
+    VT half = TG_SET(-0.5), s = V(mul)(t, t);
+#if TG_VEC_FMA
+    VT low = V(fms)(t, t, s);
+#else /* from the exact products of the halves of t */
+    VT c = V(mul)(t, TG_SET(TG_SPLIT)), top = V(sub)(c, V(sub)(c, t)), rest = V(sub)(t, top);
+    VT low = V(sub)(V(mul)(top, top), s);
+    low = V(add)(V(add)(low, V(mul)(V(add)(top, top), rest)), V(mul)(rest, rest));
+#endif
+    VT r = V(reduce_exp_raised)(V(mul)(s, half), TG_RAISE, power);
     return V(expm1_core)(V(fma)(low, half, r));
-}
-
-/* Prob(z > t) e^(t^2 / 2) for a standard normal number z, 0 <= t <= TG_TAIL_END: a quotient of
- * polynomials whose coefficients are all positive, so that nothing cancels. In halves: fewer
- * roundings one after the other. */
-TG_INLINE VT V(tail_ratio)(VT t)
-{
-    const V_T *top = TG_COEFFICIENTS(tail_top), *below = TG_COEFFICIENTS(tail_below);
-    return V(div)(V(poly_halves)(t, top, TG_TAIL_TERMS),
-                  V(poly_halves)(t, below, TG_TAIL_TERMS + 1));
-}
-
-/* Prob(z > t), and e^(-t^2 / 2) */
-TG_INLINE VT V(normal_tail)(VT t, VT *density)
-{
-    VT n, p = V(normal_density)(t, &n), e = V(pow2)(n);
-    *density = V(fma)(p, e, e);
-    return V(mul)(V(tail_ratio)(t), *density);
-}
-
-/* x Prob(z < x) = max(x, 0) - |x| Prob(z > |x|): the sum never cancels. */
-TG_INLINE VT V(gelu)(VT x)
-{
-    VT n, a = V(min)(TG_SET(TG_TAIL_END), V(abs)(x)), p = V(normal_density)(a, &n);
-    VT w = V(mul)(a, V(tail_ratio)(a));
-    w = V(mul)(V(fma)(w, p, w), V(pow2)(n));
-    return V(copysign)(V(sub)(V(max)(V(zero)(), x), w), x);
-}
-
-TG_INLINE VT V(gelu_slope)(VT x)
-{
-    VT e, a = V(min)(TG_SET(TG_TAIL_END), V(abs)(x)), tail = V(normal_tail)(a, &e);
-    VT cdf = V(select)(V(lt)(x, V(zero)()), tail, V(sub)(TG_SET(1), tail));
-    return V(fma)(V(mul)(V(copysign)(a, x), TG_SET(0.39894228040143268)), e, cdf);
-}
-
-#define TG_GELU_SLOPE 1.5957691216057308 /* 2 sqrt(2 / pi): tanh(u) = 2 sigmoid(2 u) - 1 */
-#define TG_GELU_CUBIC 0.044715
-
-TG_INLINE VT V(gelu_tanh)(VT x)
-{
-    VT one = TG_SET(1), x2 = V(mul)(x, x);
-    VT u = V(fma)(x2, TG_SET(TG_GELU_SLOPE * TG_GELU_CUBIC), TG_SET(TG_GELU_SLOPE));
-    VT e = V(exp_flush)(V(neg)(V(abs)(V(mul)(u, x))));
-    VT top = V(select)(V(lt)(x, V(zero)()), e, one);
-    return V(div)(V(mul)(V(max)(TG_SET(-TG_HUGE), x), top), V(add)(one, e));
-}
-
-TG_INLINE VT V(gelu_tanh_slope)(VT x)
-{
-    x = V(max)(TG_SET(-100), V(min)(TG_SET(100), x));
-    VT one = TG_SET(1), x2 = V(mul)(x, x);
-    VT cubic = TG_SET(TG_GELU_SLOPE * TG_GELU_CUBIC), line = TG_SET(TG_GELU_SLOPE);
-    VT u = V(mul)(V(fma)(x2, cubic, line), x);
-    VT du = V(fma)(x2, TG_SET(3 * TG_GELU_SLOPE * TG_GELU_CUBIC), line);
-    VT e = V(exp_flush)(V(neg)(V(abs)(u)));
-    VT r = V(div)(one, V(add)(one, e));
-    VT s = V(mul)(V(select)(V(lt)(x, V(zero)()), e, one), r);
-    return V(fma)(V(mul)(V(mul)(x, du), r), V(mul)(e, r), s);
 }
 
 /* --- sine and cosine -------------------------------------------------------------------------- */
@@ -489,10 +477,13 @@ TG_INLINE VT V(sign)(VT x)
 #undef TG_EXP_LOW
 #undef TG_EXP_HIGH
 #undef TG_EXP_FLUSH
+#undef TG_EXP_FALL
+#undef TG_RAISE
+#undef TG_ROUNDER
+#undef TG_LOWER
 #undef TG_EXPM1_LOW
 #undef TG_TINY
 #undef TG_HUGE
 #undef TG_DENORMAL_BITS
-#undef TG_TAIL_END
-#undef TG_TAIL_TERMS
+#undef TG_SPLIT
 #undef TG_SET

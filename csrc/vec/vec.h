@@ -40,9 +40,15 @@
  *                                             and 0 for n = -127 (-1023)
  *             v exponent(v x)                 floor(log2 x) for positive normal x
  *             v mantissa(v x)                 x / 2^exponent(x), in [1, 2), likewise
- * lanes       T hsum, hprod, hmax, hmin(v)    the fixed tree: lane i with lane i + L/2, then L/4...
- *                                             hmax, hmin: NaN if any lane is
- *             void transpose(v r[L])          the L x L block in the registers, in place
+ *             v to_exponent(v x)              the bits of x, moved left into the exponent: 2^n for
+ *                                             x = 1.5 2^23 + 127 + n (float), which rounding y
+ *                                             to n by adding that number to it leaves
+ *             vf vf_split(x, float least,     x = 2^e m with m in [least, 2 least), 1/2 < least <=
+ * 1, vf *e)              for positive normal x; for float only table       vf vf_lookup(const float
+ * *p, x, p[the three bits of x from bit `shift` on], of 8 int shift)         numbers on a multiple
+ * of 32 bytes; for float only lanes       T hsum, hprod, hmax, hmin(v)    the fixed tree: lane i
+ * with lane i + L/2, then L/4... hmax, hmin: NaN if any lane is void transpose(v r[L])          the
+ * L x L block in the registers, in place
  *
  * Integer work (counters, bytes, indices) is left to plain loops: each stub is compiled with its
  * own flags, so the compiler vectorises them for that ISA.
@@ -70,6 +76,9 @@
 #define TG_UNLIKELY(x) (x)
 #define TG_PREFETCH(p) ((void)(p))
 #endif
+
+/* of the tables of vf_lookup */
+#define TG_TABLE_ALIGN _Alignas(32)
 
 #include TG_VEC_HEADER
 

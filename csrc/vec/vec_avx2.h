@@ -171,18 +171,26 @@ TG_INLINE vf vf_ldexp(vf x, vf n)
     return vf_scale(x, _mm256_min_ps(_mm256_max_ps(n, _mm256_set1_ps(-252)), _mm256_set1_ps(252)));
 }
 
+TG_INLINE vf vf_to_exponent(vf x)
+{
+    return _mm256_castsi256_ps(_mm256_slli_epi32(_mm256_castps_si256(x), 23));
+}
+
+TG_INLINE vd vd_to_exponent(vd x)
+{
+    return _mm256_castsi256_pd(_mm256_slli_epi64(_mm256_castpd_si256(x), 52));
+}
+
 /* Adding 1.5 2^23 + 127 leaves n + 127 in the low bits. */
 TG_INLINE vf vf_pow2(vf n)
 {
-    __m256i bits = _mm256_castps_si256(_mm256_add_ps(n, _mm256_set1_ps(0x1.8p23f + 127)));
-    return _mm256_castsi256_ps(_mm256_slli_epi32(bits, 23));
+    return vf_to_exponent(_mm256_add_ps(n, _mm256_set1_ps(0x1.8p23f + 127)));
 }
 
 /* Adding 1.5 2^52 + 1023 leaves n + 1023 in the low bits. */
 TG_INLINE vd vd_pow2(vd n)
 {
-    __m256i bits = _mm256_castpd_si256(_mm256_add_pd(n, _mm256_set1_pd(0x1.8p52 + 1023)));
-    return _mm256_castsi256_pd(_mm256_slli_epi64(bits, 52));
+    return vd_to_exponent(_mm256_add_pd(n, _mm256_set1_pd(0x1.8p52 + 1023)));
 }
 
 TG_INLINE vd vd_scale(vd x, vd n)
@@ -222,6 +230,21 @@ TG_INLINE vd vd_mantissa(vd x)
 {
     vd low = _mm256_castsi256_pd(_mm256_set1_epi64x(0x000fffffffffffff));
     return _mm256_or_pd(_mm256_and_pd(x, low), _mm256_set1_pd(1));
+}
+
+TG_INLINE vf vf_lookup(const float *p, vf x, int shift)
+{
+    __m256i i = _mm256_srli_epi32(_mm256_castps_si256(x), shift); /* higher bits are ignored */
+    return _mm256_permutevar8x32_ps(_mm256_load_ps(p), i);
+}
+
+TG_INLINE vf vf_split(vf x, float least, vf *e)
+{
+    __m256i i = _mm256_castps_si256(x);
+    __m256i power = _mm256_sub_epi32(i, _mm256_castps_si256(_mm256_set1_ps(least)));
+    *e = _mm256_cvtepi32_ps(_mm256_srai_epi32(power, 23));
+    power = _mm256_and_si256(power, _mm256_set1_epi32((int)0xff800000));
+    return _mm256_castsi256_ps(_mm256_sub_epi32(i, power));
 }
 
 TG_INLINE float vf_hsum(vf x)

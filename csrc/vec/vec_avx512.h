@@ -155,17 +155,25 @@ TG_INLINE vd vd_scale(vd x, vd n)
     return _mm512_scalef_pd(x, n);
 }
 
+TG_INLINE vf vf_to_exponent(vf x)
+{
+    return _mm512_castsi512_ps(_mm512_slli_epi32(_mm512_castps_si512(x), 23));
+}
+
+TG_INLINE vd vd_to_exponent(vd x)
+{
+    return _mm512_castsi512_pd(_mm512_slli_epi64(_mm512_castpd_si512(x), 52));
+}
+
 /* Adding 1.5 2^23 + 127 leaves n + 127 in the low bits. */
 TG_INLINE vf vf_pow2(vf n)
 {
-    __m512i bits = _mm512_castps_si512(_mm512_add_ps(n, _mm512_set1_ps(0x1.8p23f + 127)));
-    return _mm512_castsi512_ps(_mm512_slli_epi32(bits, 23));
+    return vf_to_exponent(_mm512_add_ps(n, _mm512_set1_ps(0x1.8p23f + 127)));
 }
 
 TG_INLINE vd vd_pow2(vd n)
 {
-    __m512i bits = _mm512_castpd_si512(_mm512_add_pd(n, _mm512_set1_pd(0x1.8p52 + 1023)));
-    return _mm512_castsi512_pd(_mm512_slli_epi64(bits, 52));
+    return vd_to_exponent(_mm512_add_pd(n, _mm512_set1_pd(0x1.8p52 + 1023)));
 }
 
 /* The clamp keeps the contract at n = inf (0 * 2^inf would be NaN). */
@@ -179,6 +187,21 @@ TG_INLINE vd vd_ldexp(vd x, vd n)
 {
     n = _mm512_min_pd(_mm512_max_pd(n, _mm512_set1_pd(-2044)), _mm512_set1_pd(2044));
     return _mm512_scalef_pd(x, n);
+}
+
+TG_INLINE vf vf_lookup(const float *p, vf x, int shift)
+{
+    __m512i i = _mm512_srli_epi32(_mm512_castps_si512(x), (unsigned)shift);
+    return _mm512_permutexvar_ps(i, _mm512_broadcast_f32x8(_mm256_load_ps(p))); /* each twice */
+}
+
+TG_INLINE vf vf_split(vf x, float least, vf *e)
+{
+    __m512i i = _mm512_castps_si512(x);
+    __m512i power = _mm512_sub_epi32(i, _mm512_castps_si512(_mm512_set1_ps(least)));
+    *e = _mm512_cvtepi32_ps(_mm512_srai_epi32(power, 23));
+    power = _mm512_and_si512(power, _mm512_set1_epi32((int)0xff800000));
+    return _mm512_castsi512_ps(_mm512_sub_epi32(i, power));
 }
 
 TG_INLINE float vf_hsum(vf x)

@@ -200,6 +200,16 @@ TG_INLINE vd vd_ldexp(vd x, vd n)
     return vd_scale(x, vminnmq_f64(vmaxnmq_f64(n, vdupq_n_f64(-2044)), vdupq_n_f64(2044)));
 }
 
+TG_INLINE vf vf_to_exponent(vf x)
+{
+    return vf_from_bits(vshlq_n_u32(vf_to_bits(x), 23));
+}
+
+TG_INLINE vd vd_to_exponent(vd x)
+{
+    return vd_from_bits(vshlq_n_u64(vd_to_bits(x), 52));
+}
+
 TG_INLINE vf vf_pow2(vf n)
 {
     int32x4_t i = vaddq_s32(vcvtq_s32_f32(n), vdupq_n_s32(127));
@@ -235,6 +245,24 @@ TG_INLINE vd vd_mantissa(vd x)
 }
 
 /* Not vaddvq: it adds neighbours, and the contract adds halves. */
+/* The four bytes of lane i are p's bytes 4 k to 4 k + 3. */
+TG_INLINE vf vf_lookup(const float *p, vf x, int shift)
+{
+    uint32x4_t k = vshlq_u32(vf_to_bits(x), vdupq_n_s32(-shift));
+    k = vandq_u32(k, vdupq_n_u32(7));
+    k = vmlaq_u32(vdupq_n_u32(0x03020100), k, vdupq_n_u32(0x04040404));
+    uint8x16x2_t table = {{vld1q_u8((const uint8_t *)p), vld1q_u8((const uint8_t *)p + 16)}};
+    return vreinterpretq_f32_u8(vqtbl2q_u8(table, vreinterpretq_u8_u32(k)));
+}
+
+TG_INLINE vf vf_split(vf x, float least, vf *e)
+{
+    uint32x4_t power = vsubq_u32(vf_to_bits(x), vf_to_bits(vdupq_n_f32(least)));
+    *e = vcvtq_f32_s32(vshrq_n_s32(vreinterpretq_s32_u32(power), 23));
+    power = vandq_u32(power, vdupq_n_u32(0xff800000));
+    return vf_from_bits(vsubq_u32(vf_to_bits(x), power));
+}
+
 TG_INLINE float vf_hsum(vf x)
 {
     float32x2_t s = vadd_f32(vget_low_f32(x), vget_high_f32(x));

@@ -74,6 +74,7 @@
         const T limit = 2 * (BIAS - 1);                                                            \
         return F##_scale(x, F##_min(F##_max(n, -limit), limit));                                   \
     }                                                                                              \
+    TG_INLINE F F##_to_exponent(F x) { return F##_from_bits(F##_to_bits(x) << MANTISSA); }         \
     TG_INLINE F F##_pow2(F n)                                                                      \
     { return F##_from_bits((BITS)((n == n ? (int32_t)n : 0) + BIAS) << MANTISSA); }                \
     TG_INLINE F F##_exponent(F x) { return (T)((int32_t)(F##_to_bits(x) >> MANTISSA) - BIAS); }    \
@@ -92,6 +93,18 @@
 TG_SCALAR_VERBS(vf, float, uint32_t, 23, 127, f)
 TG_SCALAR_VERBS(vd, double, uint64_t, 52, 1023, )
 #undef TG_SCALAR_VERBS
+
+TG_INLINE vf vf_lookup(const float *p, vf x, int shift)
+{
+    return p[vf_to_bits(x) >> shift & 7];
+}
+
+TG_INLINE vf vf_split(vf x, float least, vf *e)
+{
+    uint32_t power = (vf_to_bits(x) - vf_to_bits(least)) & 0xff800000;
+    *e = (float)((int32_t)power / (1 << 23));
+    return vf_from_bits(vf_to_bits(x) - power);
+}
 
 #define VF_LANES 1
 #define VD_LANES 1

@@ -43,6 +43,8 @@ static char *guarded_page(size_t *size)
 #define TYPE_MAX 3.40282347e+38f
 #define TYPE_MIN 1.17549435e-38f
 #define TYPE_TINY 1.40129846e-45f
+#define TYPE_EPSILON 1.1920929e-07f /* 2^-23 */
+#define TYPE_BIAS 127
 #define EXPONENT_LIMIT 252
 #include "vec_test_body.h"
 
@@ -50,17 +52,49 @@ static char *guarded_page(size_t *size)
 #undef TYPE_MAX
 #undef TYPE_MIN
 #undef TYPE_TINY
+#undef TYPE_EPSILON
+#undef TYPE_BIAS
 #undef EXPONENT_LIMIT
 #include "../../csrc/vec/f64.h"
 #define FN(name) name
 #define TYPE_MAX 1.7976931348623157e+308
 #define TYPE_MIN 2.2250738585072014e-308
 #define TYPE_TINY 4.9406564584124654e-324
+#define TYPE_EPSILON 2.220446049250313e-16 /* 2^-52 */
+#define TYPE_BIAS 1023
 #define EXPONENT_LIMIT 2044
 #include "vec_test_body.h"
 
+/* The verbs that only float has. */
+static void test_bits(void)
+{
+    static const TG_TABLE_ALIGN float table[8] = {0, 1, 2, 3, 4, 5, 6, 7};
+    float x[VF_LANES], r[VF_LANES], e[VF_LANES];
+    for (float least = 0.53125f; least <= 1; least += 0.09375f) {
+        for (int i = 0; i < 4000; i++) {
+            for (int j = 0; j < VF_LANES; j++)
+                x[j] = ldexpf(1 + (float)((i * 37 + j * 101) % 4096) / 4096, i % 250 - 125);
+            vf split, part = vf_split(vf_load(x), least, &split);
+            vf_store(r, part);
+            vf_store(e, split);
+            for (int j = 0; j < VF_LANES; j++) {
+                check("split", x[j], least, e[j], ldexp(r[j], (int)e[j]), x[j]);
+                check_true("split: the mantissa is outside", r[j] >= least && r[j] < 2 * least);
+            }
+            for (int shift = 20; shift <= 23; shift += 3) {
+                vf_store(r, vf_lookup(table, vf_load(x), shift));
+                for (int j = 0; j < VF_LANES; j++) {
+                    int n, m = (int)(frexpf(x[j], &n) * 16) & 7;
+                    check("lookup", x[j], shift, 0, r[j], shift == 20 ? m : (n + 126) & 7);
+                }
+            }
+        }
+    }
+}
+
 int main(void)
 {
+    test_bits();
     test_all_f32();
     test_all_f64();
     printf("%d lanes of float, %d of double, %d failures\n", VF_LANES, VD_LANES, failures);

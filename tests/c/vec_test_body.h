@@ -124,6 +124,11 @@ static void TEST(exponents)(void)
             check("mantissa", x, 0, 0, r[L - 1], 2 * m);
         }
     }
+    for (int n = 1 - TYPE_BIAS; n <= TYPE_BIAS; n++) {
+        V_T rounder = (V_T)1.5 / TYPE_EPSILON + TYPE_BIAS;
+        V(store)(r, V(to_exponent)(V(set1)(rounder + (V_T)n)));
+        check("to_exponent", n, 0, 0, r[L - 1], FN(ldexp)(1, n));
+    }
     const V_T wide[] = {INFINITY, -INFINITY, NAN};
     for (int i = 0; i < 3; i++) {
         V(store)(r, V(ldexp)(V(set1)(wide[i]), V(set1)(3)));
