@@ -91,6 +91,8 @@ class Tensor(Methods):
     @grad.setter
     def grad(self, value: Any) -> None:
         if self.node is None:
+            if value is None:  # there is none to drop
+                return
             raise RuntimeError("[grad] Expected a tensor with requires_grad=True.")
         if value is not None and value.shape != self.shape:
             raise ValueError(f"[grad] Expected shape {self.shape}, received {value.shape}.")

@@ -84,6 +84,15 @@ int tg_take(const tg_call *call)
     return TG_OK;
 }
 
+enum { CLEARED = 1 << 16 }; /* bytes */
+
+static void clear(void *context, ptrdiff_t task)
+{
+    const gather *s = context;
+    ptrdiff_t first = task * CLEARED, left = s->n_rows * s->width * s->item - first;
+    memset((char *)s->y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
+}
+
 static void run_scatter_add(void *context, ptrdiff_t task)
 {
     const gather *s = context;
@@ -95,13 +104,6 @@ static void run_scatter_add(void *context, ptrdiff_t task)
         first_row = task * s->per_task;
         end_row = first_row + s->per_task < s->n_rows ? first_row + s->per_task : s->n_rows;
     }
-    size_t bytes = (size_t)((end - first) * s->item);
-    if (s->by_columns)
-        for (ptrdiff_t row = 0; row < s->n_rows; row++)
-            memset((char *)s->y->data + (row * s->width + first) * s->item, 0, bytes);
-    else
-        memset((char *)s->y->data + first_row * s->width * s->item, 0,
-               (size_t)(end_row - first_row) * bytes);
     for (ptrdiff_t i = 0; i < s->n; i++) {
         ptrdiff_t row = row_at(s, i);
         if (row < first_row || row >= end_row)
@@ -145,7 +147,9 @@ int tg_scatter_add(const tg_call *call)
     else
         s.per_task = (s.n_rows + PARTS - 1) / PARTS;
     ptrdiff_t extent = s.by_columns ? s.width : s.n_rows;
-    double work = 0.2 * (double)(s.n_rows * s.width) + 0.5 * (double)(s.n * (s.width + 2));
+    ptrdiff_t n_bytes = s.n_rows * s.width * s.item;
+    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, clear, &s);
+    double work = 0.5 * (double)(s.n * (s.width + 2));
     tg_parallel((extent + s.per_task - 1) / s.per_task, work, run_scatter_add, &s);
     return TG_OK;
 }
