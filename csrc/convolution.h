@@ -105,6 +105,30 @@ static inline axis backward_axis(const direction *d, ptrdiff_t phase, ptrdiff_t 
     return a;
 }
 
+/* Positions q0 .. q1 - 1 meet taps t0 .. t1 - 1 inside the source (t0 == t1: none). */
+typedef struct {
+    ptrdiff_t q0, q1, t0, t1;
+} zone;
+
+/* Cut the positions into zones, at most 2 * n_taps + 1; returns how many. */
+static inline ptrdiff_t cut_zones(const axis *a, zone *zones)
+{
+    ptrdiff_t n = 0;
+    for (ptrdiff_t q = 0; q < a->n_out; q++) {
+        zone z = {.q0 = q, .q1 = q + 1};
+        while (z.t0 < a->n_taps && q * a->step + a->offset[z.t0] < 0)
+            z.t0++;
+        z.t1 = z.t0;
+        while (z.t1 < a->n_taps && q * a->step + a->offset[z.t1] < a->image)
+            z.t1++;
+        if (n && zones[n - 1].t0 == z.t0 && zones[n - 1].t1 == z.t1)
+            zones[n - 1].q1 = q + 1;
+        else
+            zones[n++] = z;
+    }
+    return n;
+}
+
 /* ---- the problem and the walk over it -----------------------------------------------------------
  */
 
@@ -167,6 +191,9 @@ typedef struct {
     ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
     int w_is_b;                   /* the weights of a group are rows of B as they lie */
     int in_place;
+    int by_zones; /* rows of taps outside the image are left out */
+    zone *zones;  /* of v */
+    ptrdiff_t n_zones;
     ptrdiff_t pitch;        /* elements from row to row of what is read */
     ptrdiff_t images, rows; /* of a task; images > 1 only with whole images */
     ptrdiff_t row_tasks;    /* per image */

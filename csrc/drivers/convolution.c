@@ -79,10 +79,63 @@ strip tg_read_strip(walk *p, ptrdiff_t index)
     return s;
 }
 
+/* Terms p0 .. p1 - 1 of group g, for the rows of a block. */
+static void run_terms(const walk *p, tg_gemm_block *block, ptrdiff_t g, const char *in, char *out,
+                      ptrdiff_t p0, ptrdiff_t p1)
+{
+    const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t depth = tg_gemm_depth(p->k);
+    block->a = in + g * p->k_group * size;
+    block->c = out + g * p->n_group * size;
+    block->accumulate = 0;
+    do { /* once even without terms: the result is then bias alone */
+        const ptrdiff_t start = p0 / max_of(depth, 1) * depth; /* of what is packed together */
+        block->k = min_of(start + depth, p1) - p0;
+        block->a_cols = p->a_cols + p0;
+        if (p->packed) {
+            block->b = p->packed + ((g * p->k + start) * p->padded + (p0 - start) * nr) * size;
+            block->b_row = nr;
+            block->b_panel = min_of(depth, p->k - start) * nr;
+        } else {
+            block->b = p->w + (g * p->w_group + p0 * p->w_k) * size;
+            block->b_row = p->w_k;
+            block->b_panel = nr;
+        }
+        p0 += block->k;
+        const int done = p0 >= p1;
+        block->bias = done && p->bias ? p->bias + g * p->n_group * size : NULL;
+        block->relu = done && p->act == TG_ACT_RELU;
+        tg_gemm_run(p->dtype, block);
+        block->accumulate = 1;
+    } while (p0 < p1);
+}
+
+/* Rows q0 .. q1 - 1 of some images, zone by zone: rows beside the upper and lower edge leave out
+ * the rows of taps that are outside. (Columns do not: their taps lie apart in the kernel, and
+ * reading it again for a few columns costs more than the zeros.) */
+static void zone_blocks(const walk *p, const char *in, char *out, ptrdiff_t n_images, ptrdiff_t q0,
+                        ptrdiff_t q1)
+{
+    const ptrdiff_t row_terms = p->h.n_taps * p->k_group;
+    for (ptrdiff_t g = 0; g < p->groups; g++)
+        for (const zone *z = p->zones; z < p->zones + p->n_zones; z++)
+            for (ptrdiff_t q = max_of(z->q0, q0), end = min_of(z->q1, q1), n_rows; q < end;
+                 q += n_rows) {
+                /* The tables have places for all images of a full task. */
+                n_rows = n_images == p->images ? end - q : 1;
+                const ptrdiff_t at = p->images * (q - q0) * p->h.n_out;
+                tg_gemm_block block = {.m = n_rows * n_images * p->h.n_out,
+                                       .n = p->n_group,
+                                       .a_rows = p->a_rows + at,
+                                       .c_rows = p->c_rows + at};
+                run_terms(p, &block, g, in, out, z->t0 * row_terms, z->t1 * row_terms);
+            }
+}
+
 static void walk_task(void *context, ptrdiff_t task)
 {
     walk *p = context;
-    const ptrdiff_t size = size_of(p->dtype), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t size = size_of(p->dtype);
     const strip s = tg_read_strip(p, task);
     const ptrdiff_t image = s.image, n_images = s.n_images, q0 = s.q0, q1 = s.q1;
     const char *in = s.in;
@@ -92,34 +145,15 @@ static void walk_task(void *context, ptrdiff_t task)
         p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
                   p->h.out_first * p->o) *
                      size;
-    const ptrdiff_t depth = tg_gemm_depth(p->k);
-    tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out,
-                           .n = p->n_group,
-                           .a_rows = p->a_rows,
-                           .c_rows = p->c_rows};
-    for (ptrdiff_t g = 0; g < p->groups; g++) {
-        block.a = in + g * p->k_group * size;
-        block.c = out + g * p->n_group * size;
-        ptrdiff_t p0 = 0;
-        do { /* once even without channels: the result is then bias alone */
-            block.k = min_of(depth, p->k - p0);
-            block.a_cols = p->a_cols + p0;
-            if (p->packed) {
-                block.b = p->packed + (g * p->k + p0) * p->padded * size;
-                block.b_row = nr;
-                block.b_panel = block.k * nr;
-            } else {
-                block.b = p->w + (g * p->w_group + p0 * p->w_k) * size;
-                block.b_row = p->w_k;
-                block.b_panel = nr;
-            }
-            block.accumulate = p0 > 0;
-            int last = p0 + block.k == p->k;
-            block.bias = last && p->bias ? p->bias + g * p->n_group * size : NULL;
-            block.relu = last && p->act == TG_ACT_RELU;
-            tg_gemm_run(p->dtype, &block);
-            p0 += block.k;
-        } while (p0 < p->k);
+    if (p->by_zones) {
+        zone_blocks(p, in, out, n_images, q0, q1);
+    } else {
+        tg_gemm_block block = {.m = n_images * (q1 - q0) * p->h.n_out,
+                               .n = p->n_group,
+                               .a_rows = p->a_rows,
+                               .c_rows = p->c_rows};
+        for (ptrdiff_t g = 0; g < p->groups; g++)
+            run_terms(p, &block, g, in, out, 0, p->k);
     }
     if (p->act > TG_ACT_RELU)
         tg_gemm_activate(p->dtype, p->act, n_images * (q1 - q0) * p->h.n_out, p->o, out, p->o,
@@ -157,6 +191,9 @@ static void zero_task(void *context, ptrdiff_t row)
         memset(out + i * p->h.out_step * p->o * size, 0, (size_t)(p->o * size));
 }
 
+#define ZONE_TERMS                                                                                 \
+    16 /* channels of a group at least: an edge adds to the result once per tap row */
+
 static void choose_tasks(walk *p, double fmas_per_pixel, ptrdiff_t weight_bytes)
 {
     const ptrdiff_t pixels = p->v.n_out * p->h.n_out, all = p->n * pixels;
@@ -188,6 +225,7 @@ static int run_walk(walk *p)
     if (tg_planar_pays(p))
         return tg_planar(p);
     p->in_place = inside(&p->v) && inside(&p->h);
+    p->by_zones = !inside(&p->v) && p->h.n_taps * p->k_group >= ZONE_TERMS;
     p->pitch = (p->in_place ? p->h.image : p->h.n_read) * p->c;
     const double fmas_per_pixel = (double)p->k * (double)p->o;
     choose_tasks(p, fmas_per_pixel, p->k * p->o * size);
@@ -195,19 +233,25 @@ static int run_walk(walk *p)
     const ptrdiff_t strip = (p->rows - 1) * p->v.step + p->v.n_read - (p->v.n_out - 1) * p->v.step;
     const ptrdiff_t image_step = (p->in_place ? p->v.image : strip) * p->pitch;
 
-    p->a_rows = tg_alloc((size_t)(2 * pixels + p->k + taps) * sizeof(ptrdiff_t));
+    p->a_rows = tg_alloc((size_t)(2 * pixels + p->k + taps) * sizeof(ptrdiff_t) +
+                         (size_t)(2 * p->v.n_taps + 1) * sizeof(zone));
     if (!p->a_rows)
         return TG_NO_MEMORY;
     p->c_rows = p->a_rows + pixels;
     p->a_cols = p->c_rows + pixels;
     p->w_taps = p->a_cols + p->k;
-    for (ptrdiff_t i = 0, image = 0; image < p->images; image++)
-        for (ptrdiff_t q = 0; q < p->rows; q++)
-            for (ptrdiff_t r = 0; r < p->h.n_out; r++, i++) {
-                p->a_rows[i] = image * image_step + q * p->v.step * p->pitch + r * p->h.step * p->c;
-                p->c_rows[i] = image * p->out_image + q * p->v.out_step * p->out_row +
-                               r * p->h.out_step * p->o;
-            }
+    p->zones = (zone *)(p->w_taps + taps);
+    p->n_zones = p->by_zones ? cut_zones(&p->v, p->zones) : 0;
+    for (ptrdiff_t row = 0, i = 0; i < p->images * p->rows; i++) {
+        /* by zones: the same row of all images together, so that zones are ranges */
+        const ptrdiff_t image = p->by_zones ? i % p->images : i / p->rows;
+        const ptrdiff_t q = p->by_zones ? i / p->images : i % p->rows;
+        for (ptrdiff_t r = 0; r < p->h.n_out; r++, row++) {
+            p->a_rows[row] = image * image_step + q * p->v.step * p->pitch + r * p->h.step * p->c;
+            p->c_rows[row] =
+                image * p->out_image + q * p->v.out_step * p->out_row + r * p->h.out_step * p->o;
+        }
+    }
     for (ptrdiff_t tv = 0, i = 0; tv < p->v.n_taps; tv++)
         for (ptrdiff_t th = 0; th < p->h.n_taps; th++) {
             ptrdiff_t at =

@@ -23,11 +23,6 @@
 #include "../table.h"
 #include "../threads.h"
 
-/* Positions q0 .. q1 - 1 meet taps t0 .. t1 - 1 inside the source (t0 == t1: none). */
-typedef struct {
-    ptrdiff_t q0, q1, t0, t1;
-} zone;
-
 /* One direction of a walk, with its zones. */
 typedef struct {
     axis a;
@@ -46,25 +41,6 @@ typedef struct {
     ptrdiff_t in_row, in_image, out_row, out_image, w_row;
     ptrdiff_t parts; /* of the weight gradient */
 } depthwise;
-
-/* Cut positions q0 .. q1 - 1 into zones; returns how many. */
-static ptrdiff_t cut_zones(const axis *a, zone *zones)
-{
-    ptrdiff_t n = 0;
-    for (ptrdiff_t q = 0; q < a->n_out; q++) {
-        zone z = {.q0 = q, .q1 = q + 1};
-        while (z.t0 < a->n_taps && q * a->step + a->offset[z.t0] < 0)
-            z.t0++;
-        z.t1 = z.t0;
-        while (z.t1 < a->n_taps && q * a->step + a->offset[z.t1] < a->image)
-            z.t1++;
-        if (n && zones[n - 1].t0 == z.t0 && zones[n - 1].t1 == z.t1)
-            zones[n - 1].q1 = q + 1;
-        else
-            zones[n++] = z;
-    }
-    return n;
-}
 
 static ptrdiff_t tap_step(const ptrdiff_t *table, const zone *z)
 {
