@@ -15,6 +15,7 @@ typedef struct {
 } tg_winograd_problem;
 
 int tg_winograd_pays(const tg_winograd_problem *p);
+int tg_winograd_weight_grad_pays(const tg_winograd_problem *p);
 int tg_winograd(const tg_winograd_problem *p); /* a tg_status */
 
 /* gw (3, 3, c, o): the gradient of the kernel (which, like bias, y, act and transposed, is not

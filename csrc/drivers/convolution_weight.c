@@ -182,7 +182,7 @@ int tg_conv2d_weight_grad(const tg_call *call)
     problem p = read_problem(call, x, gw, g);
     if (is_winograd_shape(&p, g->dtype)) {
         tg_winograd_problem fast = winograd_problem(&p, x);
-        if (tg_winograd_pays(&fast))
+        if (tg_winograd_weight_grad_pays(&fast))
             return tg_winograd_weight_grad(&fast, g->data, gw->data);
     }
     if (is_depthwise(&p))

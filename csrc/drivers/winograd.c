@@ -17,7 +17,11 @@
  *
  * It pays from 8 channels on both sides (below, the transforms cost more than they save), when at
  * least half of the tiles' pixels are inside the image, and from 16 tiles on, which make up for the
- * transformed kernel (four times the kernel). Which way is taken depends on the shapes alone.
+ * transformed kernel (four times the kernel). The forward walk also wants 128 pairs of channels,
+ * below which vectors along the pixels are faster, and the more tiles the larger the kernel: 512 x
+ * 512 channels transformed are 38 MB, written and read for the 16 tiles of four 7 x 7 images (long
+ * vectors make up for it with half as many tiles). Which way is taken depends on the shapes and the
+ * instruction set alone.
  */
 #include "../winograd.h"
 
@@ -65,6 +69,13 @@ static double tiles_used(const tg_winograd_problem *p)
 }
 
 int tg_winograd_pays(const tg_winograd_problem *p)
+{
+    const double kernel = (double)p->c * (double)p->o;
+    return tg_winograd_weight_grad_pays(p) && kernel >= 128 &&
+           kernel <= 520.0 * (double)(tg_active->lanes_f32 * n_tiles(p));
+}
+
+int tg_winograd_weight_grad_pays(const tg_winograd_problem *p)
 {
     return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && n_tiles(p) >= 16 &&
            tiles_used(p) >= 0.5;
