@@ -104,16 +104,77 @@ def matmul() -> Iterator[Case]:
 
 # --- convolution ----------------------------------------------------------------------------------
 
-IMAGES = [  # N, C, side, O, kernel, padding
-    (32, 1, 28, 32, 3, 0),
-    (32, 32, 13, 64, 3, 0),
-    (128, 32, 13, 64, 3, 0),
-    (32, 3, 32, 64, 3, 1),
-    (32, 64, 32, 64, 3, 1),
-    (32, 64, 16, 128, 3, 1),
-    (32, 256, 8, 256, 3, 1),
-    (32, 64, 32, 64, 1, 0),
-    (1, 32, 13, 64, 3, 0),
+
+@dataclass(frozen=True)
+class Convolution:
+    """A convolution of square images; ``kernel`` may be a pair (rows, columns)."""
+
+    n: int
+    channels: int
+    side: int
+    outputs: int
+    kernel: Any
+    padding: Any = 0
+    stride: int = 1
+    dilation: int = 1
+    groups: int = 1
+
+    @property
+    def label(self) -> str:
+        k, p = (
+            "x".join(map(str, v)) if isinstance(v, tuple) else v
+            for v in (self.kernel, self.padding)
+        )
+        text = f"n{self.n} {self.channels}->{self.outputs} {self.side}px k{k} p{p}"
+        more = (("s", self.stride), ("d", self.dilation), ("g", self.groups))
+        return text + "".join(f" {name}{value}" for name, value in more if value > 1)
+
+
+def _pair(value: Any) -> tuple[int, int]:
+    return value if isinstance(value, tuple) else (value, value)
+
+
+IMAGES = [
+    Convolution(32, 1, 28, 32, 3),
+    Convolution(32, 32, 13, 64, 3),
+    Convolution(128, 32, 13, 64, 3),
+    Convolution(32, 3, 32, 64, 3, 1),
+    Convolution(32, 64, 32, 64, 3, 1),
+    Convolution(32, 64, 16, 128, 3, 1),
+    Convolution(32, 256, 8, 256, 3, 1),
+    Convolution(32, 64, 32, 64, 1),
+    Convolution(1, 32, 13, 64, 3),
+    # depthwise, from large images with few channels to small ones with many
+    Convolution(8, 32, 56, 32, 3, 1, groups=32),
+    Convolution(8, 128, 28, 128, 3, 1, groups=128),
+    Convolution(8, 512, 7, 512, 3, 1, groups=512),
+    Convolution(8, 64, 28, 64, 3, 1, stride=2, groups=64),
+    Convolution(8, 144, 28, 144, 5, 2, stride=2, groups=144),
+    Convolution(8, 33, 28, 33, 3, 1, groups=33),
+    # groups
+    Convolution(8, 64, 28, 64, 3, 1, groups=2),
+    Convolution(8, 48, 14, 96, 3, 1, groups=4),
+    Convolution(8, 64, 28, 64, 3, 1, groups=8),
+    Convolution(8, 256, 14, 256, 3, 1, groups=32),
+    # few and odd channels
+    Convolution(64, 6, 14, 16, 5),
+    Convolution(32, 8, 20, 8, 5, 2),
+    Convolution(32, 3, 32, 3, 3, 1),
+    Convolution(16, 17, 20, 17, 3, 1),
+    Convolution(16, 33, 14, 66, 3, 1),
+    # 1 x 1
+    Convolution(16, 512, 7, 512, 1),
+    Convolution(2, 64, 56, 256, 1),
+    Convolution(4, 128, 28, 256, 1, stride=2),
+    # strides, dilation, long kernels, one image
+    Convolution(4, 3, 224, 64, 7, 3, stride=2),
+    Convolution(8, 64, 28, 128, 3, 1, stride=2),
+    Convolution(8, 64, 14, 64, 3, 2, dilation=2),
+    Convolution(8, 32, 14, 32, 5, 2),
+    Convolution(4, 128, 17, 128, (1, 7), (0, 3)),
+    Convolution(4, 128, 17, 128, (7, 1), (3, 0)),
+    Convolution(1, 256, 14, 256, 3, 1),
+    Convolution(1, 512, 7, 512, 3, 1),
 ]
 
 
@@ -125,37 +186,52 @@ def _oihw(w: Any) -> Any:
     return w.permute(3, 2, 0, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _conv_grad(pad: int, of_input: bool) -> Peer:
+def _conv_grad(s: Convolution, of_input: bool) -> Peer:
     backward = torch.ops.aten.convolution_backward if torch else None
-    numbers = ([1, 1], [pad, pad], [1, 1], False, [0, 0], 1)
+    numbers = ([s.stride] * 2, list(_pair(s.padding)), [s.dilation] * 2, False, [0, 0], s.groups)
     return lambda g, x, w: call(
         backward, _nchw(g), _nchw(x), _oihw(w), None, *numbers, [of_input, not of_input, False]
     )
 
 
 def convolution() -> Iterator[Case]:
-    for n, c, side, o, k, pad in IMAGES:
-        out = side + 2 * pad - k + 1
-        x, w, g = f32(n, side, side, c), f32(k, k, c, o), f32(n, out, out, o)
-        label = f"n{n} {c}->{o} {side}px k{k} p{pad}"
-        settings = {"padding": ((pad, pad), (pad, pad))}
-        flops = 2 * n * out * out * o * c * k * k
-        common = {"settings": settings, "flops": flops, "scale": 4 * math.sqrt(k * k * max(c, o))}
-        moved = 4 * (n * side * side * c + k * k * c * o + n * out * out * o)
+    for s in IMAGES:
+        (kh, kw), (pv, ph) = _pair(s.kernel), _pair(s.padding)
+        x_shape = (s.n, s.side, s.side, s.channels)
+        w_shape = (kh, kw, s.channels // s.groups, s.outputs)
+        rows, columns = (
+            (s.side + 2 * p - s.dilation * (k - 1) - 1) // s.stride + 1
+            for k, p in ((kh, pv), (kw, ph))
+        )
+        g_shape = (s.n, rows, columns, s.outputs)
+        x, w, g = f32(*x_shape), f32(*w_shape), f32(*g_shape)
+        settings = {
+            "strides": (s.stride, s.stride),
+            "padding": ((pv, pv), (ph, ph)),
+            "dilation": (s.dilation, s.dilation),
+            "groups": s.groups,
+        }
+        flops = 2 * math.prod(g_shape) * math.prod(w_shape[:3])
+        terms = kh * kw * max(s.channels, s.outputs) / s.groups
+        common = {"settings": settings, "flops": flops, "scale": 4 * math.sqrt(terms)}
+        moved = 4 * (math.prod(x_shape) + math.prod(w_shape) + math.prod(g_shape))
         yield Case(
-            "convolution", "conv2d", label, arrays(x, w), **common, bytes=moved,
-            peer=lambda x, w, pad=pad: call(torch.conv2d, _nchw(x), _oihw(w), padding=pad),
+            "convolution", "conv2d", s.label, arrays(x, w), **common, bytes=moved,
+            peer=lambda x, w, s=s: call(
+                torch.conv2d, _nchw(x), _oihw(w), None, s.stride, _pair(s.padding), s.dilation,
+                s.groups,
+            ),
         )  # fmt: skip
-        x_shape, w_shape = (n, side, side, c), (k, k, c, o)
         yield Case(
-            "convolution", "conv2d_input_grad", label, arrays(g, w, x_shape), **common, bytes=moved,
-            peer=lambda g, w, shape, pad=pad: _conv_grad(pad, True)(g, torch.empty(shape), w),
-        )  # fmt: skip
-        common["scale"] *= math.sqrt(n * out)
-        yield Case(
-            "convolution", "conv2d_weight_grad", label, arrays(x, g, w_shape), **common,
+            "convolution", "conv2d_input_grad", s.label, arrays(g, w, x_shape), **common,
             bytes=moved,
-            peer=lambda x, g, shape, pad=pad: _conv_grad(pad, False)(g, x, torch.empty(shape)),
+            peer=lambda g, w, shape, s=s: _conv_grad(s, True)(g, torch.empty(shape), w),
+        )  # fmt: skip
+        common["scale"] *= math.sqrt(s.n * rows)
+        yield Case(
+            "convolution", "conv2d_weight_grad", s.label, arrays(x, g, w_shape), **common,
+            bytes=moved,
+            peer=lambda x, g, shape, s=s: _conv_grad(s, False)(g, x, torch.empty(shape)),
         )  # fmt: skip
 
 
