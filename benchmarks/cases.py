@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks.common import torch
+from benchmarks.convolutions import IMAGES, Convolution, pair
 from tinygrad_cn.kernels import reference
 
 Peer = Callable[..., Callable[[], Any]]
@@ -105,79 +106,6 @@ def matmul() -> Iterator[Case]:
 # --- convolution ----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Convolution:
-    """A convolution of square images; ``kernel`` may be a pair (rows, columns)."""
-
-    n: int
-    channels: int
-    side: int
-    outputs: int
-    kernel: Any
-    padding: Any = 0
-    stride: int = 1
-    dilation: int = 1
-    groups: int = 1
-
-    @property
-    def label(self) -> str:
-        k, p = (
-            "x".join(map(str, v)) if isinstance(v, tuple) else v
-            for v in (self.kernel, self.padding)
-        )
-        text = f"n{self.n} {self.channels}->{self.outputs} {self.side}px k{k} p{p}"
-        more = (("s", self.stride), ("d", self.dilation), ("g", self.groups))
-        return text + "".join(f" {name}{value}" for name, value in more if value > 1)
-
-
-def _pair(value: Any) -> tuple[int, int]:
-    return value if isinstance(value, tuple) else (value, value)
-
-
-IMAGES = [
-    Convolution(32, 1, 28, 32, 3),
-    Convolution(32, 32, 13, 64, 3),
-    Convolution(128, 32, 13, 64, 3),
-    Convolution(32, 3, 32, 64, 3, 1),
-    Convolution(32, 64, 32, 64, 3, 1),
-    Convolution(32, 64, 16, 128, 3, 1),
-    Convolution(32, 256, 8, 256, 3, 1),
-    Convolution(32, 64, 32, 64, 1),
-    Convolution(1, 32, 13, 64, 3),
-    # depthwise, from large images with few channels to small ones with many
-    Convolution(8, 32, 56, 32, 3, 1, groups=32),
-    Convolution(8, 128, 28, 128, 3, 1, groups=128),
-    Convolution(8, 512, 7, 512, 3, 1, groups=512),
-    Convolution(8, 64, 28, 64, 3, 1, stride=2, groups=64),
-    Convolution(8, 144, 28, 144, 5, 2, stride=2, groups=144),
-    Convolution(8, 33, 28, 33, 3, 1, groups=33),
-    # groups
-    Convolution(8, 64, 28, 64, 3, 1, groups=2),
-    Convolution(8, 48, 14, 96, 3, 1, groups=4),
-    Convolution(8, 64, 28, 64, 3, 1, groups=8),
-    Convolution(8, 256, 14, 256, 3, 1, groups=32),
-    # few and odd channels
-    Convolution(64, 6, 14, 16, 5),
-    Convolution(32, 8, 20, 8, 5, 2),
-    Convolution(32, 3, 32, 3, 3, 1),
-    Convolution(16, 17, 20, 17, 3, 1),
-    Convolution(16, 33, 14, 66, 3, 1),
-    # 1 x 1
-    Convolution(16, 512, 7, 512, 1),
-    Convolution(2, 64, 56, 256, 1),
-    Convolution(4, 128, 28, 256, 1, stride=2),
-    # strides, dilation, long kernels, one image
-    Convolution(4, 3, 224, 64, 7, 3, stride=2),
-    Convolution(8, 64, 28, 128, 3, 1, stride=2),
-    Convolution(8, 64, 14, 64, 3, 2, dilation=2),
-    Convolution(8, 32, 14, 32, 5, 2),
-    Convolution(4, 128, 17, 128, (1, 7), (0, 3)),
-    Convolution(4, 128, 17, 128, (7, 1), (3, 0)),
-    Convolution(1, 256, 14, 256, 3, 1),
-    Convolution(1, 512, 7, 512, 3, 1),
-]
-
-
 def _nchw(x: Any) -> Any:
     return x.permute(0, 3, 1, 2)
 
@@ -188,7 +116,7 @@ def _oihw(w: Any) -> Any:
 
 def _conv_grad(s: Convolution, of_input: bool) -> Peer:
     backward = torch.ops.aten.convolution_backward if torch else None
-    numbers = ([s.stride] * 2, list(_pair(s.padding)), [s.dilation] * 2, False, [0, 0], s.groups)
+    numbers = ([s.stride] * 2, list(pair(s.padding)), [s.dilation] * 2, False, [0, 0], s.groups)
     return lambda g, x, w: call(
         backward, _nchw(g), _nchw(x), _oihw(w), None, *numbers, [of_input, not of_input, False]
     )
@@ -196,14 +124,10 @@ def _conv_grad(s: Convolution, of_input: bool) -> Peer:
 
 def convolution() -> Iterator[Case]:
     for s in IMAGES:
-        (kh, kw), (pv, ph) = _pair(s.kernel), _pair(s.padding)
+        (kh, kw), (pv, ph) = pair(s.kernel), pair(s.padding)
         x_shape = (s.n, s.side, s.side, s.channels)
         w_shape = (kh, kw, s.channels // s.groups, s.outputs)
-        rows, columns = (
-            (s.side + 2 * p - s.dilation * (k - 1) - 1) // s.stride + 1
-            for k, p in ((kh, pv), (kw, ph))
-        )
-        g_shape = (s.n, rows, columns, s.outputs)
+        g_shape = (s.n, *s.output_sides, s.outputs)
         x, w, g = f32(*x_shape), f32(*w_shape), f32(*g_shape)
         settings = {
             "strides": (s.stride, s.stride),
@@ -218,7 +142,7 @@ def convolution() -> Iterator[Case]:
         yield Case(
             "convolution", "conv2d", s.label, arrays(x, w), **common, bytes=moved,
             peer=lambda x, w, s=s: call(
-                torch.conv2d, _nchw(x), _oihw(w), None, s.stride, _pair(s.padding), s.dilation,
+                torch.conv2d, _nchw(x), _oihw(w), None, s.stride, pair(s.padding), s.dilation,
                 s.groups,
             ),
         )  # fmt: skip
@@ -227,7 +151,7 @@ def convolution() -> Iterator[Case]:
             bytes=moved,
             peer=lambda g, w, shape, s=s: _conv_grad(s, True)(g, torch.empty(shape), w),
         )  # fmt: skip
-        common["scale"] *= math.sqrt(s.n * rows)
+        common["scale"] *= math.sqrt(s.n * g_shape[1])
         yield Case(
             "convolution", "conv2d_weight_grad", s.label, arrays(x, g, w_shape), **common,
             bytes=moved,
