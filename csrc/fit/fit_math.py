@@ -158,6 +158,16 @@ def fits() -> list[Fit]:
             24,
         ),
         Fit(
+            "exp2_tail_f32",
+            "P in 2^r = 1 + r ln 2 + r^2 P(r), |r| <= 0.51: for gelu_tanh",
+            lambda r: LN2**2 * exp_tail(r * LN2),
+            lambda r: r**2 / mp.mpf(2) ** r + mp.mpf(10) ** -6,
+            -0.51,
+            0.51,
+            4,
+            24,
+        ),
+        Fit(
             "sin_f32",
             "P in sin r = r + r^3 P(r^2), |r| <= pi/4",
             sin_tail,

@@ -43,6 +43,11 @@ static const float tg_exp2_f32[6] = {
     9.618462995e-03f, 1.340147806e-03f, 1.535124320e-04f,
 };
 
+/* P in 2^r = 1 + r ln 2 + r^2 P(r), |r| <= 0.51: for gelu_tanh: 0.090 1/2 ULP */
+static const float tg_exp2_tail_f32[5] = {
+    2.402264774e-01f, 5.550358444e-02f, 9.618558921e-03f, 1.339244074e-03f, 1.531789167e-04f,
+};
+
 /* P in sin r = r + r^3 P(r^2), |r| <= pi/4: 0.003 1/2 ULP */
 static const float tg_sin_f32[4] = {
     -1.666666716e-01f,

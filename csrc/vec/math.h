@@ -138,7 +138,9 @@ TG_INLINE vf vf_gelu_tanh_exp(vf a, vf *power)
     vf low = vf_fma(z, vf_set1(TG_GELU_TANH_CUBIC_LOW), vf_set1(TG_GELU_TANH_LINE_LOW));
     low = vf_add(vf_fma(z_low, cubic, low), vf_fma(z, cubic, vf_sub(line, q)));
     vf r = vf_fnma(a, low, vf_fnma(a, q, vf_sub(rounder, m)));
-    return vf_mul(r, vf_poly(r, tg_exp2_f32, 6));
+    /* 2^r - 1 = r ln 2 + r^2 P(r), of which only the last sum is rounded at its size */
+    vf tail = vf_fma(r, vf_poly(r, tg_exp2_tail_f32, 5), vf_set1(-1.90465430e-9f));
+    return vf_fma(r, vf_set1(0.693147182f), vf_mul(r, tail));
 #else /* one lane: in double */
     double u = (double)a * (1.5957691216057308 + 1.5957691216057308 * 0.044715 * a * a);
     double n = rint(u * 1.4426950408889634);
