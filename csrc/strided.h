@@ -142,7 +142,7 @@ static inline void tg_run_block(const tg_strided *s, ptrdiff_t rows, ptrdiff_t c
                                 char (*blocks)[TG_BLOCK * 8], tg_kept *kept)
 {
     char *data[TG_MAX_OPERANDS];
-    ptrdiff_t step[TG_MAX_OPERANDS];
+    ptrdiff_t step[TG_MAX_OPERANDS] = {0};
     int inner = s->ndim - 1, outer = inner - 1, scatter = 0;
     for (int k = 0; k < s->n_operands; k++) {
         ptrdiff_t column = s->strides[k][inner], row = rows > 1 ? s->strides[k][outer] : 0;
