@@ -27,8 +27,8 @@ from .updates import merge_updates, record_of
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is taken;
 # then so many that are not, and ten times as many after each further trial: other programs may have
-# held the cores at the time of one. A team takes the cores from other programs and suffers when they
-# are taken, so it must gain a tenth.
+# held the cores at the time of one. A team takes the cores from other programs and suffers when
+# they are taken, so it must gain a tenth.
 TRIALS = 6
 UNTIMED = 100
 WORTH_A_TEAM = 0.9
