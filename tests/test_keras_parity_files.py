@@ -2,6 +2,8 @@
 
 import json
 import pathlib
+import subprocess
+import sys
 import zipfile
 
 import numpy as np
@@ -25,6 +27,12 @@ def test_a_sequential_model_and_its_next_step():
     assert model.optimizer.iterations.item() == 3
     model.train_on_batch(EXPECTED["images"], EXPECTED["labels"])
     close(model.predict(EXPECTED["images"], verbose=0), EXPECTED["chain next"])
+
+
+def test_a_program_may_begin_with_loading():
+    script = "import sys, tinygrad_cn as tg; print(tg.saving.load_model(sys.argv[1]).built)"
+    command = [sys.executable, "-c", script, str(DATA / "keras_chain.keras")]
+    assert subprocess.run(command, capture_output=True, text=True, check=True).stdout == "True\n"
 
 
 def test_a_functional_model_with_masks_and_ops():
