@@ -63,6 +63,8 @@ void tg_gemm_run(int dtype, const tg_gemm_block *block);
 void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
                     ptrdiff_t b_col, void *out, ptrdiff_t panel);
 ptrdiff_t tg_gemm_panel(int dtype); /* columns in a packed panel of B */
+void tg_transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
+                  const void *x, ptrdiff_t x_row); /* y[i, j] = x[j, i] */
 
 /* The activation in place over rows of c; relu and none do nothing (the block kernel has relu). */
 void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row,

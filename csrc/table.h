@@ -110,7 +110,6 @@
     K(depthwise, (const tg_depthwise_part *part))                                                  \
     K(depthwise_weight_grad, (const tg_depthwise_part *part))                                      \
     K(planar, (const tg_planar_part *part))                                                        \
-    K(turn, (ptrdiff_t m, ptrdiff_t n, T *y, ptrdiff_t y_row, const T *x, ptrdiff_t x_row))        \
     K(conv_add_shares, (ptrdiff_t n, ptrdiff_t n_taps, ptrdiff_t c, const T *shares,               \
                         ptrdiff_t share_step, T *row, ptrdiff_t step, ptrdiff_t tap_step))
 

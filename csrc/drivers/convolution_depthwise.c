@@ -202,54 +202,45 @@ static int run_walk(depthwise *p, const problem *q, int backward)
     return TG_OK;
 }
 
+/* The arrays that a walk reads and writes: images of x into images of y, or backward. */
+static depthwise describe(const problem *q, int dtype, const void *in, const void *w, void *out,
+                          int backward)
+{
+    const ptrdiff_t x_row = q->h.image * q->c, x_image = q->v.image * x_row;
+    const ptrdiff_t y_row = q->h.out * q->c, y_image = q->v.out * y_row;
+    return (depthwise){.dtype = dtype,
+                       .n = q->n,
+                       .c = q->c,
+                       .in = in,
+                       .w = w,
+                       .out = out,
+                       .in_row = backward ? y_row : x_row,
+                       .in_image = backward ? y_image : x_image,
+                       .out_row = backward ? x_row : y_row,
+                       .out_image = backward ? x_image : y_image,
+                       .w_row = q->h.kernel * q->c};
+}
+
 int tg_depthwise(const problem *q, int dtype, int act, const void *x, const void *w,
                  const void *bias, void *y)
 {
-    depthwise p = {.dtype = dtype,
-                   .act = act,
-                   .n = q->n,
-                   .c = q->c,
-                   .in = x,
-                   .w = w,
-                   .bias = bias,
-                   .out = y,
-                   .in_row = q->h.image * q->c,
-                   .in_image = q->v.image * q->h.image * q->c,
-                   .out_row = q->h.out * q->c,
-                   .out_image = q->v.out * q->h.out * q->c,
-                   .w_row = q->h.kernel * q->c};
+    depthwise p = describe(q, dtype, x, w, y, 0);
+    p.act = act;
+    p.bias = bias;
     return run_walk(&p, q, 0);
 }
 
 int tg_depthwise_input_grad(const problem *q, int dtype, const void *g, const void *w, void *gx)
 {
-    depthwise p = {.dtype = dtype,
-                   .n = q->n,
-                   .c = q->c,
-                   .in = g,
-                   .w = w,
-                   .out = gx,
-                   .in_row = q->h.out * q->c,
-                   .in_image = q->v.out * q->h.out * q->c,
-                   .out_row = q->h.image * q->c,
-                   .out_image = q->v.image * q->h.image * q->c,
-                   .w_row = q->h.kernel * q->c};
+    depthwise p = describe(q, dtype, g, w, gx, 1);
     return run_walk(&p, q, 1);
 }
 
+/* The rows and images of `out` are those of g here. */
 int tg_depthwise_weight_grad(const problem *q, int dtype, const void *x, const void *g, void *gw)
 {
-    depthwise p = {.dtype = dtype,
-                   .n = q->n,
-                   .c = q->c,
-                   .in = x,
-                   .g = g,
-                   .out = gw,
-                   .in_row = q->h.image * q->c,
-                   .in_image = q->v.image * q->h.image * q->c,
-                   .out_row = q->h.out * q->c,
-                   .out_image = q->v.out * q->h.out * q->c,
-                   .w_row = q->h.kernel * q->c};
+    depthwise p = describe(q, dtype, x, NULL, gw, 0);
+    p.g = g;
     const ptrdiff_t n = q->v.kernel * p.w_row;
     if (n == 0)
         return TG_OK;

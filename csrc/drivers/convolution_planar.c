@@ -32,15 +32,6 @@ static ptrdiff_t lanes(int dtype)
     return dtype == TG_F32 ? tg_active->lanes_f32 : tg_active->lanes_f64;
 }
 
-static void turn(int dtype, ptrdiff_t m, ptrdiff_t n, char *y, ptrdiff_t y_row, const char *x,
-                 ptrdiff_t x_row)
-{
-    if (dtype == TG_F32)
-        tg_active->turn_f32(m, n, (float *)y, y_row, (const float *)x, x_row);
-    else
-        tg_active->turn_f64(m, n, (double *)y, y_row, (const double *)x, x_row);
-}
-
 /* The planes of what output rows q0 .. q1 - 1 of an image read. */
 static void read_planes(const planar *t, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t q1, char *planes)
 {
@@ -62,10 +53,11 @@ static void read_planes(const planar *t, ptrdiff_t image, ptrdiff_t q0, ptrdiff_
             const ptrdiff_t i1 =
                 min_of(ceil_div(p->h.image - first, across), ceil_div(p->h.n_read - phase, across));
             if (i0 < i1)
-                turn(p->dtype, p->c, i1 - i0,
-                     planes +
-                         ((r % down * across + phase) * t->plane + r / down * t->pitch + i0) * size,
-                     set, in + (first + i0 * across) * p->c * size, across * p->c);
+                tg_transpose(
+                    p->dtype, p->c, i1 - i0,
+                    planes +
+                        ((r % down * across + phase) * t->plane + r / down * t->pitch + i0) * size,
+                    set, in + (first + i0 * across) * p->c * size, across * p->c);
         }
     }
 }
@@ -109,8 +101,8 @@ static void planar_task(void *context, ptrdiff_t task)
                 p->out + (image * p->out_image + (p->v.out_first + q * p->v.out_step) * p->out_row +
                           p->h.out_first * p->o) *
                              size;
-            turn(p->dtype, p->h.n_out, p->o, out, p->h.out_step * p->o,
-                 y + (q - q0) * t->pitch * size, t->y_plane);
+            tg_transpose(p->dtype, p->h.n_out, p->o, out, p->h.out_step * p->o,
+                         y + (q - q0) * t->pitch * size, t->y_plane);
             if (p->act > TG_ACT_RELU)
                 tg_gemm_activate(p->dtype, p->act, p->h.n_out, p->o, out, p->h.out_step * p->o,
                                  NULL);

@@ -296,8 +296,8 @@ static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char
     tg_gemm_activate(p->dtype, p->act, m, n, c, p->c_row, NULL);
 }
 
-static void transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
-                      const void *x, ptrdiff_t x_row)
+void tg_transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
+                  const void *x, ptrdiff_t x_row)
 {
     if (dtype == TG_F32)
         tg_active->transpose_f32(n_rows, n_cols, y, y_row, x, x_row);
@@ -313,7 +313,7 @@ static const void *contiguous_rows(int dtype, ptrdiff_t rows, ptrdiff_t k, const
         return x;
     char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(rows * k * size_of(dtype)));
     if (out && row == 1) {
-        transpose(dtype, rows, k, out, k, x, col);
+        tg_transpose(dtype, rows, k, out, k, x, col);
         return out;
     }
     for (ptrdiff_t i = 0; out && i < rows; i++)
@@ -379,7 +379,7 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
         return TG_NO_MEMORY;
     compute_piece(&x, 0, p->n, 0, width);
     char *out = c + i0 * p->c_row * size;
-    transpose(p->dtype, width, p->n, out, p->c_row, x.c, width);
+    tg_transpose(p->dtype, width, p->n, out, p->c_row, x.c, width);
     finish_rows(p, width, p->n, out, p->bias);
     return TG_OK;
 }

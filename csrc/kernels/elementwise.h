@@ -205,38 +205,46 @@ TG_KERNEL void TG_FN(where)(ptrdiff_t n, V_T *y, const uint8_t *condition, ptrdi
     }
 }
 
-/* A block of `height` rows and `width` columns of y, through the registers. */
-TG_INLINE void TG_FN(transpose_block)(ptrdiff_t height, ptrdiff_t width, V_T *y, ptrdiff_t y_row,
-                                      const V_T *x, ptrdiff_t x_row)
+/* y[i, j] = x[j, i] for a square in the registers, or what there is of one at the edges; too little
+ * of one is moved number by number. */
+TG_INLINE void TG_FN(transpose_square)(ptrdiff_t rows, ptrdiff_t cols, V_T *y, ptrdiff_t y_row,
+                                       const V_T *x, ptrdiff_t x_row)
 {
     VT block[V_LANES];
-    for (int k = 0; k < V_LANES; k++)
-        block[k] = k < width ? V(load_tail)(x + k * x_row, height) : V(zero)();
-    V(transpose)(block);
-    for (int k = 0; k < V_LANES; k++)
-        if (k < height)
-            V(store_tail)(y + k * y_row, block[k], width);
+    if (rows >= V_LANES && cols >= V_LANES) {
+        for (int k = 0; k < V_LANES; k++)
+            block[k] = V(load)(x + k * x_row);
+        V(transpose)(block);
+        for (int k = 0; k < V_LANES; k++)
+            V(store)(y + k * y_row, block[k]);
+        return;
+    }
+    rows = rows < V_LANES ? rows : V_LANES;
+    cols = cols < V_LANES ? cols : V_LANES;
+    if (rows * cols > 4 * V_LANES) {
+        for (ptrdiff_t k = 0; k < V_LANES; k++)
+            block[k] = k < cols ? V(load_tail)(x + k * x_row, rows) : V(zero)();
+        V(transpose)(block);
+        for (ptrdiff_t k = 0; k < rows; k++)
+            V(store_tail)(y + k * y_row, block[k], cols);
+        return;
+    }
+    for (ptrdiff_t i = 0; i < rows; i++)
+        for (ptrdiff_t j = 0; j < cols; j++)
+            y[i * y_row + j] = x[j * x_row + i];
 }
 
-/* y[i, j] = x[j, i] for n_rows x n_cols of y, block by block; pieces at the edges too small for
- * that number by number. The driver keeps the tile small enough for L1. */
+/* The same for n_rows x n_cols of y, along the rows of whichever lie closer together. The driver
+ * keeps large ones small enough for L1. */
 TG_KERNEL void TG_FN(transpose)(ptrdiff_t n_rows, ptrdiff_t n_cols, V_T *y, ptrdiff_t y_row,
                                 const V_T *x, ptrdiff_t x_row)
 {
-    for (ptrdiff_t i = 0, height; i < n_rows; i += height) {
-        height = n_rows - i < V_LANES ? n_rows - i : V_LANES;
-        for (ptrdiff_t j = 0, width; j < n_cols; j += width) {
-            width = n_cols - j < V_LANES ? n_cols - j : V_LANES;
-            V_T *to = y + i * y_row + j;
-            const V_T *from = x + j * x_row + i;
-            if (height == V_LANES && width == V_LANES)
-                TG_FN(transpose_block)(V_LANES, V_LANES, to, y_row, from, x_row);
-            else if (height * width >= 4 * V_LANES)
-                TG_FN(transpose_block)(height, width, to, y_row, from, x_row);
-            else
-                for (ptrdiff_t k = 0; k < height; k++)
-                    for (ptrdiff_t l = 0; l < width; l++)
-                        to[k * y_row + l] = from[l * x_row + k];
+    const int along_x = x_row < y_row;
+    const ptrdiff_t n_outer = along_x ? n_cols : n_rows, n_inner = along_x ? n_rows : n_cols;
+    for (ptrdiff_t p = 0; p < n_outer; p += V_LANES)
+        for (ptrdiff_t q = 0; q < n_inner; q += V_LANES) {
+            const ptrdiff_t i = along_x ? q : p, j = along_x ? p : q;
+            TG_FN(transpose_square)(n_rows - i, n_cols - j, y + i * y_row + j, y_row,
+                                    x + j * x_row + i, x_row);
         }
-    }
 }
