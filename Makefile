@@ -46,9 +46,9 @@ format: $(VENV)/.test
 	$(BIN)/clang-format -i $$(find csrc benchmarks -name '*.[ch]')
 
 # A build of its own under build/sanitize, with gcc, first on the path (the tests import each other
-# from here, and the package looks for the examples beside itself). pytest leaves the C code's stderr alone, and the
-# target fails when a report is among it. Python itself leaks on purpose, so leaks are not looked
-# for. The build takes minutes, the tests several times as long as usual.
+# from here, and the package looks for the examples beside itself). pytest leaves the C code's stderr
+# alone, and the target fails when a report is among it. Python itself leaks on purpose, so leaks are
+# not looked for. The build takes minutes, the tests several times as long as usual.
 SANITIZE = -fsanitize=address,undefined -fno-omit-frame-pointer
 sanitize: $(VENV)/.test
 	CC=gcc CFLAGS="$(SANITIZE)" LDFLAGS="$(SANITIZE)" TINYGRAD_CN_DEBUG=1 $(BIN)/python setup.py -q \
@@ -64,9 +64,8 @@ sanitize: $(VENV)/.test
 sanitize-threads: $(VENV)/.test
 	CC=gcc CFLAGS="-fsanitize=thread" LDFLAGS="-fsanitize=thread" TINYGRAD_CN_DEBUG=1 \
 		$(BIN)/python setup.py -q build --build-base build/tsan --build-lib build/tsan/lib
-	ln -sfn "$(CURDIR)/examples" build/sanitize/lib/examples
 	LD_PRELOAD="$$(gcc -print-file-name=libtsan.so)" TINYGRAD_CN_NUM_THREADS=4 OPENBLAS_NUM_THREADS=1 \
-		PYTHONPATH=build/tsan/lib:. setarch -R $(BIN)/pytest -q --capture=sys -p no:cacheprovider \
+		PYTHONPATH="$(CURDIR)/build/tsan/lib:$(CURDIR)" setarch -R $(BIN)/pytest -q --capture=sys -p no:cacheprovider \
 		tests/test_threads.py tests/test_alloc.py tests/test_plan_passes.py tests/test_jit.py \
 		tests/test_jit_training.py $(PYTEST_ARGS) \
 		2> build/tsan/stderr || { cat build/tsan/stderr; exit 1; }

@@ -8,11 +8,11 @@
 #ifndef TG_PLANAR_KERNEL_H
 #define TG_PLANAR_KERNEL_H
 #include "../planar.h"
-#if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers: sums, the vectors of x, and one weight  \
-                                    */
+/* Registers hold the sums, the vectors of x and one weight: 16 or 32 of them. */
+#if VF_LANES == 8 || VF_LANES == 1
 #define TG_PLANAR_ROWS 4
 #define TG_EACH_PLANAR(X) X(1, 6) X(2, 5) X(3, 3) X(4, 3)
-#else /* 32 */
+#else
 #define TG_PLANAR_ROWS 8
 #define TG_EACH_PLANAR(X) X(1, 8) X(2, 8) X(3, 6) X(4, 5) X(5, 4) X(6, 4) X(7, 3) X(8, 3)
 #endif

@@ -43,12 +43,15 @@
  *             v to_exponent(v x)              the bits of x, moved left into the exponent: 2^n for
  *                                             x = 1.5 2^23 + 127 + n (float), which rounding y
  *                                             to n by adding that number to it leaves
- *             vf vf_split(x, float least,     x = 2^e m with m in [least, 2 least), 1/2 < least <=
- * 1, vf *e)              for positive normal x; for float only table       vf vf_lookup(const float
- * *p, x, p[the three bits of x from bit `shift` on], of 8 int shift)         numbers on a multiple
- * of 32 bytes; for float only lanes       T hsum, hprod, hmax, hmin(v)    the fixed tree: lane i
- * with lane i + L/2, then L/4... hmax, hmin: NaN if any lane is void transpose(v r[L])          the
- * L x L block in the registers, in place
+ *             vf vf_split(x, float least, vf *e)
+ *                                             x = 2^e m with m in [least, 2 least) for positive
+ *                                             normal x, 1/2 < least <= 1; for float only
+ * table       vf vf_lookup(const float *p, x, int shift)
+ *                                             p[the three bits of x from bit `shift` on], of 8
+ *                                             numbers on a multiple of 32 bytes; for float only
+ * lanes       T hsum, hprod, hmax, hmin(v)    the fixed tree: lane i with lane i + L/2, then L/4...
+ *                                             hmax, hmin: NaN if any lane is
+ *             void transpose(v r[L])          the L x L block in the registers, in place
  *
  * Integer work (counters, bytes, indices) is left to plain loops: each stub is compiled with its
  * own flags, so the compiler vectorises them for that ISA.
