@@ -40,6 +40,7 @@
 #endif
 #if defined(__linux__)
 #include <sched.h>
+#include <sys/syscall.h>
 #endif
 #if !defined(_WIN32)
 #include <unistd.h>
@@ -243,14 +244,14 @@ typedef struct {
  * enter, and how many are inside. What they need to know first lies in the same cache line. */
 static struct {
     _Alignas(64) atomic_uint_least64_t gate;
-    int n;          /* threads of this job */
-    atomic_int cpu; /* where its leader runs */
+    int n; /* threads of this job */
     tg_task body;
     void *context;
     range ranges[MAX_THREADS];
-    atomic_int sleepers;
-    tg_lock lock; /* for sleeping, on `called` */
-    tg_condition called;
+    atomic_char asleep[MAX_THREADS]; /* by worker; set and cleared with the lock held */
+    int thread[MAX_THREADS];         /* what the system calls those who are asleep */
+    tg_lock lock;
+    tg_condition called; /* where they sleep */
     int n_workers;
     atomic_flag is_led;
 } team = {.lock = TG_LOCK_INIT, .called = TG_CONDITION_INIT, .is_led = ATOMIC_FLAG_INIT};
@@ -298,27 +299,20 @@ static void take_tasks(int me)
  * other programs and other libraries' threads soon have the core. */
 static const double SPIN_NANOSECONDS = 500e3;
 
-/* Sleep until the gate's round is another than `seen`. Linux may wake a thread on the core of the
- * one that calls it, behind which it then waits for milliseconds beside an idle core (a virtual
- * machine's idle cores look taken): a sleeper may wake on any core but the leader's. */
-static void sleep_until_called(uint64_t seen)
+static void sleep_until_called(int me, uint64_t seen)
 {
 #if defined(__linux__)
-    cpu_set_t usual, others;
+    cpu_set_t usual; /* see keep_off */
     int known = sched_getaffinity(0, sizeof usual, &usual) == 0;
-    others = usual;
-    int leaders = atomic_load_explicit(&team.cpu, memory_order_relaxed);
-    if (known && leaders >= 0 && leaders < CPU_SETSIZE) {
-        CPU_CLR(leaders, &others);
-        if (CPU_COUNT(&others) > 0)
-            sched_setaffinity(0, sizeof others, &others);
-    }
 #endif
     tg_lock_acquire(&team.lock);
-    atomic_fetch_add(&team.sleepers, 1);
+#if defined(__linux__)
+    team.thread[me] = (int)syscall(SYS_gettid);
+#endif
+    atomic_store(&team.asleep[me], 1);
     while (atomic_load(&team.gate) / ROUND == seen)
         tg_condition_wait(&team.called, &team.lock);
-    atomic_fetch_sub(&team.sleepers, 1);
+    atomic_store(&team.asleep[me], 0);
     tg_lock_release(&team.lock);
 #if defined(__linux__)
     if (known)
@@ -327,7 +321,7 @@ static void sleep_until_called(uint64_t seen)
 }
 
 /* The gate, once its round is another than `seen`. */
-static uint64_t next_round(uint64_t seen)
+static uint64_t next_round(int me, uint64_t seen, double spin)
 {
     double start = nanoseconds();
     for (int i = 1;; i++) {
@@ -335,18 +329,20 @@ static uint64_t next_round(uint64_t seen)
         if (gate / ROUND != seen)
             return gate;
         relax(i);
-        if (i % WAITS_TO_YIELD == 0 && nanoseconds() - start > SPIN_NANOSECONDS)
-            sleep_until_called(seen);
+        if (i % WAITS_TO_YIELD == 0 && nanoseconds() - start > spin)
+            sleep_until_called(me, seen);
     }
 }
 
 static void follow(int me)
 {
+    double spin = SPIN_NANOSECONDS;
     for (uint64_t seen = 0;;) {
-        uint64_t gate = next_round(seen);
+        uint64_t gate = next_round(me, seen, spin);
         seen = gate / ROUND;
         while (gate & OPEN && gate / ROUND == seen)
             if (atomic_compare_exchange_weak(&team.gate, &gate, gate + INSIDE)) {
+                spin = me < team.n ? SPIN_NANOSECONDS : 0; /* fewer threads are wanted now */
                 if (me < team.n)
                     take_tasks(me);
                 atomic_fetch_sub(&team.gate, INSIDE);
@@ -395,9 +391,39 @@ static void give_up_the_lead(void)
     atomic_flag_clear(&team.is_led);
 }
 
+/* Does one of the workers sleep that n threads need? */
+static int is_asleep(int n)
+{
+    for (int i = 1; i < n; i++)
+        if (atomic_load(&team.asleep[i]))
+            return 1;
+    return 0;
+}
+
+#if defined(__linux__)
+/* Linux may wake a thread on the core of the one that calls it, behind which it then waits for
+ * milliseconds beside an idle core (a virtual machine's idle cores look taken). So a sleeper may
+ * wake on any core but the caller's; once awake it allows itself all of them again. */
+static void keep_off(int thread, int cpu)
+{
+    cpu_set_t set;
+    if (cpu < 0 || cpu >= CPU_SETSIZE || sched_getaffinity(thread, sizeof set, &set) != 0)
+        return;
+    CPU_CLR(cpu, &set);
+    if (CPU_COUNT(&set) > 0)
+        sched_setaffinity(thread, sizeof set, &set);
+}
+#endif
+
 static void call_sleepers(void)
 {
     tg_lock_acquire(&team.lock);
+#if defined(__linux__)
+    int cpu = sched_getcpu();
+    for (int i = 1; i < team.n; i++)
+        if (atomic_load(&team.asleep[i]))
+            keep_off(team.thread[i], cpu);
+#endif
     tg_condition_broadcast(&team.called);
     tg_lock_release(&team.lock);
 }
@@ -410,12 +436,9 @@ void tg_run_by_team(ptrdiff_t n_tasks, tg_task body, void *context)
     }
     team.body = body;
     team.context = context;
-#if defined(__linux__)
-    atomic_store_explicit(&team.cpu, sched_getcpu(), memory_order_relaxed);
-#endif
     uint64_t closed = atomic_load_explicit(&team.gate, memory_order_relaxed) + ROUND;
     atomic_store(&team.gate, closed + OPEN);
-    if (atomic_load(&team.sleepers) > 0)
+    if (is_asleep(team.n))
         call_sleepers();
     leads = 0;
     take_tasks(0);
@@ -442,7 +465,7 @@ static int is_worth_a_team(double work)
 {
     if (work < LEAST_WORK)
         return 0;
-    if (atomic_load_explicit(&team.sleepers, memory_order_relaxed) > 0) {
+    if (is_asleep(tg_num_threads())) {
         missed += work;
         if (missed < WORTH_A_CALL)
             return 0;
@@ -489,7 +512,7 @@ void tg_team(void (*leader)(void *context), void *context)
         leader(context);
         return;
     }
-    if (atomic_load(&team.sleepers) > 0)
+    if (is_asleep(team.n))
         tg_run_by_team(team.n, nothing, NULL); /* awake when the first kernel needs them */
     leader(context);
     give_up_the_lead();
