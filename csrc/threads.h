@@ -12,12 +12,11 @@
 typedef void (*tg_task)(void *context, ptrdiff_t task);
 
 /* Run body(context, 0 .. n_tasks-1). `work` is the cost of the whole in nanoseconds of one core, a
- * rough estimate: below the measured cost of a parallel region the caller runs every task itself.
+ * rough estimate: where handing tasks out would cost more than it gains, the caller runs them all.
  */
 void tg_parallel(ptrdiff_t n_tasks, double work, tg_task body, void *context);
 
-/* Run leader(context) with the team of threads waiting beside it: each tg_parallel that it calls
- * hands its tasks to them at the price of a spin instead of a parallel region. For a list of
+/* Run leader(context) with the team of threads awake beside it and kept for it: for a list of
  * kernels. */
 void tg_team(void (*leader)(void *context), void *context);
 
