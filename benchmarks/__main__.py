@@ -3,6 +3,8 @@
     python -m benchmarks [kernels] [-k PART] [--quick]   every kernel beside NumPy and PyTorch
     python -m benchmarks steps [PART] [--quick]          training steps beside PyTorch and JAX
                                [--compile]               and torch.compile (a minute a network)
+                               [--eager]                 and tinygrad_cn without jit
+    python -m benchmarks fit [PART] [--quick]            what fit adds to a step; predict on a row
     python -m benchmarks overhead [--quick]              what a small operation and an import cost
     python -m benchmarks report                          the tables and plots of the last runs again
 
@@ -29,22 +31,23 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "what", nargs="?", default="kernels", choices=("kernels", "steps", "overhead", "report")
+        "what", nargs="?", default="kernels", choices=("kernels", "steps", "fit", "overhead", "report")
     )
     parser.add_argument("part", nargs="?", default="", help="only what has this in its name")
     parser.add_argument("-k", dest="chosen", metavar="PART", default="", help="the same")
     parser.add_argument("--quick", action="store_true", help="one round: does it run at all?")
     parser.add_argument("--compile", action="store_true", help="steps: torch.compile as well")
+    parser.add_argument("--eager", action="store_true", help="steps: without jit as well")
     options = parser.parse_args()
-    if options.compile and options.what != "steps":
-        parser.error("--compile is for steps")
+    if (options.compile or options.eager) and options.what != "steps":
+        parser.error("--compile and --eager are for steps")
     part = options.chosen or options.part
     OUTPUT.mkdir(exist_ok=True)
     if options.what == "report":
         return run("benchmarks.report")
     if options.what == "kernels":
         return kernels(part, options.quick) or run("benchmarks.report")
-    flags = [f"--{name}" for name in ("quick", "compile") if getattr(options, name)]
+    flags = [f"--{name}" for name in ("quick", "compile", "eager") if getattr(options, name)]
     return run(f"benchmarks.bench_{options.what}", part, *flags)
 
 

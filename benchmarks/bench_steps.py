@@ -1,11 +1,11 @@
 """Training steps of twelve networks in tinygrad_cn, PyTorch and JAX, in one command.
 
-    python -m benchmarks steps [PART] [--quick]
+    python -m benchmarks steps [PART] [--quick] [--compile] [--eager]
 
 A step is forward, loss, gradients and Adam. Each side runs in a process of its own, since their
 threads would disturb each other; the processes take turns at each network, and a ratio is the
 median of the rounds' ratios. PyTorch and JAX take part where they are installed; torch.compile with
-``--compile`` (it needs a minute per network).
+``--compile`` (it needs a minute per network), tinygrad_cn without `jit` with ``--eager``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ MODULES = {
     "torch": "steps_torch",
     "compile": "steps_torch",
     "jax": "steps_jax",
+    "eager": "steps_tinygrad_cn",
 }
+ENVIRONMENT = {"eager": {"TINYGRAD_CN_JIT": "off"}}  # beside the usual one
 
 
 def main() -> int:
@@ -38,6 +40,7 @@ def main() -> int:
     parser.add_argument("part", nargs="?", default="", help="only networks with this in the name")
     parser.add_argument("--quick", action="store_true", help="one round: does it run at all?")
     parser.add_argument("--compile", action="store_true", help="torch.compile as well")
+    parser.add_argument("--eager", action="store_true", help="tinygrad_cn without jit as well")
     parser.add_argument("--worker", choices=MODULES, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.worker:
@@ -46,6 +49,8 @@ def main() -> int:
     sides += [name for name in ("torch", "jax") if importlib.util.find_spec(name)]
     if options.compile and "torch" in sides:
         sides.append("compile")
+    if options.eager:
+        sides.append("eager")
     workers = {side: Worker(side) for side in sides}
     try:
         times = compare(workers, options.part, 1 if options.quick else 5)
@@ -117,7 +122,7 @@ class Worker:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env=common.fair_environment(),
+            env={**common.fair_environment(), **ENVIRONMENT.get(side, {})},
         )
 
     def ask(self, request: dict[str, Any]) -> Any:
