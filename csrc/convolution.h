@@ -171,8 +171,8 @@ static inline int is_depthwise(const problem *p)
 
 static inline int is_winograd_shape(const problem *p, int dtype)
 {
-    return dtype == TG_F32 && p->groups == 1 && p->v.kernel == 3 && p->h.kernel == 3 &&
-           p->v.stride == 1 && p->h.stride == 1;
+    return dtype == TG_F32 && p->v.kernel == 3 && p->h.kernel == 3 && p->v.stride == 1 &&
+           p->h.stride == 1;
 }
 
 #define FMAS_PER_TASK 65536
@@ -228,6 +228,7 @@ static inline tg_winograd_problem winograd_problem(const problem *p, const tg_ar
                                  .left = p->h.before,
                                  .down = p->v.dilation,
                                  .across = p->h.dilation,
+                                 .groups = p->groups,
                                  .x = x->data};
 }
 

@@ -5,10 +5,11 @@
 #include <stddef.h>
 
 /* y (n, oh, ow, o) = act(x (n, h, w, c) * kernel + bias), stride 1, taps `down` rows
- * and `across` columns apart (the dilation), `top` and `left` zeros before.
- * The kernel is (3, 3, c, o), or, `transposed`, (3, 3, o, c) with its taps in reverse. */
+ * and `across` columns apart (the dilation), `top` and `left` zeros before. Channels c and o come
+ * in `groups`. The kernel is (3, 3, c / groups, o), or, `transposed`, (3, 3, o / groups, c) with
+ * its taps in reverse. */
 typedef struct {
-    ptrdiff_t n, h, w, c, oh, ow, o, top, left, down, across;
+    ptrdiff_t n, h, w, c, oh, ow, o, top, left, down, across, groups;
     const float *x, *kernel, *bias;
     float *y;
     int act, transposed;
@@ -18,8 +19,8 @@ int tg_winograd_pays(const tg_winograd_problem *p);
 int tg_winograd_weight_grad_pays(const tg_winograd_problem *p);
 int tg_winograd(const tg_winograd_problem *p); /* a tg_status */
 
-/* gw (3, 3, c, o): the gradient of the kernel (which, like bias, y, act and transposed, is not
- * used), from x and the gradient g (n, oh, ow, o) of y. */
+/* gw (3, 3, c / groups, o): the gradient of the kernel (which, like bias, y, act and transposed, is
+ * not used), from x and the gradient g (n, oh, ow, o) of y. */
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw);
 
 #endif

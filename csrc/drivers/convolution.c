@@ -502,6 +502,7 @@ int tg_conv2d_input_grad(const tg_call *call)
                                     .left = 2 * p.h.dilation - p.h.before,
                                     .down = p.v.dilation,
                                     .across = p.h.dilation,
+                                    .groups = p.groups,
                                     .x = g->data,
                                     .kernel = w->data,
                                     .y = gx->data,

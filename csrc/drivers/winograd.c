@@ -17,11 +17,12 @@
  *
  * It pays from 8 channels on both sides (below, the transforms cost more than they save), when at
  * least half of the tiles' pixels are inside the image, and from 16 tiles on, which make up for the
- * transformed kernel (four times the kernel). The forward walk also wants 128 pairs of channels,
- * below which vectors along the pixels are faster, and the more tiles the larger the kernel: 512 x
- * 512 channels transformed are 38 MB, written and read for the 16 tiles of four 7 x 7 images (long
- * vectors make up for it with half as many tiles). Which way is taken depends on the shapes and the
- * instruction set alone.
+ * transformed kernel (four times the kernel). Groups share the transforms, so the 8 channels may be
+ * those of several groups, of 16 pairs each. The forward walk wants 8 channels on both sides and
+ * 128 pairs in every group, below which vectors along the pixels are faster, and the more tiles the
+ * larger the kernel: 512 x 512 channels transformed are 38 MB, written and read for the 16 tiles of
+ * four 7 x 7 images (long vectors make up for it with half as many tiles). Which way is taken
+ * depends on the shapes and the instruction set alone.
  */
 #include "../winograd.h"
 
@@ -62,6 +63,16 @@ static ptrdiff_t n_tiles(const tg_winograd_problem *p)
     return p->n * n_tiles_along(p->oh, p->down) * n_tiles_along(p->ow, p->across);
 }
 
+static ptrdiff_t c_of_group(const tg_winograd_problem *p)
+{
+    return p->c / p->groups;
+}
+
+static ptrdiff_t o_of_group(const tg_winograd_problem *p)
+{
+    return p->o / p->groups;
+}
+
 /* How much of the tiles lies inside the image. */
 static double tiles_used(const tg_winograd_problem *p)
 {
@@ -70,22 +81,22 @@ static double tiles_used(const tg_winograd_problem *p)
 
 int tg_winograd_pays(const tg_winograd_problem *p)
 {
-    const double kernel = (double)p->c * (double)p->o;
-    return tg_winograd_weight_grad_pays(p) && kernel >= 128 &&
-           kernel <= 520.0 * (double)(tg_active->lanes_f32 * n_tiles(p));
+    const ptrdiff_t c = c_of_group(p), o = o_of_group(p);
+    return tg_winograd_weight_grad_pays(p) && c >= 8 && o >= 8 && c * o >= 128 &&
+           (double)(c * p->o) <= 520.0 * (double)(tg_active->lanes_f32 * n_tiles(p));
 }
 
 int tg_winograd_weight_grad_pays(const tg_winograd_problem *p)
 {
-    return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && n_tiles(p) >= 16 &&
-           tiles_used(p) >= 0.5;
+    return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && c_of_group(p) * o_of_group(p) >= 16 &&
+           n_tiles(p) >= 16 && tiles_used(p) >= 0.5;
 }
 
 #define PAD 16 /* elements between matrices, lest all 36 places of a channel share a cache set */
 
 typedef struct {
     const tg_winograd_problem *p;
-    float *kernel;    /* 36 packed matrices */
+    float *kernel;    /* 36 times a packed matrix per group */
     ptrdiff_t padded; /* columns of one */
     ptrdiff_t all;    /* tiles in all images */
     ptrdiff_t n_tasks;
@@ -94,32 +105,33 @@ typedef struct {
 
 #define TERMS 16 /* whose rows a task transforms */
 
-/* A few terms' rows of all 36 kernel matrices. */
+/* The rows of a few channels of the image in all 36 kernel matrices. */
 static void kernel_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->c), nr = tg_gemm_panel(TG_F32), tap = p->c * p->o;
+    const ptrdiff_t terms = c_of_group(p), o = o_of_group(p), tap = terms * p->o;
+    const ptrdiff_t depth = tg_gemm_depth(terms), nr = tg_gemm_panel(TG_F32);
     const ptrdiff_t first = task * TERMS, n = min_of(TERMS, p->c - first);
-    const float *w = p->kernel + first * p->o;
-    ptrdiff_t tap_step = tap;
+    float *turned = NULL;
     if (p->transposed) { /* from the last tap backwards; turned round, so that rows are contiguous
                           */
-        float *turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * p->o) * sizeof(float));
+        turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * o) * sizeof(float));
         if (!turned) {
             atomic_store(&t->status, TG_NO_MEMORY);
             return;
         }
         for (ptrdiff_t i = 0; i < 9; i++)
-            tg_active->transpose_f32(n, p->o, turned + i * n * p->o, p->o,
-                                     p->kernel + (8 - i) * tap + first, p->c);
-        w = turned;
-        tap_step = n * p->o;
+            tg_active->transpose_f32(n, o, turned + i * n * o, o,
+                                     p->kernel + (8 - i) * o * p->c + first, p->c);
     }
+    const ptrdiff_t tap_step = turned ? n * o : tap;
     for (ptrdiff_t i = 0; i < n; i++) {
-        const ptrdiff_t k0 = (first + i) / depth * depth, k = min_of(depth, p->c - k0);
-        tg_active->wino_kernel_f32(p->o, w + i * p->o, 3 * tap_step, tap_step,
-                                   t->kernel + k0 * t->padded + (first + i - k0) * nr,
+        const ptrdiff_t group = (first + i) / terms, term = (first + i) % terms;
+        const ptrdiff_t k0 = term / depth * depth, k = min_of(depth, terms - k0);
+        const float *w = turned ? turned + i * o : p->kernel + term * p->o + group * o;
+        tg_active->wino_kernel_f32(o, w, 3 * tap_step, tap_step,
+                                   t->kernel + (group * terms + k0) * t->padded + (term - k0) * nr,
                                    p->c * t->padded, k * nr);
     }
 }
@@ -181,7 +193,8 @@ static void tile_task(void *context, ptrdiff_t task)
     const ptrdiff_t first = t->all * task / t->n_tasks,
                     n = t->all * (task + 1) / t->n_tasks - first;
     const ptrdiff_t nr = tg_gemm_panel(TG_F32);
-    const ptrdiff_t v_step = n * p->c + PAD, m_step = n * p->o + PAD, depth = tg_gemm_depth(p->c);
+    const ptrdiff_t v_step = n * p->c + PAD, m_step = n * p->o + PAD;
+    const ptrdiff_t terms = c_of_group(p), depth = tg_gemm_depth(terms);
     float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * (v_step + p->c)) * sizeof(float));
     float *m = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * m_step) * sizeof(float));
     if (!v || !m) {
@@ -191,23 +204,21 @@ static void tile_task(void *context, ptrdiff_t task)
     for (ptrdiff_t i = 0; i < n; i++)
         transform_input(p, tile_place(p, first + i), 0, p->c, v + i * p->c, v_step,
                         v + 36 * v_step);
-    for (ptrdiff_t f = 0; f < 36; f++) {
-        tg_gemm_block block = {.m = n,
-                               .n = p->o,
-                               .a_row = p->c,
-                               .a_col = 1,
-                               .b_row = nr,
-                               .c = m + f * m_step,
-                               .c_row = p->o};
-        for (ptrdiff_t k0 = 0; k0 < p->c; k0 += block.k) {
-            block.k = min_of(depth, p->c - k0);
-            block.a = v + f * v_step + k0;
-            block.b = t->kernel + (f * p->c + k0) * t->padded;
-            block.b_panel = block.k * nr;
-            block.accumulate = k0 > 0;
-            tg_gemm_run(TG_F32, &block);
+    tg_gemm_block block = {
+        .m = n, .n = o_of_group(p), .a_row = p->c, .a_col = 1, .b_row = nr, .c_row = p->o};
+    for (ptrdiff_t f = 0; f < 36; f++)
+        for (ptrdiff_t group = 0; group < p->groups; group++) {
+            block.c = m + f * m_step + group * block.n;
+            for (ptrdiff_t k0 = 0; k0 < terms; k0 += block.k) {
+                const ptrdiff_t term = group * terms + k0;
+                block.k = min_of(depth, terms - k0);
+                block.a = v + f * v_step + term;
+                block.b = t->kernel + (f * p->c + term) * t->padded;
+                block.b_panel = block.k * nr;
+                block.accumulate = k0 > 0;
+                tg_gemm_run(TG_F32, &block);
+            }
         }
-    }
     for (ptrdiff_t i = 0; i < n; i++) {
         const place at = tile_place(p, first + i);
         const ptrdiff_t rows = tile_size(p->oh, at.row, p->down);
@@ -225,11 +236,11 @@ static void tile_task(void *context, ptrdiff_t task)
 int tg_winograd(const tg_winograd_problem *p)
 {
     const ptrdiff_t nr = tg_gemm_panel(TG_F32);
-    plan t = {.p = p, .padded = (p->o + nr - 1) / nr * nr, .all = n_tiles(p)};
+    plan t = {.p = p, .padded = ceil_div(o_of_group(p), nr) * nr, .all = n_tiles(p)};
     t.kernel = tg_alloc((size_t)(36 * p->c * t.padded) * sizeof(float));
     if (!t.kernel)
         return TG_NO_MEMORY;
-    tg_parallel(ceil_div(p->c, TERMS), 4.0 * (double)(p->c * p->o), kernel_task, &t);
+    tg_parallel(ceil_div(p->c, TERMS), 4.0 * (double)(p->c * o_of_group(p)), kernel_task, &t);
     /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
      * between the transforms stays in the second-level cache. */
     const ptrdiff_t bytes = 36 * (p->c + p->o) * (ptrdiff_t)sizeof(float);
@@ -237,7 +248,8 @@ int tg_winograd(const tg_winograd_problem *p)
     t.n_tasks = max_of((t.all + tiles - 1) / tiles, min_of(t.all / 12, 4));
     if (t.n_tasks > 1)
         t.n_tasks += t.n_tasks & 1; /* even, for two threads */
-    tg_parallel(t.n_tasks, (double)t.all * 36.0 * (double)(p->c * p->o) / 25.0, tile_task, &t);
+    tg_parallel(t.n_tasks, (double)t.all * 36.0 * (double)(p->c * o_of_group(p)) / 25.0, tile_task,
+                &t);
     tg_free(t.kernel);
     return atomic_load(&t.status);
 }
@@ -245,35 +257,44 @@ int tg_winograd(const tg_winograd_problem *p)
 /* ---- weight gradient ----------------------------------------------------------------------------
  */
 
-/* A task sums over some tiles for a block of the kernel's channels. The 36 sums of its block (590
- * KB for 64 x 64) and the transforms of a chunk of tiles should stay in the second-level cache; a
- * chunk is long enough for its sums to be fetched rarely. */
+/* A task sums over some tiles for a block of the kernel's channels: a part of a group, or some
+ * small groups. The 36 sums of its block (590 KB for 64 x 64) and the transforms of a chunk of
+ * tiles should stay in the second-level cache; a chunk is long enough for its sums to be fetched
+ * rarely. */
 #define BLOCK 64
 
 typedef struct {
     const tg_winograd_problem *p;
     const float *g;
     float *gw, *partial;
-    ptrdiff_t c_blocks, o_blocks, parts, n_chunks, chunk; /* chunk: tiles at most */
+    ptrdiff_t sets, c_blocks, o_blocks; /* of groups; of a group */
+    ptrdiff_t parts, n_chunks, chunk;   /* chunk: tiles at most */
     atomic_int status;
 } weight_plan;
 
 static float *part_sum(const weight_plan *t, ptrdiff_t part)
 {
-    return part == 0 ? t->gw : t->partial + (part - 1) * 9 * t->p->c * t->p->o;
+    return part == 0 ? t->gw : t->partial + (part - 1) * 9 * c_of_group(t->p) * t->p->o;
 }
 
 static void weight_task(void *context, ptrdiff_t task)
 {
     weight_plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t blocks = t->c_blocks * t->o_blocks, part = task / blocks;
-    const ptrdiff_t c_block = task % blocks / t->o_blocks, o_block = task % t->o_blocks;
-    const ptrdiff_t c0 = p->c * c_block / t->c_blocks, c = p->c * (c_block + 1) / t->c_blocks - c0;
-    const ptrdiff_t o0 = p->o * o_block / t->o_blocks, o = p->o * (o_block + 1) / t->o_blocks - o0;
+    const ptrdiff_t of_set = t->c_blocks * t->o_blocks, part = task / (t->sets * of_set);
+    const ptrdiff_t set = task / of_set % t->sets, group0 = p->groups * set / t->sets;
+    const ptrdiff_t groups = p->groups * (set + 1) / t->sets - group0;
+    const ptrdiff_t c_block = task % of_set / t->o_blocks, o_block = task % t->o_blocks;
+    const ptrdiff_t terms = c_of_group(p), first_term = terms * c_block / t->c_blocks;
+    const ptrdiff_t first_o = o_of_group(p) * o_block / t->o_blocks;
+    /* Of a group: c x o sums; of all groups of the set: channels c0 .., o0 .. */
+    const ptrdiff_t c = terms * (c_block + 1) / t->c_blocks - first_term;
+    const ptrdiff_t o = o_of_group(p) * (o_block + 1) / t->o_blocks - first_o;
+    const ptrdiff_t all_c = groups * c, c0 = group0 * terms + first_term;
+    const ptrdiff_t all_o = groups * o, o0 = group0 * o_of_group(p) + first_o;
     const ptrdiff_t last = t->n_chunks * (part + 1) / t->parts, all = n_tiles(p);
-    const ptrdiff_t x_step = t->chunk * c + PAD, g_step = t->chunk * o + PAD, s_step = c * o + PAD;
-    const ptrdiff_t room = 36 * max_of(c, o);
+    const ptrdiff_t x_step = t->chunk * all_c + PAD, g_step = t->chunk * all_o + PAD;
+    const ptrdiff_t s_step = groups * c * o + PAD, room = 36 * max_of(all_c, all_o);
     float *sums = tg_scratch(TG_SCRATCH_WORK,
                              (size_t)(36 * (x_step + g_step + s_step) + room) * sizeof(float));
     if (!sums) {
@@ -284,8 +305,8 @@ static void weight_task(void *context, ptrdiff_t task)
     tg_gemm_block block = {.m = c,
                            .n = o,
                            .a_row = 1,
-                           .a_col = c,
-                           .b_row = o,
+                           .a_col = all_c,
+                           .b_row = all_o,
                            .b_panel = tg_gemm_panel(TG_F32),
                            .c_row = o};
     for (ptrdiff_t chunk = t->n_chunks * part / t->parts; chunk < last; chunk++) {
@@ -293,46 +314,51 @@ static void weight_task(void *context, ptrdiff_t task)
         block.k = all * (chunk + 1) / t->n_chunks - first;
         for (ptrdiff_t i = 0; i < block.k; i++) {
             const place at = tile_place(p, first + i);
-            transform_input(p, at, c0, c, x_tiles + i * c, x_step, g_tiles + 36 * g_step);
-            transform_square(p, tg_active->wino_grad_f32, 4, o,
+            transform_input(p, at, c0, all_c, x_tiles + i * all_c, x_step, g_tiles + 36 * g_step);
+            transform_square(p, tg_active->wino_grad_f32, 4, all_o,
                              t->g + at.image * p->oh * p->ow * p->o + o0, p->oh, p->ow, p->o,
-                             at.row, at.col, g_tiles + i * o, g_step, g_tiles + 36 * g_step);
+                             at.row, at.col, g_tiles + i * all_o, g_step, g_tiles + 36 * g_step);
         }
-        for (ptrdiff_t f = 0; f < 36; f++) {
-            block.a = x_tiles + f * x_step;
-            block.b = g_tiles + f * g_step;
-            block.c = sums + f * s_step;
-            tg_gemm_run(TG_F32, &block);
-        }
+        for (ptrdiff_t f = 0; f < 36; f++)
+            for (ptrdiff_t group = 0; group < groups; group++) {
+                block.a = x_tiles + f * x_step + group * c;
+                block.b = g_tiles + f * g_step + group * o;
+                block.c = sums + f * s_step + group * c * o;
+                tg_gemm_run(TG_F32, &block);
+            }
         block.accumulate = 1;
     }
-    float *gw = part_sum(t, part) + c0 * p->o + o0;
-    for (ptrdiff_t i = 0; i < c; i++)
-        tg_active->wino_kernel_grad_f32(o, sums + i * o, 6 * s_step, s_step, gw + i * p->o,
-                                        p->c * p->o);
+    float *gw = part_sum(t, part) + first_term * p->o + o0;
+    for (ptrdiff_t group = 0; group < groups; group++)
+        for (ptrdiff_t i = 0; i < c; i++)
+            tg_active->wino_kernel_grad_f32(o, sums + (group * c + i) * o, 6 * s_step, s_step,
+                                            gw + i * p->o + group * o, terms * p->o);
 }
 
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)
 {
-    const ptrdiff_t all = n_tiles(p);
+    const ptrdiff_t all = n_tiles(p), terms = c_of_group(p), o = o_of_group(p);
     weight_plan t = {.p = p,
                      .g = g,
                      .gw = gw,
-                     .c_blocks = ceil_div(p->c, BLOCK),
-                     .o_blocks = ceil_div(p->o, BLOCK),
+                     .c_blocks = ceil_div(terms, BLOCK),
+                     .o_blocks = ceil_div(o, BLOCK),
                      .parts = 1,
                      .chunk = max_of(min_of(4096 / (p->c + p->o), 64), 32)};
+    const ptrdiff_t of_set = max_of(BLOCK / max_of(terms, o), 1);
+    t.sets = ceil_div(p->groups, of_set);
     t.n_chunks = ceil_div(all, t.chunk);
-    while (t.c_blocks * t.o_blocks * t.parts < 16 && 4 * t.parts <= t.n_chunks)
+    const ptrdiff_t blocks = t.sets * t.c_blocks * t.o_blocks;
+    while (blocks * t.parts < 16 && 4 * t.parts <= t.n_chunks)
         t.parts *= 2;
-    const ptrdiff_t size = 9 * p->c * p->o;
+    const ptrdiff_t size = 9 * terms * p->o;
     if (t.parts > 1) {
         t.partial = tg_alloc((size_t)((t.parts - 1) * size) * sizeof(float));
         if (!t.partial)
             return TG_NO_MEMORY;
     }
-    tg_parallel(t.c_blocks * t.o_blocks * t.parts,
-                (double)all * (double)(p->c * p->o) * (36 / 20.0), weight_task, &t);
+    tg_parallel(blocks * t.parts, (double)all * (double)(terms * p->o) * (36 / 20.0), weight_task,
+                &t);
     if (t.parts > 1)
         tg_add_parts(TG_F32, t.parts, size, t.gw, t.partial);
     tg_free(t.partial);
