@@ -244,6 +244,14 @@ REGULARIZERS = {
     "OrthogonalRegularizer columns": ("OrthogonalRegularizer", {"factor": 0.3, "mode": "columns"}),
 }
 
+CONSTRAINTS = {
+    "MaxNorm": ("MaxNorm", {"max_value": 1.0}),
+    "MaxNorm axes": ("MaxNorm", {"max_value": 0.5, "axis": [0, 1]}),
+    "NonNeg": ("NonNeg", {}),
+    "UnitNorm": ("UnitNorm", {"axis": 1}),
+    "MinMaxNorm": ("MinMaxNorm", {"min_value": 1.0, "max_value": 1.5, "rate": 0.6}),
+}
+
 ACTIVATIONS = (
     "relu leaky_relu relu6 softmax elu selu celu softplus softsign silu gelu tanh sigmoid "
     "exponential hard_sigmoid hard_silu hard_tanh hard_shrink soft_shrink tanh_shrink linear mish "

@@ -1,10 +1,11 @@
 """Compute the cases of ``keras_cases.py`` with Keras and store the results in ``tests/data``.
 
-python tests/keras_vectors.py        # needs keras and tensorflow (pip install .[peers])
+python tests/keras_vectors.py [PART ...]      # needs keras and tensorflow (pip install .[peers])
 """
 
 import os
 import pathlib
+import sys
 
 import numpy as np
 
@@ -82,6 +83,8 @@ def others():
             value = getattr(keras.regularizers, kind)(**settings)(x)
         out[f"{name}|value"] = value.numpy()
         out[f"{name}|gradient"] = tape.gradient(value, x).numpy()
+    for name, (kind, settings) in cases.CONSTRAINTS.items():
+        out[f"{name}|constraint"] = getattr(keras.constraints, kind)(**settings)(w).numpy()
     for name in cases.ACTIVATIONS:
         x = tf.Variable(cases.activation_input())
         with tf.GradientTape() as tape:
@@ -165,7 +168,8 @@ def files():
 
 def main():
     DATA.mkdir(exist_ok=True)
-    for make in (losses, metrics, optimizers, others, layers, files):
+    every = (losses, metrics, optimizers, others, layers, files)
+    for make in [one for one in every if not sys.argv[1:] or one.__name__ in sys.argv[1:]]:
         np.savez_compressed(DATA / f"keras_{make.__name__}.npz", **make())
         print("wrote", DATA / f"keras_{make.__name__}.npz")
 

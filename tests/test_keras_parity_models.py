@@ -148,7 +148,26 @@ def nested(keras: Any) -> tuple:
     return model, TABLE, TARGET, {"sample_weight": np.linspace(0, 2, 48)}
 
 
-PROGRAMS: list[Callable] = [mlp, binary, cnn, subclass, towers, words, tagging, nested]
+def constrained(keras: Any) -> tuple:
+    layers, limits = keras.layers, keras.constraints
+    model = keras.Sequential(
+        [
+            keras.Input((12, 12, 1)),
+            layers.Conv2D(4, 3, kernel_constraint=limits.MaxNorm(0.5, axis=[0, 1, 2])),
+            layers.BatchNormalization(gamma_constraint="non_neg"),
+            layers.PReLU(alpha_constraint=limits.MinMaxNorm(0.1, 0.4, rate=0.9), shared_axes=[1]),
+            layers.Reshape((10, 40)),
+            layers.LSTM(5, recurrent_constraint="unit_norm", bias_constraint=limits.MaxNorm(0.3)),
+            layers.Dense(1, kernel_constraint=limits.UnitNorm(), bias_constraint="NonNeg"),
+        ]
+    )
+    model.compile(keras.optimizers.SGD(0.1, momentum=0.5), "mse")
+    return model, IMAGES, TARGET, {"batch_size": 16}
+
+
+PROGRAMS: list[Callable] = [
+    mlp, binary, cnn, subclass, towers, words, tagging, nested, constrained,
+]  # fmt: skip
 
 
 @pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.__name__)

@@ -99,6 +99,15 @@ def test_regularizer(name):
     close(x.grad, VECTORS["others"][f"{name}|gradient"])
 
 
+@pytest.mark.parametrize("name", cases.CONSTRAINTS)
+def test_constraint(name):
+    kind, settings = cases.CONSTRAINTS[name]
+    constraint = tg.constraints.get(getattr(tg.constraints, kind)(**settings))
+    close(constraint(cases.optimizer_start()[0]), VECTORS["others"][f"{name}|constraint"])
+    again = tg.constraints.deserialize(tg.constraints.serialize(constraint))
+    assert again.get_config() == constraint.get_config()
+
+
 @pytest.mark.parametrize("name", cases.ACTIVATIONS)
 def test_activation(name):
     x = tg.Tensor(cases.activation_input(), requires_grad=True)

@@ -150,7 +150,7 @@ def test_mask_passes_only_where_it_is_understood(case: LayerCase) -> None:
         (lambda: layers.Dense(2, unit=3), "Did you mean 'units'"),
         (lambda: layers.Dense(2, activation="rellu"), "Did you mean 'relu'"),
         (lambda: layers.Dense(2, kernel_initializer="glorot"), "Did you mean"),
-        (lambda: layers.Dense(2, kernel_constraint="max_norm"), "not supported"),
+        (lambda: layers.Dense(2, kernel_constraint="max_nrm"), "Did you mean 'max_norm'"),
         (lambda: layers.Dense(2, lora_rank=4), "not supported"),
         (lambda: layers.Dense(2, dtype="float16"), "float32 or float64"),
         (lambda: layers.Dense(2, name="a/b"), "name"),

@@ -145,7 +145,7 @@ def test_second_derivatives(kind):
     [
         (lambda: layers.LSTM(0), "units > 0"),
         (lambda: layers.GRU(2, dropout=1.5), "rate"),
-        (lambda: layers.SimpleRNN(2, kernel_constraint="x"), "not supported"),
+        (lambda: layers.SimpleRNN(2, kernel_constraint="x"), "Unknown name"),
         (lambda: layers.LSTM(2, use_cudnn=True), "use_cudnn"),
         (lambda: layers.LSTM(2)(X[0]), "3 axes"),
         (lambda: layers.LSTM(2)(X[:, :0]), "at least one step"),

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         backend,
         callbacks,
         config,
+        constraints,
         initializers,
         layers,
         losses,
@@ -103,6 +104,7 @@ __all__ = [
     "callbacks",
     "checkpoint",
     "config",
+    "constraints",
     "detect_anomaly",
     "empty",
     "empty_cache",
@@ -160,8 +162,8 @@ __all__ = [
 ]
 
 _MODULES = (
-    "activations backend callbacks config datasets initializers layers losses metrics models "
-    "optimizers random registry regularizers saving schedules testing tree utils viewer"
+    "activations backend callbacks config constraints datasets initializers layers losses metrics "
+    "models optimizers random registry regularizers saving schedules testing tree utils viewer"
 ).split()
 _HOMES = {
     "anomaly": "AnomalyError detect_anomaly",

@@ -367,14 +367,15 @@ class Variable(Tensor):
         name: what it is called inside its layer.
 
     Attributes: ``path``, its name in the whole model ("dense_1/kernel"); ``regularizer``, a
-    function of it whose value is added to the loss, or None.
+    function of it whose value is added to the loss, or None; ``constraint``, a function of it whose
+    value it takes after each update by an optimizer, or None.
 
     >>> v = tg.Variable([1.0, 2.0], name="scale")
     >>> v.assign([3.0, 4.0])
     Variable([3., 4.], name=scale)
     """
 
-    __slots__ = ("name", "path", "regularizer")
+    __slots__ = ("constraint", "name", "path", "regularizer")
 
     def __init__(
         self, value: Any, dtype: Any = None, trainable: bool = True, name: str = "variable"
@@ -386,6 +387,7 @@ class Variable(Tensor):
         self.name = name
         self.path = name
         self.regularizer: Any = None
+        self.constraint: Any = None
 
     @property
     def trainable(self) -> bool:
@@ -422,7 +424,7 @@ class Variable(Tensor):
         return self.assign(kernels.subtract(self.data, to_array(value)))
 
     def __reduce__(self) -> Any:
-        state = self.trainable, self.name, self.path, self.regularizer
+        state = self.trainable, self.name, self.path, self.regularizer, self.constraint
         return _rebuild_variable, (type(self), self.data, *state)
 
     def __repr__(self) -> str:
@@ -459,8 +461,14 @@ def _rebuild(kind: type[Tensor], data: np.ndarray, requires_grad: bool) -> Tenso
 
 
 def _rebuild_variable(
-    kind: type[Variable], data: np.ndarray, trainable: bool, name: str, path: str, regularizer: Any
+    kind: type[Variable],
+    data: np.ndarray,
+    trainable: bool,
+    name: str,
+    path: str,
+    regularizer: Any,
+    constraint: Any,
 ) -> Variable:
     out = kind(data, trainable=trainable, name=name)
-    out.path, out.regularizer = path, regularizer
+    out.path, out.regularizer, out.constraint = path, regularizer, constraint
     return out

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from tinygrad_cn import initializers, ops, regularizers
+from tinygrad_cn import constraints, initializers, ops, regularizers
 from tinygrad_cn.op import Value
 
 from .input_spec import InputSpec
 from .layer import Layer
-from .module import refuse
 
 
 class Elementwise(Layer):
@@ -94,7 +93,7 @@ class PReLU(Elementwise):
     """y = x where x > 0, else alpha x, with a learned alpha for each place (He et al., 2015).
 
     Args:
-        alpha_initializer, alpha_regularizer: of alpha.
+        alpha_initializer, alpha_regularizer, alpha_constraint: of alpha.
         shared_axes: axes along which all places share one alpha (1, 2 for the pixels of an image).
 
     Input shape: (N, ...).
@@ -113,9 +112,9 @@ class PReLU(Elementwise):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        refuse(self.name, alpha_constraint=alpha_constraint)
         self.alpha_initializer = initializers.get(alpha_initializer)
         self.alpha_regularizer = regularizers.get(alpha_regularizer)
+        self.alpha_constraint = constraints.get(alpha_constraint)
         axes = [shared_axes] if isinstance(shared_axes, int) else shared_axes
         self.shared_axes = None if axes is None else list(axes)
 
@@ -128,8 +127,9 @@ class PReLU(Elementwise):
                 f"received an input of shape {input_shape}."
             )
         self.alpha = self.add_weight(
-            tuple(shape), self.alpha_initializer, regularizer=self.alpha_regularizer, name="alpha"
-        )
+            tuple(shape), self.alpha_initializer, regularizer=self.alpha_regularizer,
+            constraint=self.alpha_constraint, name="alpha",
+        )  # fmt: skip
         axes = {i: n for i, n in enumerate(input_shape) if i and i not in shared}
         self.input_spec = InputSpec(ndim=len(input_shape), axes=axes)
 

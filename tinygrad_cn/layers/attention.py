@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import initializers, ops, registry, regularizers
+from tinygrad_cn import constraints, initializers, ops, registry, regularizers
 from tinygrad_cn.op import Value, wrap
 
 from .layer import Layer
@@ -29,6 +29,7 @@ class MultiHeadAttention(Random):
         sliding_window: a query attends keys less than so many steps away only.
         kernel_initializer, bias_initializer: how the weights begin.
         kernel_regularizer, bias_regularizer, activity_regularizer: penalties.
+        kernel_constraint, bias_constraint: what the weights are brought to after each update.
         seed: for a generator of the layer's own.
 
     Weights, as in Keras: query kernel (D, H, K) and bias (H, K), the same for key and value (with
@@ -77,7 +78,6 @@ class MultiHeadAttention(Random):
         **kwargs: Any,
     ) -> None:
         super().__init__(seed, activity_regularizer=activity_regularizer, **kwargs)
-        refuse(self.name, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         refuse(self.name, use_gate=use_gate or None)
         if attention_axes not in (None, 1, (1,), [1]):
             refuse(self.name, attention_axes=attention_axes)
@@ -98,6 +98,8 @@ class MultiHeadAttention(Random):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
 
     def build(self, query_shape, value_shape, key_shape=None):
         key_shape = value_shape if key_shape is None else key_shape
@@ -112,14 +114,16 @@ class MultiHeadAttention(Random):
 
     def _projection(self, name: str, shape: tuple[int, ...], n_bias_axes: int) -> list[Any]:
         """A kernel and a bias (or None)."""
-        start, penalty = self.kernel_initializer, self.kernel_regularizer
-        kernel = self.add_weight(shape, start, regularizer=penalty, name=f"{name}/kernel")
+        kernel = self.add_weight(
+            shape, self.kernel_initializer, regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint, name=f"{name}/kernel",
+        )  # fmt: skip
         if not self.use_bias:
             return [kernel, None]
-        start, penalty = self.bias_initializer, self.bias_regularizer
         bias = self.add_weight(
-            shape[-n_bias_axes:], start, regularizer=penalty, name=f"{name}/bias"
-        )
+            shape[-n_bias_axes:], self.bias_initializer, regularizer=self.bias_regularizer,
+            constraint=self.bias_constraint, name=f"{name}/bias",
+        )  # fmt: skip
         return [kernel, bias]
 
     def call(

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from tinygrad_cn import activations, initializers, ops, regularizers
+from tinygrad_cn import activations, constraints, initializers, ops, regularizers
 
 from .core import finish, in_kernel, positive
 from .input_spec import InputSpec
 from .layer import Layer
-from .module import refuse
 
 
 def per_axis(layer: str, name: str, value: Any, n: int) -> tuple[int, ...]:
@@ -74,7 +73,6 @@ class BaseConv(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse(self.name, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         self.filters = None if filters is None else positive(self.name, "filters", filters)
         self.kernel_size = per_axis(self.name, "kernel_size", kernel_size, self.rank)
         self.strides = per_axis(self.name, "strides", strides, self.rank)
@@ -98,6 +96,8 @@ class BaseConv(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(ndim=self.rank + 2)
 
     def channels(self, input_shape: Any) -> int:
@@ -122,14 +122,15 @@ class BaseConv(Layer):
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                (n,), self.bias_initializer, regularizer=self.bias_regularizer, name="bias"
-            )
+                (n,), self.bias_initializer, regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint, name="bias",
+            )  # fmt: skip
 
     def build(self, input_shape):
         c = self.channels(input_shape)
         self.kernel = self.add_weight(
             (*self.kernel_size, c // self.groups, self.filters), self.kernel_initializer,
-            regularizer=self.kernel_regularizer, name="kernel",
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel",
         )  # fmt: skip
         self.add_bias(self.filters)
 
@@ -275,12 +276,14 @@ class DepthwiseConv2D(BaseConv):
         self.depth_multiplier = positive(self.name, "depth_multiplier", depth_multiplier)
         self.depthwise_initializer = self.kernel_initializer
         self.depthwise_regularizer = self.kernel_regularizer
+        self.depthwise_constraint = self.kernel_constraint
 
     def build(self, input_shape):
         c = self.channels(input_shape)
         self.kernel = self.add_weight(
             (*self.kernel_size, c, self.depth_multiplier), self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer, name="kernel",
+            regularizer=self.depthwise_regularizer, constraint=self.depthwise_constraint,
+            name="kernel",
         )  # fmt: skip
         self.add_bias(c * self.depth_multiplier)
 
@@ -328,22 +331,25 @@ class SeparableConv2D(BaseConv):
             use_bias, depthwise_initializer, bias_initializer, depthwise_regularizer,
             bias_regularizer, activity_regularizer, depthwise_constraint, bias_constraint, **kwargs,
         )  # fmt: skip
-        refuse(self.name, pointwise_constraint=pointwise_constraint)
         self.depth_multiplier = positive(self.name, "depth_multiplier", depth_multiplier)
         self.depthwise_initializer = self.kernel_initializer
         self.depthwise_regularizer = self.kernel_regularizer
+        self.depthwise_constraint = self.kernel_constraint
         self.pointwise_initializer = initializers.get(pointwise_initializer)
         self.pointwise_regularizer = regularizers.get(pointwise_regularizer)
+        self.pointwise_constraint = constraints.get(pointwise_constraint)
 
     def build(self, input_shape):
         c = self.channels(input_shape)
         self.depthwise_kernel = self.add_weight(
             (*self.kernel_size, c, self.depth_multiplier), self.depthwise_initializer,
-            regularizer=self.depthwise_regularizer, name="depthwise_kernel",
+            regularizer=self.depthwise_regularizer, constraint=self.depthwise_constraint,
+            name="depthwise_kernel",
         )  # fmt: skip
         self.pointwise_kernel = self.add_weight(
             (1, 1, c * self.depth_multiplier, self.filters), self.pointwise_initializer,
-            regularizer=self.pointwise_regularizer, name="pointwise_kernel",
+            regularizer=self.pointwise_regularizer, constraint=self.pointwise_constraint,
+            name="pointwise_kernel",
         )  # fmt: skip
         self.add_bias(self.filters)
 
@@ -400,7 +406,7 @@ class Conv2DTranspose(BaseConv):
         c = self.channels(input_shape)
         self.kernel = self.add_weight(
             (*self.kernel_size, self.filters, c), self.kernel_initializer,
-            regularizer=self.kernel_regularizer, name="kernel",
+            regularizer=self.kernel_regularizer, constraint=self.kernel_constraint, name="kernel",
         )  # fmt: skip
         self.add_bias(self.filters)
 

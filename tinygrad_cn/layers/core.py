@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import activations, initializers, ops, regularizers, tree
+from tinygrad_cn import activations, constraints, initializers, ops, regularizers, tree
 from tinygrad_cn.symbolic import Call, SymbolicTensor
 
 from .input_spec import InputSpec
@@ -137,7 +137,8 @@ class Dense(Layer):
         activation: a name or a function; None is the identity.
         use_bias: whether there is a b.
         kernel_initializer, bias_initializer: how W and b begin.
-        kernel_regularizer, bias_regularizer, activity_regularizer: of W, b and y.
+        kernel_regularizer, bias_regularizer, activity_regularizer: penalties on W, b and y.
+        kernel_constraint, bias_constraint: what W and b are brought to after each update.
 
     Input shape: (..., D).
     Output shape: (..., units).
@@ -170,7 +171,6 @@ class Dense(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(activity_regularizer=activity_regularizer, **kwargs)
-        refuse(self.name, kernel_constraint=kernel_constraint, bias_constraint=bias_constraint)
         refuse(self.name, lora_rank=lora_rank, lora_alpha=lora_alpha)
         refuse(self.name, quantization_config=quantization_config)
         self.units = positive(self.name, "units", units)
@@ -180,19 +180,22 @@ class Dense(Layer):
         self.bias_initializer = initializers.get(bias_initializer)
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint = constraints.get(kernel_constraint)
+        self.bias_constraint = constraints.get(bias_constraint)
         self.input_spec = InputSpec(min_ndim=2)
 
     def build(self, input_shape):
         n = last_axis(self.name, input_shape)
         self.kernel = self.add_weight(
             (n, self.units), self.kernel_initializer, regularizer=self.kernel_regularizer,
-            name="kernel",
+            constraint=self.kernel_constraint, name="kernel",
         )  # fmt: skip
         self.bias = None
         if self.use_bias:
             self.bias = self.add_weight(
-                (self.units,), self.bias_initializer, regularizer=self.bias_regularizer, name="bias"
-            )
+                (self.units,), self.bias_initializer, regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint, name="bias",
+            )  # fmt: skip
         self.input_spec = InputSpec(min_ndim=2, axes={-1: n})
 
     def call(self, inputs):
@@ -293,7 +296,7 @@ class Embedding(Layer):
     Args:
         input_dim: how many rows: one more than the largest integer.
         output_dim: the length of a row.
-        embeddings_initializer, embeddings_regularizer: of E.
+        embeddings_initializer, embeddings_regularizer, embeddings_constraint: of E.
         mask_zero: whether 0 stands for nothing; layers that know masks then leave it out.
         weights: the table to begin with, if there is one already.
 
@@ -323,14 +326,15 @@ class Embedding(Layer):
     ) -> None:
         length = kwargs.pop("input_length", None)
         super().__init__(**kwargs)
-        refuse(self.name, embeddings_constraint=embeddings_constraint, lora_rank=lora_rank)
-        refuse(self.name, lora_alpha=lora_alpha, quantization_config=quantization_config)
+        refuse(self.name, lora_rank=lora_rank, lora_alpha=lora_alpha)
+        refuse(self.name, quantization_config=quantization_config)
         if length is not None:
             self._input_shape_given = (length,)
         self.input_dim = positive(self.name, "input_dim", input_dim)
         self.output_dim = positive(self.name, "output_dim", output_dim)
         self.embeddings_initializer = initializers.get(embeddings_initializer)
         self.embeddings_regularizer = regularizers.get(embeddings_regularizer)
+        self.embeddings_constraint = constraints.get(embeddings_constraint)
         self.mask_zero = self.supports_masking = bool(mask_zero)
         if weights is not None:
             self.build(None)
@@ -340,7 +344,8 @@ class Embedding(Layer):
         if not self.built:
             self.embeddings = self.add_weight(
                 (self.input_dim, self.output_dim), self.embeddings_initializer,
-                regularizer=self.embeddings_regularizer, name="embeddings",
+                regularizer=self.embeddings_regularizer, constraint=self.embeddings_constraint,
+                name="embeddings",
             )  # fmt: skip
 
     def call(self, inputs):

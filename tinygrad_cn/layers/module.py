@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from tinygrad_cn import initializers, regularizers
+from tinygrad_cn import constraints, initializers, regularizers
 from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value
 from tinygrad_cn.tensor import Variable
@@ -91,13 +91,13 @@ class Module:
             dtype: that of the layer if None.
             trainable: whether optimizers change it.
             regularizer: a function of the variable, added to the loss.
+            constraint: a function of the variable, whose value it takes after each update.
             name: a name within the layer.
         """
         if isinstance(shape, str):
             raise TypeError(
                 f"[{self.name}] Expected the shape first, received {shape!r}; use name=."
             )
-        refuse(self.name, constraint=constraint)
         if overwrite_with_gradient or not autocast or aggregation not in ("none", "mean", "sum"):
             raise ValueError(f"[{self.name}] add_weight: this argument is not supported.")
         kind = standard_dtype(dtype) if dtype is not None else self._dtype
@@ -119,6 +119,7 @@ class Module:
         if not self._trainable and variable.trainable:
             self._freeze(variable)
         variable.regularizer = regularizers.get(regularizer)
+        variable.constraint = constraints.get(constraint)
         return variable
 
     def _scope(self) -> str:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import initializers, kernels, ops, registry, regularizers
+from tinygrad_cn import constraints, initializers, kernels, ops, registry, regularizers
 
 from .input_spec import InputSpec
 from .layer import Layer
@@ -33,12 +33,13 @@ class _Affine(Layer):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        refuse(self.name, beta_constraint=beta_constraint, gamma_constraint=gamma_constraint)
         self.epsilon, self.center, self.scale = float(epsilon), bool(center), bool(scale)
         self.beta_initializer = initializers.get(beta_initializer)
         self.gamma_initializer = initializers.get(gamma_initializer)
         self.beta_regularizer = regularizers.get(beta_regularizer)
         self.gamma_regularizer = regularizers.get(gamma_regularizer)
+        self.beta_constraint = constraints.get(beta_constraint)
+        self.gamma_constraint = constraints.get(gamma_constraint)
         self.gamma: Any = None
         self.beta: Any = None
 
@@ -46,11 +47,15 @@ class _Affine(Layer):
         if None in shape:
             raise ValueError(f"[{self.name}] Expected axes of known length, received {shape}.")
         if self.scale:
-            start, penalty = self.gamma_initializer, self.gamma_regularizer
-            self.gamma = self.add_weight(shape, start, regularizer=penalty, name="gamma")
+            self.gamma = self.add_weight(
+                shape, self.gamma_initializer, regularizer=self.gamma_regularizer,
+                constraint=self.gamma_constraint, name="gamma",
+            )  # fmt: skip
         if self.center:
-            start, penalty = self.beta_initializer, self.beta_regularizer
-            self.beta = self.add_weight(shape, start, regularizer=penalty, name="beta")
+            self.beta = self.add_weight(
+                shape, self.beta_initializer, regularizer=self.beta_regularizer,
+                constraint=self.beta_constraint, name="beta",
+            )  # fmt: skip
 
     def compute_output_shape(self, input_shape):
         return tuple(input_shape)
@@ -71,6 +76,7 @@ class BatchNormalization(_Affine):
         beta_initializer, gamma_initializer, moving_mean_initializer, moving_variance_initializer:
             how the weights begin.
         beta_regularizer, gamma_regularizer: penalties.
+        beta_constraint, gamma_constraint: what they are brought to after each update.
 
     Call arguments: mask: (N, T), say; entries where it is False do not count for mean and var.
     Input shape: any.
@@ -175,6 +181,7 @@ class LayerNormalization(_Affine):
         center, scale: whether there is a beta, a gamma.
         beta_initializer, gamma_initializer: how they begin.
         beta_regularizer, gamma_regularizer: penalties.
+        beta_constraint, gamma_constraint: what they are brought to after each update.
 
     Input shape: any.
     Output shape: the same.

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import activations, initializers, ops, registry, regularizers
+from tinygrad_cn import activations, constraints, initializers, ops, registry, regularizers
 from tinygrad_cn.op import wrap
 
 from .input_spec import InputSpec
@@ -45,7 +45,7 @@ class Recurrent(Random):
         recurrent_regularizer: Any,
         bias_regularizer: Any,
         activity_regularizer: Any,
-        constraints: tuple[Any, ...],
+        limits: tuple[Any, ...],
         dropout: float,
         recurrent_dropout: float,
         seed: Any,
@@ -57,8 +57,6 @@ class Recurrent(Random):
         **kwargs: Any,
     ) -> None:
         super().__init__(seed, activity_regularizer=activity_regularizer, **kwargs)
-        for name, value in zip(("kernel", "recurrent", "bias"), constraints, strict=True):
-            refuse(self.name, **{f"{name}_constraint": value})
         if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units <= 0:
             raise ValueError(f"[{self.name}] Expected units > 0, received units={units!r}.")
         self.units = int(units)
@@ -70,6 +68,9 @@ class Recurrent(Random):
         self.kernel_regularizer = regularizers.get(kernel_regularizer)
         self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
         self.bias_regularizer = regularizers.get(bias_regularizer)
+        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = [
+            constraints.get(limit) for limit in limits
+        ]
         self.dropout = check_rate(self.name, dropout)
         self.recurrent_dropout = check_rate(self.name, recurrent_dropout)
         self.return_sequences, self.return_state = bool(return_sequences), bool(return_state)
@@ -87,16 +88,21 @@ class Recurrent(Random):
                 f"[{self.name}] Expected inputs with a known number of features, received a "
                 f"shape of {tuple(input_shape)}."
             )
-        start, penalty = self.kernel_initializer, self.kernel_regularizer
-        self.kernel = self.add_weight((n, width), start, regularizer=penalty, name="kernel")
+        self.kernel = self.add_weight(
+            (n, width), self.kernel_initializer, regularizer=self.kernel_regularizer,
+            constraint=self.kernel_constraint, name="kernel",
+        )  # fmt: skip
         self.recurrent_kernel = self.add_weight(
             (self.units, width), self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer, name="recurrent_kernel",
+            regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint,
+            name="recurrent_kernel",
         )  # fmt: skip
         self.bias: Any = None
         if self.use_bias:
-            start, penalty = self.start_of_bias(), self.bias_regularizer
-            self.bias = self.add_weight(self.bias_shape(), start, regularizer=penalty, name="bias")
+            self.bias = self.add_weight(
+                self.bias_shape(), self.start_of_bias(), regularizer=self.bias_regularizer,
+                constraint=self.bias_constraint, name="bias",
+            )  # fmt: skip
         self.input_spec = InputSpec(ndim=3, axes={-1: n})
 
     def bias_shape(self) -> tuple[int, ...]:
@@ -213,6 +219,8 @@ class SimpleRNN(Recurrent):
         kernel_initializer, recurrent_initializer, bias_initializer: how the weights begin.
         kernel_regularizer, recurrent_regularizer, bias_regularizer, activity_regularizer:
         penalties.
+        kernel_constraint, recurrent_constraint, bias_constraint: what the weights are brought to
+        after each update.
         dropout, recurrent_dropout: of the inputs, of the state; the same units at all steps.
         return_sequences: all outputs, not the last alone.
         return_state: the last state, too.

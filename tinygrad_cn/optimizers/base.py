@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import autograd, initializers, kernels, registry
-from tinygrad_cn.mode import each_step, enable_grad, mode
+from tinygrad_cn.mode import each_step, enable_grad, mode, set_mode
 from tinygrad_cn.op import Value, as_array, wrap
 from tinygrad_cn.schedules import LearningRateSchedule
 from tinygrad_cn.tensor import Variable
@@ -250,6 +250,10 @@ class Optimizer:
         each_step(self.prepare)
         kernels.increment(self._iterations.data)
         self._apply(pairs)
+        with set_mode(recording=False):
+            for v, _ in pairs:
+                if v.constraint is not None:
+                    v.assign(v.constraint(v))
 
     @property
     def cyclic(self) -> bool:
