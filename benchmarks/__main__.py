@@ -31,7 +31,10 @@ def main() -> int:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument(
-        "what", nargs="?", default="kernels", choices=("kernels", "steps", "fit", "overhead", "report")
+        "what",
+        nargs="?",
+        default="kernels",
+        choices=("kernels", "steps", "fit", "overhead", "report"),
     )
     parser.add_argument("part", nargs="?", default="", help="only what has this in its name")
     parser.add_argument("-k", dest="chosen", metavar="PART", default="", help="the same")

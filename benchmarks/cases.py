@@ -449,6 +449,17 @@ def indexing() -> Iterator[Case]:
             torch.ops.aten.embedding_dense_backward, g, i, s[0], -1, False
         ),
     )  # fmt: skip
+    column = lambda rng: rng.integers(0, 1000, (4096, 1))
+    yield Case(
+        "indexing", "take_along_axis", "1 of each row of (4096, 1000)",
+        arrays(f32(4096, 1000), column, 1), bytes=4096 * 16,
+        peer=lambda x, i, axis: call(torch.gather, x, axis, i),
+    )  # fmt: skip
+    yield Case(
+        "indexing", "add_along_axis", "1 to each row of (4096, 1000)",
+        arrays(f32(4096, 1), column, 1, 1000), bytes=4 * 4096 * 1000,
+        peer=lambda g, i, axis, n: lambda: torch.zeros(4096, n).scatter_add_(axis, i, g),
+    )  # fmt: skip
 
 
 def optimizer() -> Iterator[Case]:

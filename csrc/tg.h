@@ -58,6 +58,8 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(cross_entropy_grad)                                                                          \
     X(take)                                                                                        \
     X(scatter_add)                                                                                 \
+    X(take_along_axis)                                                                             \
+    X(add_along_axis)                                                                              \
     X(random)                                                                                      \
     X(dropout)                                                                                     \
     X(sgd)                                                                                         \

@@ -48,7 +48,10 @@ def same_training(make: Any, x: Any, y: Any, loss: Any = "mse", **how: Any) -> A
         ).history
         models.append(model)
     captured, eager = models
-    assert captured._plans["learn"].last is not None, "nothing was replayed"
+    plan = captured._plans["learn"].last
+    assert plan is not None, "nothing was replayed"
+    breaks = [call.label for call in plan.program.calls if call.python is not None]
+    assert not breaks, "no compiled kernel"
     for a, b in zip(captured.get_weights(), eager.get_weights(), strict=True):
         np.testing.assert_array_equal(a, b)
     for a, b in zip(captured.optimizer.variables, eager.optimizer.variables, strict=True):

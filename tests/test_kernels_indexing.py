@@ -46,6 +46,57 @@ def test_take_and_scatter_add(dtype: type, isa: str, rng: np.random.Generator) -
     assert kernels.take(np.ones((3, 2), dtype), np.zeros((0,), np.int64)).shape == (0, 2)
 
 
+def test_take_and_add_along_an_axis(isa: str, rng: np.random.Generator) -> None:
+    cases = (((7,), 0), ((5, 9), 0), ((5, 9), 1), ((4, 3, 6), 1), ((2, 3, 2500), 1), ((3000, 4), 1))
+    for shape, axis in cases:
+        for m in (1, 3):
+            at = rng.integers(-shape[axis], shape[axis], (*shape[:axis], m, *shape[axis + 1 :]))
+            for kind in (np.int64, np.int32, np.int16):
+                places = at.astype(kind)
+                for dtype in (np.float32, np.float64, np.int32, np.int64, np.uint8, np.bool_):
+                    x = (10 * rng.normal(size=shape)).astype(dtype)
+                    y = kernels.take_along_axis(x, places, axis)
+                    assert y.dtype == dtype
+                    np.testing.assert_array_equal(y, np.take_along_axis(x, at, axis))
+                for dtype in FLOATS:
+                    g = rng.normal(size=at.shape).astype(dtype)
+                    y = kernels.add_along_axis(g, places, axis, shape[axis])
+                    expected = ref.add_along_axis(g, places, axis, shape[axis])
+                    assert y.dtype == dtype
+                    np.testing.assert_array_equal(y, expected)
+    x = rng.normal(size=(4, 6)).astype(np.float32)[:, ::-2]
+    at = np.array([[2, 0, 9], [1, 1, 9], [0, 2, 9], [-1, -3, 9]])[:, :2]
+    np.testing.assert_array_equal(kernels.take_along_axis(x, at, 1), np.take_along_axis(x, at, 1))
+    np.testing.assert_array_equal(
+        kernels.add_along_axis(x[:, :2], at, 1, 3), ref.add_along_axis(x[:, :2], at, 1, 3)
+    )
+    for shape in ((0, 3), (3, 0), (0, 0)):
+        none = np.zeros(shape, np.int64)
+        x = np.ones((shape[0], 5), np.float32)
+        assert kernels.take_along_axis(x, none, 1).shape == shape
+        y = kernels.add_along_axis(none.astype(np.float32), none, 1, 5)
+        np.testing.assert_array_equal(y, np.zeros((shape[0], 5), np.float32))
+    assert kernels.take_along_axis(np.ones((3, 0)), np.zeros((0, 0), int), 0).shape == (0, 0)
+
+
+def test_what_does_not_fit_along_an_axis_is_refused() -> None:
+    x, at = np.ones((2, 3), np.float32), np.zeros((2, 1), np.int64)
+    for bad in (3, -4):
+        with pytest.raises(IndexError, match=rf"\[take_along_axis\].*indices\[1\]={bad}"):
+            kernels.take_along_axis(x, np.array([[0], [bad]]), 1)
+        with pytest.raises(IndexError, match=rf"\[add_along_axis\].*indices\[1\]={bad}"):
+            kernels.add_along_axis(x[:, :1], np.array([[0], [bad]]), 1, 3)
+    for axis in (2, -3):
+        with pytest.raises(ValueError, match="axis"):
+            kernels.take_along_axis(x, at, axis)
+    with pytest.raises(ValueError, match="agree"):
+        kernels.take_along_axis(x, np.zeros((3, 1), np.int64), 1)
+    with pytest.raises(ValueError, match="do not match"):
+        kernels.add_along_axis(x, at, 1, 3)
+    with pytest.raises(IndexError, match="integer"):
+        kernels.take_along_axis(x, at.astype(np.float32), 1)
+
+
 def test_indices_out_of_range_are_named() -> None:
     x = np.ones((4, 3), np.float32)
     for at in (np.array([0, 4]), np.array([1, -5], np.int32)):
@@ -154,6 +205,8 @@ def test_same_bits_for_any_number_of_threads(rng: np.random.Generator) -> None:
             core.set_num_threads(n)
             state = np.array([3, 0])
             parts = [kernels.scatter_add(g, at, (90, 40)), kernels.scatter_add(g[:, 0], at, (90,))]
+            columns = kernels.take_along_axis(g, at[:, None] % 40, 1)
+            parts += [columns, kernels.add_along_axis(columns, at[:, None], 1, 90)]
             parts += [
                 kernels.normal(state, (100_001,), np.float32),
                 *kernels.dropout(g, 0.3, state),

@@ -1,12 +1,15 @@
-/* indexing.c - rows gathered and rows added back.
+/* indexing.c - rows or single elements gathered, and added back.
  *
  * take         arrays: y (n, width), x (rows, width), indices (n; i64 or i32)
  * scatter_add  arrays: y (rows, width), g (n, width), indices (n)
+ * take_along_axis   arrays: y (outer, m, inner), x (outer, n, inner), indices (outer, m, inner)
+ * add_along_axis    arrays: y (outer, n, inner), g (outer, m, inner), indices (outer, m, inner)
+ *              ints: outer, n, m, inner; the arrays may have any axes that make these
  *
  * All in C order. A negative index counts from the end. The indices are checked before anything is
  * written. scatter_add splits y, never the indices: each task adds, in the order of the indices,
  * to its own columns of y (or, when they are few, to its own rows), so the sums are always the
- * same.
+ * same; add_along_axis splits into columns, of which each is added up in the order of its indices.
  */
 #include "../strided.h"
 #include "../table.h"
@@ -84,13 +87,19 @@ int tg_take(const tg_call *call)
     return TG_OK;
 }
 
-enum { CLEARED = 1 << 16 }; /* bytes */
+enum { CLEARED = 1 << 16 }; /* bytes: shorter pieces out of the cache are cleared at 2 GB/s */
 
-static void clear(void *context, ptrdiff_t task)
+static void run_clear(void *context, ptrdiff_t task)
 {
-    const gather *s = context;
-    ptrdiff_t first = task * CLEARED, left = s->n_rows * s->width * s->item - first;
-    memset((char *)s->y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
+    const tg_array *y = context;
+    ptrdiff_t first = task * CLEARED, left = tg_n_elements(y) * tg_item_size(y->dtype) - first;
+    memset((char *)y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
+}
+
+static void clear(const tg_array *y)
+{
+    ptrdiff_t n_bytes = tg_n_elements(y) * tg_item_size(y->dtype);
+    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, run_clear, (void *)y);
 }
 
 static void run_scatter_add(void *context, ptrdiff_t task)
@@ -147,9 +156,107 @@ int tg_scatter_add(const tg_call *call)
     else
         s.per_task = (s.n_rows + PARTS - 1) / PARTS;
     ptrdiff_t extent = s.by_columns ? s.width : s.n_rows;
-    ptrdiff_t n_bytes = s.n_rows * s.width * s.item;
-    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, clear, &s);
+    clear(s.y);
     double work = 0.5 * (double)(s.n * (s.width + 2));
     tg_parallel((extent + s.per_task - 1) / s.per_task, work, run_scatter_add, &s);
+    return TG_OK;
+}
+
+typedef struct {
+    const tg_array *y, *x, *indices;
+    ptrdiff_t outer, n, m, inner; /* n: along the axis where the indices point to */
+    ptrdiff_t per_task, strips;   /* values of outer in a task; parts of inner */
+    int fit;
+} columns;
+
+enum { COLUMNS_PER_STRIP = 1024 };
+
+static columns columns_of(const tg_call *call)
+{
+    const tg_array *a = call->arrays;
+    columns c = {.y = &a[0], .x = &a[1], .indices = &a[2]};
+    c.outer = call->ints[0];
+    c.n = call->ints[1];
+    c.m = call->ints[2];
+    c.inner = call->ints[3];
+    tg_active->indices_fit(a[2].dtype, c.outer * c.m * c.inner, a[2].data, c.n, &c.fit);
+    c.per_task = TG_TASK / (c.m * c.inner + 1) + 1;
+    c.strips = c.inner / COLUMNS_PER_STRIP + 1;
+    return c;
+}
+
+static void run_columns(const columns *c, double work, void (*body)(void *, ptrdiff_t))
+{
+    ptrdiff_t n_tasks = (c->outer + c->per_task - 1) / c->per_task * c->strips;
+    if (c->inner > 0)
+        tg_parallel(n_tasks, work, body, (void *)c);
+}
+
+/* For each element of a task: `at` counts the elements of indices, `to` is where its column begins
+ * among the n, `row` the index. */
+#define EACH_INDEX(I, statement)                                                                   \
+    for (ptrdiff_t o = first; o < end; o++)                                                        \
+        for (ptrdiff_t j = 0; j < c->m; j++)                                                       \
+            for (ptrdiff_t i = left; i < right; i++) {                                             \
+                const ptrdiff_t at = (o * c->m + j) * c->inner + i;                                \
+                ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                      \
+                row += row < 0 ? c->n : 0;                                                         \
+                const ptrdiff_t to = (o * c->n + row) * c->inner + i;                              \
+                statement;                                                                         \
+            }
+#define EACH(statement)                                                                            \
+    if (c->indices->dtype == TG_I32)                                                               \
+        EACH_INDEX(int32_t, statement)                                                             \
+    else                                                                                           \
+        EACH_INDEX(int64_t, statement)
+#define COLUMNS_OF_TASK                                                                            \
+    const columns *c = context;                                                                    \
+    const ptrdiff_t first = task / c->strips * c->per_task, strip = task % c->strips;              \
+    const ptrdiff_t end = first + c->per_task < c->outer ? first + c->per_task : c->outer;         \
+    const ptrdiff_t left = strip * COLUMNS_PER_STRIP;                                              \
+    const ptrdiff_t right = strip + 1 < c->strips ? left + COLUMNS_PER_STRIP : c->inner;
+
+static void run_take_along_axis(void *context, ptrdiff_t task)
+{
+    COLUMNS_OF_TASK
+    const void *x = c->x->data;
+    void *y = c->y->data;
+    switch (tg_item_size(c->y->dtype)) {
+    case 1:
+        EACH(((uint8_t *)y)[at] = ((const uint8_t *)x)[to])
+        break;
+    case 4:
+        EACH(((uint32_t *)y)[at] = ((const uint32_t *)x)[to])
+        break;
+    default:
+        EACH(((uint64_t *)y)[at] = ((const uint64_t *)x)[to])
+    }
+}
+
+int tg_take_along_axis(const tg_call *call)
+{
+    columns c = columns_of(call);
+    if (!c.fit)
+        return TG_INDEX_OUT_OF_RANGE;
+    run_columns(&c, 1.0 * (double)(c.outer * c.m * c.inner), run_take_along_axis);
+    return TG_OK;
+}
+
+static void run_add_along_axis(void *context, ptrdiff_t task)
+{
+    COLUMNS_OF_TASK
+    if (c->y->dtype == TG_F32)
+        EACH(((float *)c->y->data)[to] += ((const float *)c->x->data)[at])
+    else
+        EACH(((double *)c->y->data)[to] += ((const double *)c->x->data)[at])
+}
+
+int tg_add_along_axis(const tg_call *call)
+{
+    columns c = columns_of(call);
+    if (!c.fit)
+        return TG_INDEX_OUT_OF_RANGE;
+    clear(c.y);
+    run_columns(&c, 1.5 * (double)(c.outer * c.m * c.inner), run_add_along_axis);
     return TG_OK;
 }

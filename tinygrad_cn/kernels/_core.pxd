@@ -29,6 +29,7 @@ cdef extern from "tg.h" nogil:
     enum: TG_DRIVER_softmax, TG_DRIVER_softmax_grad
     enum: TG_DRIVER_cross_entropy, TG_DRIVER_cross_entropy_grad
     enum: TG_DRIVER_take, TG_DRIVER_scatter_add
+    enum: TG_DRIVER_take_along_axis, TG_DRIVER_add_along_axis
     enum: TG_DRIVER_random, TG_DRIVER_dropout
     enum: TG_DRIVER_sgd, TG_DRIVER_adam, TG_DRIVER_increment
     enum: TG_DRIVER_matmul

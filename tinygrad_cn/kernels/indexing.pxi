@@ -1,4 +1,5 @@
-# Gather and scatter-add of rows: csrc/drivers/indexing.c. Formulas: the NumPy twins.
+# Gather and scatter-add of rows, or of elements along an axis: csrc/drivers/indexing.c. Formulas:
+# the NumPy twins.
 
 from tinygrad_cn.kernels.reference.indexing import _check_indices
 
@@ -67,3 +68,57 @@ def scatter_add(g, indices, shape):
         _check_indices("scatter_add", at, sizes[0])
         raise
     return y
+
+
+# Do x and indices agree but for the axis, and do the kernels take the indices?
+cdef bint are_columns(object x, object indices, object axis):
+    return (isinstance(axis, int) and is_index_array(indices) and 0 <= axis < x.ndim
+            and indices.shape[:axis] == x.shape[:axis] and indices.ndim == x.ndim
+            and indices.shape[axis + 1:] == x.shape[axis + 1:])
+
+
+# A call of take_along_axis or add_along_axis: arrays as (outer, ., inner), with `length` elements
+# where the indices point to.
+cdef object launch_columns(int driver, str name, cnp.ndarray y, cnp.ndarray x, cnp.ndarray indices,
+                           int axis, Py_ssize_t length):
+    cdef tg_call call
+    cdef int i
+    begin(&call, driver)
+    fill_all(&call, (y, x, indices))
+    call.ints[0] = call.ints[3] = 1
+    call.ints[1], call.ints[2] = length, cnp.PyArray_DIMS(indices)[axis]
+    for i in range(cnp.PyArray_NDIM(indices)):
+        if i != axis:
+            call.ints[0 if i < axis else 3] *= cnp.PyArray_DIMS(indices)[i]
+    try:
+        launch(&call, (y, x, indices))
+    except IndexError:
+        _check_indices(name, indices, length)  # names the index
+        raise
+    return y
+
+
+def take_along_axis(x, indices, axis):
+    cdef cnp.ndarray at
+    if (not isinstance(x, np.ndarray) or not is_kernel_type((<cnp.ndarray>x).dtype)
+            or cnp.PyArray_NDIM(<cnp.ndarray>x) > TG_MAX_NDIM or not are_columns(x, indices, axis)):
+        return by_reference("take_along_axis", (x, indices, axis))
+    at = contiguous(behaved(<cnp.ndarray>indices))
+    y = allocate(cnp.PyArray_NDIM(at), cnp.PyArray_DIMS(at), cnp.PyArray_TYPE(<cnp.ndarray>x))
+    return launch_columns(TG_DRIVER_take_along_axis, "take_along_axis", y,
+                          as_table(<cnp.ndarray>x), at, axis, x.shape[axis])
+
+
+def add_along_axis(g, indices, axis, length):
+    cdef cnp.npy_intp shape[TG_MAX_NDIM]
+    cdef cnp.ndarray a, at
+    cdef int i
+    if (not isinstance(g, np.ndarray) or float_type(<cnp.ndarray>g) < 0
+            or cnp.PyArray_NDIM(<cnp.ndarray>g) > TG_MAX_NDIM or not isinstance(length, int)
+            or length < 0 or not are_columns(g, indices, axis) or g.shape != indices.shape):
+        return by_reference("add_along_axis", (g, indices, axis, length))
+    a, at = contiguous(behaved(<cnp.ndarray>g)), contiguous(behaved(<cnp.ndarray>indices))
+    for i in range(cnp.PyArray_NDIM(a)):
+        shape[i] = length if i == <int>axis else cnp.PyArray_DIMS(a)[i]
+    y = allocate(cnp.PyArray_NDIM(a), shape, cnp.PyArray_TYPE(a))
+    return launch_columns(TG_DRIVER_add_along_axis, "add_along_axis", y, a, at, axis, length)

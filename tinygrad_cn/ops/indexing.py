@@ -183,32 +183,28 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     return moveaxis(y, tuple(range(n)), tuple(range(at, at + n)))
 
 
-class TakeAlong(Op):
+class TakeAlongAxis(Op):
     """y[i, j, ...] = x[i, indices[i, j, ...], ...];  gx = zeros to which g is added there."""
 
     def forward(x, indices, *, axis):
-        return np.take_along_axis(x, indices, axis)
+        return kernels.take_along_axis(x, indices, axis)
 
     def vjp(g, x_shape, indices, axis):
-        return _put_along(g, indices, length=x_shape[axis], axis=axis), None
+        return _add_along_axis(g, indices, length=x_shape[axis], axis=axis), None
 
 
-class PutAlong(Op):
+class AddAlongAxis(Op):
     """y = zeros, with x added at indices along the axis;  gx = g there."""
 
     def forward(x, indices, *, length, axis):
-        y = np.zeros((*x.shape[:axis], length, *x.shape[axis + 1 :]), x.dtype)
-        at = list(np.ogrid[tuple([slice(n) for n in x.shape])])
-        at[axis] = indices
-        np.add.at(y, tuple(at), x)
-        return y
+        return kernels.add_along_axis(x, indices, axis, length)
 
     def vjp(g, indices, axis):
-        return _take_along(g, indices, axis=axis), None
+        return _take_along_axis(g, indices, axis=axis), None
 
 
-_take_along = TakeAlong()
-_put_along = PutAlong()
+_take_along_axis = TakeAlongAxis()
+_add_along_axis = AddAlongAxis()
 
 
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
@@ -241,10 +237,7 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     positions = np.broadcast_to(positions, with_length(shape, positions.shape[at]))
     if isinstance(indices, Value):
         positions = broadcast_to(reshape(indices, shape=given), shape=positions.shape)
-    try:
-        return _take_along(x, positions, axis=at)
-    except IndexError as error:
-        raise IndexError(f"[take_along_axis] {error}. Received x.shape={x.shape}.") from None
+    return _take_along_axis(x, positions, axis=at)
 
 
 gather = take_along_axis
@@ -286,7 +279,8 @@ class OneHot(Op):
         labels = np.expand_dims(x, axis)
         shape = [1] * labels.ndim
         shape[axis] = num_classes
-        return np.equal(labels, np.arange(num_classes).reshape(shape)).astype(dtype)
+        hot = kernels.equal(labels, np.arange(num_classes).reshape(shape))
+        return kernels.copy(hot, kernels.empty(hot.shape, dtype))
 
 
 _one_hot = OneHot()

@@ -108,8 +108,8 @@ def sparse_categorical_crossentropy(
             f"[{op}] A label is out of range. Expected 0 <= label < {output.shape[-1]}, received "
             f"{labels.min()} to {labels.max()}."
         )
-    p = _probabilities(output, -1)
-    return -log(squeeze(take_along_axis(p, expand_dims(target, -1), -1), -1))
+    p = squeeze(take_along_axis(output, expand_dims(target, -1), -1), -1) / sum(output, axis=-1)
+    return -log(clip(p, EPSILON, 1 - EPSILON))
 
 
 def categorical_crossentropy(

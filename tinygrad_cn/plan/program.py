@@ -19,7 +19,8 @@ _ONE = (
     "unary binary compare where fused copy reduce arg_reduce softmax softmax_grad take scatter_add "
 )
 _ONE += "cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad max_pool2d_gather "
-_ONE += "scan max_pool2d_grad average_pool2d average_pool2d_grad simple_rnn"
+_ONE += "take_along_axis add_along_axis scan max_pool2d_grad average_pool2d average_pool2d_grad "
+_ONE += "simple_rnn"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     **{name: (1, ()) for name in _ONE.split()},
     "cross_entropy": (2, ()),

@@ -74,8 +74,10 @@ from tinygrad_cn.kernels.reference.elementwise import (
     where,
 )
 from tinygrad_cn.kernels.reference.indexing import (
+    add_along_axis,
     scatter_add,
     take,
+    take_along_axis,
 )
 from tinygrad_cn.kernels.reference.matmul import (
     matmul,
@@ -139,6 +141,7 @@ __all__ = [
     "acosh",
     "adam",
     "add",
+    "add_along_axis",
     "argmax",
     "argmin",
     "asin",
@@ -234,6 +237,7 @@ __all__ = [
     "subtract",
     "sum",
     "take",
+    "take_along_axis",
     "tan",
     "tanh",
     "tanh_grad",

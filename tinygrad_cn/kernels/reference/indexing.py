@@ -1,4 +1,4 @@
-"""Gather rows and add rows back, in plain NumPy."""
+"""Gather rows or single elements and add them back, in plain NumPy."""
 
 from typing import Any
 
@@ -49,3 +49,43 @@ def scatter_add(g: Any, indices: Any, shape: tuple[int, ...]) -> Array:
     y = np.zeros(shape, dtype=g.dtype.newbyteorder("="))
     np.add.at(y, indices.astype(np.intp), g)
     return y
+
+
+def take_along_axis(x: Any, indices: Any, axis: int) -> Array:
+    """y[i, j, k] = x[i, indices[i, j, k], k], j along the axis; a negative index counts from the
+    end. All but this axis of x and indices agree; y has the shape of indices.
+    """
+    x, indices = np.asarray(x), np.asarray(indices)
+    _check_columns("take_along_axis", indices, x.shape, axis)
+    return np.take_along_axis(x, indices.astype(np.intp), axis)
+
+
+def add_along_axis(g: Any, indices: Any, axis: int, length: int) -> Array:
+    """Zeros, with `length` elements along the axis, where y[i, indices[i, j, k], k] += g[i, j, k],
+    in the order of j: the gradient of take_along_axis. g and indices have the same shape.
+    """
+    g, indices = np.asarray(g), np.asarray(indices)
+    shape = (*g.shape[:axis], length, *g.shape[axis + 1 :])
+    if g.shape != indices.shape:
+        raise ValueError(
+            "[add_along_axis] shapes do not match. Expected g.shape == indices.shape, received "
+            f"g.shape={g.shape}, indices.shape={indices.shape}."
+        )
+    _check_columns("add_along_axis", indices, shape, axis)
+    y = np.zeros(shape, dtype=g.dtype.newbyteorder("="))
+    at: list[Array] = list(np.ogrid[tuple([slice(n) for n in g.shape])])
+    at[axis] = indices.astype(np.intp)
+    np.add.at(y, tuple(at), g)
+    return y
+
+
+def _check_columns(op: str, indices: Array, shape: tuple[int, ...], axis: int) -> None:
+    if not 0 <= axis < len(shape):
+        raise ValueError(f"[{op}] Expected 0 <= axis < {len(shape)}, received axis={axis}.")
+    like = (*shape[:axis], *indices.shape[axis : axis + 1], *shape[axis + 1 :])
+    if indices.shape != like:
+        raise ValueError(
+            f"[{op}] shapes do not match. Expected them to agree but for axis {axis}, received "
+            f"{shape} and indices.shape={indices.shape}."
+        )
+    _check_indices(op, indices, shape[axis])
