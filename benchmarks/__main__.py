@@ -35,7 +35,7 @@ def main() -> int:
         nargs="?",
         default="kernels",
         choices=("kernels", "steps", "fit", "overhead", "report"),
-    )
+    )  # fmt: skip
     parser.add_argument("part", nargs="?", default="", help="only what has this in its name")
     parser.add_argument("-k", dest="chosen", metavar="PART", default="", help="the same")
     parser.add_argument("--quick", action="store_true", help="one round: does it run at all?")
