@@ -76,6 +76,8 @@ TORCH_AS = {
     "vecdot": "linalg.vecdot", "pad": "nn.functional.pad", "one_hot": "nn.functional.one_hot",
     "softmax": "softmax", "log_softmax": "log_softmax", "stop_gradient": "Tensor.detach",
     "conv": "nn.functional.conv1d, conv2d", "conv_transpose": "nn.functional.conv_transpose2d",
+    "adaptive_average_pool": "nn.functional.adaptive_avg_pool1d, adaptive_avg_pool2d",
+    "adaptive_max_pool": "nn.functional.adaptive_max_pool1d, adaptive_max_pool2d",
     "max_pool": "nn.functional.max_pool1d, max_pool2d",
     "average_pool": "nn.functional.avg_pool1d, avg_pool2d",
     "linear": "nn.functional.linear", "hard_silu": "nn.functional.hardswish",
@@ -95,7 +97,8 @@ TORCH_AS = {
 }  # fmt: skip
 
 KERAS = set(
-    "abs add all amax amin any arange argmax argmin argsort average average_pool "
+    "abs adaptive_average_pool adaptive_max_pool add all amax amin any arange argmax argmin "
+    "argsort average average_pool "
     "batch_normalization binary_crossentropy bitwise_and bitwise_invert bitwise_or bitwise_xor "
     "broadcast_to categorical_crossentropy cbrt ceil celu clip conv conv_transpose "
     "convert_to_numpy copy cos cosh count_nonzero cross cumprod cumsum deg2rad depthwise_conv "

@@ -277,6 +277,10 @@ LAYERS = {
     "Permute": ("Permute", {"dims": (2, 1)}, [SEQUENCE], {}),
     "RepeatVector": ("RepeatVector", {"n": 3}, [(5, 4)], {}),
     "ZeroPadding2D": ("ZeroPadding2D", {"padding": ((1, 2), (0, 3))}, [IMAGE], {}),
+    "ZeroPadding1D": ("ZeroPadding1D", {"padding": (1, 2)}, [SEQUENCE], {}),
+    "Cropping1D": ("Cropping1D", {"cropping": (2, 0)}, [SEQUENCE], {}),
+    "Cropping2D": ("Cropping2D", {"cropping": ((1, 2), (0, 3))}, [IMAGE], {}),
+    "UpSampling1D": ("UpSampling1D", {"size": 3}, [SEQUENCE], {}),
     "UpSampling2D": ("UpSampling2D", {"size": (2, 3)}, [IMAGE], {}),
     "UpSampling2D bilinear": ("UpSampling2D", {"interpolation": "bilinear"}, [IMAGE], {}),
     "Conv1D": ("Conv1D", {"filters": 3, "kernel_size": 3, "strides": 2}, [SEQUENCE], {}),
@@ -301,6 +305,24 @@ LAYERS = {
         {},
     ),
     "SeparableConv2D": ("SeparableConv2D", {"filters": 3, "kernel_size": 3}, [IMAGE], {}),
+    "DepthwiseConv1D": (
+        "DepthwiseConv1D",
+        {"kernel_size": 2, "depth_multiplier": 2, "strides": 2},
+        [SEQUENCE],
+        {},
+    ),
+    "SeparableConv1D": (
+        "SeparableConv1D",
+        {"filters": 3, "kernel_size": 3, "padding": "same"},
+        [SEQUENCE],
+        {},
+    ),
+    "Conv1DTranspose": (
+        "Conv1DTranspose",
+        {"filters": 3, "kernel_size": 3, "strides": 2, "output_padding": 1},
+        [SEQUENCE],
+        {},
+    ),
     "Conv2DTranspose": (
         "Conv2DTranspose",
         {"filters": 3, "kernel_size": 3, "strides": 2, "padding": "same"},
@@ -308,6 +330,10 @@ LAYERS = {
         {},
     ),
     "Conv2DTranspose valid": ("Conv2DTranspose", {"filters": 3, "kernel_size": 2}, [IMAGE], {}),
+    "AdaptiveMaxPooling1D": ("AdaptiveMaxPooling1D", {"output_size": 3}, [SEQUENCE], {}),
+    "AdaptiveMaxPooling2D": ("AdaptiveMaxPooling2D", {"output_size": (3, 4)}, [IMAGE], {}),
+    "AdaptiveAveragePooling1D": ("AdaptiveAveragePooling1D", {"output_size": 3}, [SEQUENCE], {}),
+    "AdaptiveAveragePooling2D": ("AdaptiveAveragePooling2D", {"output_size": (2, 4)}, [IMAGE], {}),
     "MaxPooling1D": ("MaxPooling1D", {"pool_size": 2}, [SEQUENCE], {}),
     "MaxPooling2D": (
         "MaxPooling2D",
@@ -344,6 +370,7 @@ LAYERS = {
     "LayerNormalization": ("LayerNormalization", {}, [SEQUENCE], {}),
     "LayerNormalization axes": ("LayerNormalization", {"axis": [1, 2]}, [SEQUENCE], {}),
     "RMSNormalization": ("RMSNormalization", {}, [SEQUENCE], {}),
+    "UnitNormalization": ("UnitNormalization", {}, [SEQUENCE], {}),
     "GroupNormalization": ("GroupNormalization", {"groups": 2}, [IMAGE], {}),
     "GroupNormalization axis": ("GroupNormalization", {"groups": -1, "axis": 1}, [IMAGE], {}),
     "SimpleRNN": ("SimpleRNN", {"units": 3}, [SEQUENCE], {}),
@@ -436,6 +463,14 @@ LAYERS = {
 }
 WRAPPERS = {
     "TimeDistributed": ("TimeDistributed", "Dense", {"units": 3}, {}, SEQUENCE, {}),
+    "SpectralNormalization": (
+        "SpectralNormalization",
+        "Conv2D",
+        {"filters": 3, "kernel_size": 2},
+        {"power_iterations": 3},
+        IMAGE,
+        {"training": True},
+    ),
     "Bidirectional": ("Bidirectional", "LSTM", {"units": 3}, {}, SEQUENCE, {}),
     "Bidirectional mask": (
         "Bidirectional",

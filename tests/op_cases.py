@@ -149,6 +149,16 @@ COMPARISONS = ["equal", "not_equal", "less", "less_equal", "greater", "greater_e
 LOGIC = ["logical_and", "logical_or", "logical_xor"]
 
 
+def _adaptive(x, sizes, function):
+    """A function of the windows of adaptive pooling."""
+    for axis, k in ((1, sizes[0]), (2, sizes[1])):
+        n = x.shape[axis]
+        ends = [(i * n // k, -(-(i + 1) * n // k)) for i in range(k)]
+        parts = [function(np.take(x, range(*e), axis), axis, keepdims=True) for e in ends]
+        x = np.concatenate(parts, axis)
+    return x
+
+
 def _windows(x, size, stride):
     view = np.lib.stride_tricks.sliding_window_view(x, size, (1, 2))
     return view[:, :: stride[0], :: stride[1]]
@@ -401,5 +411,8 @@ CASES: list[Case] = [
     Case("max_pool_same", ops.max_pool, None, ((1, 5, 5, 2),), DISTINCT, {"pool_size": 3, "strides": 2, "padding": "same"}),
     Case("max_pool_1d", ops.max_pool, lambda x, pool_size: _windows(x[:, None], (1, 2), (1, 2)).max((-1, -2))[:, 0], ((2, 6, 3),), DISTINCT, {"pool_size": 2}),
     Case("average_pool", ops.average_pool, lambda x, pool_size: _windows(x, (2, 2), (2, 2)).mean((-1, -2)), ((2, 4, 6, 3),), settings={"pool_size": 2}, n=4),
+    Case("adaptive_average_pool", ops.adaptive_average_pool, lambda x, output_size: _adaptive(x, output_size, np.mean), ((2, 5, 7, 3),), settings={"output_size": (2, 3)}),
+    Case("adaptive_average_pool_1d", ops.adaptive_average_pool, lambda x, output_size: _adaptive(x[:, None], (1, 6), np.mean)[:, 0], ((2, 4, 3),), settings={"output_size": 6}),
+    Case("adaptive_max_pool", ops.adaptive_max_pool, lambda x, output_size: _adaptive(x, (3, 3), np.max), ((2, 5, 6, 2),), DISTINCT, {"output_size": 3}),
     Case("average_pool_same", ops.average_pool, None, ((1, 5, 5, 2),), settings={"pool_size": 3, "strides": 2, "padding": "same"}, n=9),
 ]  # fmt: skip

@@ -160,6 +160,15 @@ def test_mask_passes_only_where_it_is_understood(case: LayerCase) -> None:
         (lambda: layers.Conv2D(3, 3, strides=2, dilation_rate=2), "dilation_rate"),
         (lambda: layers.Conv2D(3, 3, data_format="NHWC"), "data_format"),
         (lambda: layers.MaxPooling2D(0), "pool_size"),
+        (lambda: layers.AdaptiveMaxPooling2D((2, 2, 2)), "output_size"),
+        (lambda: layers.ZeroPadding1D((1, -1)), "padding"),
+        (lambda: layers.Cropping1D((1, 2, 3)), "cropping"),
+        (lambda: layers.Cropping2D(cropping=2.5), "cropping"),
+        (lambda: layers.UpSampling1D(0), "size"),
+        (lambda: layers.Conv1DTranspose(3, 2, strides=2, output_padding=2), "output_padding"),
+        (lambda: layers.SeparableConv1D(3, 2, padding="causal"), "padding"),
+        (lambda: layers.AlphaDropout(1.0), "rate < 1"),
+        (lambda: layers.SpectralNormalization(layers.Dense(2), 0), "power_iterations"),
         (lambda: layers.Dropout(1.5), "rate"),
         (lambda: layers.Permute((1, 3)), "dims"),
         (lambda: layers.Reshape((-1, -1)), "-1"),
@@ -338,3 +347,41 @@ def test_pickle_and_copy() -> None:
     for again in (copy.deepcopy(layer), pickle.loads(pickle.dumps(layer))):
         np.testing.assert_array_equal(again(np.ones((1, 3))).numpy(), y.numpy())
         assert again.kernel is not layer.kernel
+
+
+def test_alpha_dropout_keeps_mean_and_variance() -> None:
+    x = np.random.default_rng(0).standard_normal((400, 500)).astype("float32")
+    y = layers.AlphaDropout(0.3, seed=1)(tg.ops.selu(x), training=True).numpy()
+    assert abs(y.mean()) < 0.01
+    assert abs(y.var() - 1) < 0.02
+
+
+def test_nothing_is_left_of_a_cropped_image() -> None:
+    with pytest.raises(ValueError, match="Nothing is left"):
+        layers.Cropping2D(2)(np.zeros((1, 4, 5, 1), "float32"))
+
+
+def test_unit_normalization_refuses_other_axes() -> None:
+    with pytest.raises(TypeError, match="axis='last'"):
+        layers.UnitNormalization("last")
+    with pytest.raises(ValueError, match="axis=2"):
+        layers.UnitNormalization(2)(np.ones((2, 2), "float32"))
+
+
+def test_spectral_normalization() -> None:
+    """Only while training; the largest singular value becomes 1; a kernel of zeros stays."""
+    dense = layers.Dense(4)
+    layer = layers.SpectralNormalization(dense, power_iterations=60)
+    x = np.ones((1, 6), "float32")
+    layer(x)
+    before = dense.kernel.numpy().copy()
+    layer(x, training=False)
+    np.testing.assert_array_equal(dense.kernel.numpy(), before)
+    layer(x, training=True)
+    assert np.linalg.norm(dense.kernel.numpy(), 2) == pytest.approx(1, abs=1e-4)
+    u = layer.vector_u.numpy().copy()
+    dense.kernel.assign(np.zeros_like(before))
+    assert (layer(x, training=True).numpy() == 0).all()
+    np.testing.assert_array_equal(layer.vector_u.numpy(), u)
+    with pytest.raises(ValueError, match="a kernel or embeddings"):
+        layers.SpectralNormalization(layers.Flatten())(x)

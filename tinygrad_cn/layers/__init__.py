@@ -8,6 +8,11 @@ from tinygrad_cn.registry import deserialize_keras_object, serialize_keras_objec
 from .activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
 from .attention import Attention, MultiHeadAttention, SelfAttention
 from .convolution import Conv1D, Conv2D, Conv2DTranspose, DepthwiseConv2D, SeparableConv2D
+from .convolution1d import (
+    Conv1DTranspose,
+    DepthwiseConv1D,
+    SeparableConv1D,
+)
 from .core import (
     Activation,
     Dense,
@@ -44,9 +49,14 @@ from .normalization import (
     GroupNormalization,
     LayerNormalization,
     RMSNormalization,
+    UnitNormalization,
 )
 from .operation import Operation
 from .pooling import (
+    AdaptiveAveragePooling1D,
+    AdaptiveAveragePooling2D,
+    AdaptiveMaxPooling1D,
+    AdaptiveMaxPooling2D,
     AveragePooling1D,
     AveragePooling2D,
     GlobalAveragePooling1D,
@@ -59,15 +69,31 @@ from .pooling import (
 from .recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from .regularization import (
     ActivityRegularization,
+    AlphaDropout,
     Dropout,
     GaussianDropout,
     GaussianNoise,
     SpatialDropout1D,
     SpatialDropout2D,
 )
-from .reshaping import Flatten, Permute, RepeatVector, Reshape, UpSampling2D, ZeroPadding2D
+from .reshaping import (
+    Cropping1D,
+    Cropping2D,
+    Flatten,
+    Permute,
+    RepeatVector,
+    Reshape,
+    UpSampling1D,
+    UpSampling2D,
+    ZeroPadding1D,
+    ZeroPadding2D,
+)
 from .transformer import PositionalEncoding, TransformerDecoder, TransformerEncoder
-from .wrappers import TimeDistributed, Wrapper
+from .wrappers import (
+    SpectralNormalization,
+    TimeDistributed,
+    Wrapper,
+)
 
 __all__ = [
     "ELU",
@@ -75,7 +101,12 @@ __all__ = [
     "LSTM",
     "Activation",
     "ActivityRegularization",
+    "AdaptiveAveragePooling1D",
+    "AdaptiveAveragePooling2D",
+    "AdaptiveMaxPooling1D",
+    "AdaptiveMaxPooling2D",
     "Add",
+    "AlphaDropout",
     "Attention",
     "Average",
     "AveragePooling1D",
@@ -86,12 +117,17 @@ __all__ = [
     "Bidirectional",
     "Concatenate",
     "Conv1D",
+    "Conv1DTranspose",
     "Conv2D",
     "Conv2DTranspose",
     "Convolution1D",
+    "Convolution1DTranspose",
     "Convolution2D",
     "Convolution2DTranspose",
+    "Cropping1D",
+    "Cropping2D",
     "Dense",
+    "DepthwiseConv1D",
     "DepthwiseConv2D",
     "Dot",
     "Dropout",
@@ -135,18 +171,24 @@ __all__ = [
     "Rescaling",
     "Reshape",
     "SelfAttention",
+    "SeparableConv1D",
     "SeparableConv2D",
+    "SeparableConvolution1D",
     "SeparableConvolution2D",
     "SimpleRNN",
     "Softmax",
     "SpatialDropout1D",
     "SpatialDropout2D",
+    "SpectralNormalization",
     "Subtract",
     "TimeDistributed",
     "TransformerDecoder",
     "TransformerEncoder",
+    "UnitNormalization",
+    "UpSampling1D",
     "UpSampling2D",
     "Wrapper",
+    "ZeroPadding1D",
     "ZeroPadding2D",
     "add",
     "average",
@@ -165,7 +207,8 @@ MaxPool1D, MaxPool2D = MaxPooling1D, MaxPooling2D
 GlobalAvgPool1D, GlobalAvgPool2D = GlobalAveragePooling1D, GlobalAveragePooling2D
 GlobalMaxPool1D, GlobalMaxPool2D = GlobalMaxPooling1D, GlobalMaxPooling2D
 Convolution1D, Convolution2D = Conv1D, Conv2D
-Convolution2DTranspose, SeparableConvolution2D = Conv2DTranspose, SeparableConv2D
+Convolution1DTranspose, Convolution2DTranspose = Conv1DTranspose, Conv2DTranspose
+SeparableConvolution1D, SeparableConvolution2D = SeparableConv1D, SeparableConv2D
 
 _CLASSES = list(
     {

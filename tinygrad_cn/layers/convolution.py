@@ -347,7 +347,8 @@ class SeparableConv2D(BaseConv):
             name="depthwise_kernel",
         )  # fmt: skip
         self.pointwise_kernel = self.add_weight(
-            (1, 1, c * self.depth_multiplier, self.filters), self.pointwise_initializer,
+            (*(1,) * self.rank, c * self.depth_multiplier, self.filters),
+            self.pointwise_initializer,
             regularizer=self.pointwise_regularizer, constraint=self.pointwise_constraint,
             name="pointwise_kernel",
         )  # fmt: skip
@@ -394,9 +395,12 @@ class Conv2DTranspose(BaseConv):
         )  # fmt: skip
         self.output_padding = output_padding
         if output_padding is not None:
-            pads = (output_padding,) * 2 if isinstance(output_padding, int) else output_padding
-            self.output_padding = tuple(pads)
-            if not all([0 <= p < s for p, s in zip(pads, self.strides, strict=True)]):
+            whole = isinstance(output_padding, int)
+            pads = (output_padding,) * self.rank if whole else tuple(output_padding)
+            self.output_padding = pads
+            if len(pads) != self.rank or not all(
+                [0 <= p < s for p, s in zip(pads, self.strides, strict=True)]
+            ):
                 raise ValueError(
                     f"[{self.name}] Expected 0 <= output_padding < strides, received "
                     f"output_padding={output_padding}, strides={self.strides}."
@@ -417,7 +421,8 @@ class Conv2DTranspose(BaseConv):
         )  # fmt: skip
         if self.bias is not None:
             first = self.data_format == "channels_first"
-            y = y + (ops.reshape(self.bias, shape=(-1, 1, 1)) if first else self.bias)
+            column = (-1, *(1,) * self.rank)
+            y = y + (ops.reshape(self.bias, shape=column) if first else self.bias)
         return self.activation(y)
 
     def output_lengths(self, spatial):

@@ -254,6 +254,39 @@ class RMSNormalization(Layer):
         return tuple(input_shape)
 
 
+class UnitNormalization(Layer):
+    """y = x / sqrt(sum(x^2)): of length 1 along the axes.
+
+    Args:
+        axis: the axis or axes.
+
+    Input shape: any.
+    Output shape: the same.
+
+    >>> tg.layers.UnitNormalization()(tg.tensor([[3.0, 4.0]])).numpy().round(6)
+    array([[0.6, 0.8]], dtype=float32)
+    """
+
+    supports_masking = True
+    float_inputs = True
+
+    def __init__(self, axis: Any = -1, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        if not isinstance(axis, (int, list, tuple)):
+            raise TypeError(
+                f"[{self.name}] Expected an integer or a list of them, received axis={axis!r}."
+            )
+        self.axis = axis if isinstance(axis, int) else list(axis)
+
+    def call(self, inputs):
+        axes = _sorted_axes(self.axis, inputs.ndim)
+        return ops.normalize(inputs, axis=axes, order=2, epsilon=1e-12)
+
+    def compute_output_shape(self, input_shape):
+        _sorted_axes(self.axis, len(input_shape))
+        return tuple(input_shape)
+
+
 class GroupNormalization(_Affine):
     """As layer normalization, over each of ``groups`` groups of channels by itself, together with
     the places (Wu and He, 2018).
@@ -338,5 +371,10 @@ def _sorted_axes(axis: Any, ndim: int) -> tuple[int, ...]:
 
 
 registry.publish(
-    "layers", BatchNormalization, LayerNormalization, RMSNormalization, GroupNormalization
+    "layers",
+    BatchNormalization,
+    LayerNormalization,
+    RMSNormalization,
+    UnitNormalization,
+    GroupNormalization,
 )

@@ -249,3 +249,95 @@ class GlobalAveragePooling1D(GlobalPooling):
 
     def compute_mask(self, inputs, mask=None):
         return None
+
+
+class AdaptivePooling(Layer):
+    """What adaptive pooling layers share: arguments and shapes."""
+
+    float_inputs = True
+    rank: ClassVar[int]
+
+    def __init__(self, output_size: Any, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_size = per_axis(self.name, "output_size", output_size, self.rank)
+        self.data_format = check_format(self.name, data_format)
+        self.input_spec = InputSpec(ndim=self.rank + 2)
+
+    def compute_output_shape(self, input_shape):
+        if self.data_format == "channels_first":
+            return (*input_shape[:2], *self.output_size)
+        return (input_shape[0], *self.output_size, input_shape[-1])
+
+
+class AdaptiveMaxPooling2D(AdaptivePooling):
+    """The largest value in each of a fixed number of windows, whatever the size of the image; the
+    i-th of k windows over n rows reaches from floor(i n / k) to ceil((i + 1) n / k).
+
+    Args:
+        output_size: k: one integer, or (height, width).
+        data_format: "channels_last" (N, H, W, C) or "channels_first" (N, C, H, W).
+
+    Input shape: (N, H, W, C).
+    Output shape: (N, height, width, C).
+
+    >>> tg.layers.AdaptiveMaxPooling2D((2, 3))(np.ones((1, 5, 7, 4), "float32")).shape
+    (1, 2, 3, 4)
+    """
+
+    rank = 2
+
+    def call(self, inputs):
+        return ops.adaptive_max_pool(inputs, self.output_size, self.data_format)
+
+
+class AdaptiveAveragePooling2D(AdaptivePooling):
+    """The mean of each of a fixed number of windows, whatever the size of the image.
+
+    Args:
+        output_size, data_format: as in AdaptiveMaxPooling2D.
+
+    Input shape: (N, H, W, C).
+    Output shape: (N, height, width, C).
+
+    >>> tg.layers.AdaptiveAveragePooling2D(2)(np.ones((1, 5, 7, 4), "float32")).shape
+    (1, 2, 2, 4)
+    """
+
+    rank = 2
+
+    def call(self, inputs):
+        return ops.adaptive_average_pool(inputs, self.output_size, self.data_format)
+
+
+class AdaptiveMaxPooling1D(AdaptiveMaxPooling2D):
+    """The largest value in each of a fixed number of windows, whatever the length of the sequence.
+
+    Args:
+        output_size, data_format: as in AdaptiveMaxPooling2D, with one axis.
+
+    Input shape: (N, T, C).
+    Output shape: (N, output_size, C).
+
+    >>> x = tg.tensor([[[1.0], [3.0], [2.0], [4.0], [0.0]]])
+    >>> tg.layers.AdaptiveMaxPooling1D(2)(x).numpy().ravel()
+    array([3., 4.], dtype=float32)
+    """
+
+    rank = 1
+
+
+class AdaptiveAveragePooling1D(AdaptiveAveragePooling2D):
+    """The mean of each of a fixed number of windows, whatever the length of the sequence.
+
+    Args:
+        output_size, data_format: as in AdaptiveMaxPooling2D, with one axis.
+
+    Input shape: (N, T, C).
+    Output shape: (N, output_size, C).
+
+    >>> x = tg.tensor([[[1.0], [3.0], [2.0], [4.0], [0.0]]])
+    >>> tg.layers.AdaptiveAveragePooling1D(2)(x).numpy().ravel()
+    array([2., 2.], dtype=float32)
+    """
+
+    rank = 1

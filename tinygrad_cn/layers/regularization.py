@@ -106,6 +106,41 @@ class Dropout(Random):
         return tuple([n if m is None else m for n, m in zip(shape, self.noise_shape, strict=True)])
 
 
+class AlphaDropout(Dropout):
+    """Dropout for nets of SELUs (Klambauer et al., 2017): while training, y = a (x or, with
+    probability ``rate``, m) + b, with m = -1.7581 the least value of SELU, and a, b such that mean
+    0 and variance 1 stay. Otherwise y = x.
+
+    Args:
+        rate: the probability, less than 1.
+        noise_shape: as in Dropout.
+        seed: for a generator of the layer's own.
+
+    Input shape: any.
+    Output shape: the same.
+
+    >>> y = tg.layers.AlphaDropout(0.5, seed=1)(np.zeros((2, 3), "float32"), training=True)
+    >>> np.unique(y.numpy().round(3))
+    array([-0.779,  0.779], dtype=float32)
+    """
+
+    def __init__(
+        self, rate: float, noise_shape: Any = None, seed: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(rate, noise_shape, seed, **kwargs)
+        if rate == 1:
+            raise ValueError(f"[{self.name}] Expected 0 <= rate < 1, received rate={rate}.")
+
+    def call(self, inputs, training=False):
+        if not training or self.rate == 0:
+            return inputs
+        shape = self.mask_shape(inputs.shape) or inputs.shape
+        kept = kernels.greater_equal(kernels.uniform(self.state, shape, inputs.dtype), self.rate)
+        least = -1.6732632423543772 * 1.0507009873554805
+        a = ((1 - self.rate) * (1 + self.rate * least**2)) ** -0.5
+        return ops.where(kept, inputs, least) * a - a * least * self.rate
+
+
 class SpatialDropout1D(Dropout):
     """Dropout of whole channels of a sequence.
 

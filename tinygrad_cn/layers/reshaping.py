@@ -144,6 +144,33 @@ class RepeatVector(Layer):
         return (input_shape[0], self.n, input_shape[1])
 
 
+def pair(layer: str, name: str, value: Any) -> tuple[int, int]:
+    """n, or (before, after), as the two numbers."""
+    two = (value, value) if isinstance(value, (int, np.integer)) else value
+    if not isinstance(two, (tuple, list)) or len(two) != 2 or not all(map(_counts, two)):
+        raise ValueError(
+            f"[{layer}] Expected {name} to be n or (before, after), integers >= 0, received "
+            f"{value!r}."
+        )
+    return int(two[0]), int(two[1])
+
+
+def pairs(layer: str, name: str, value: Any) -> tuple[tuple[int, int], tuple[int, int]]:
+    """n, (rows, columns) or ((top, bottom), (left, right)), as the four numbers."""
+    both = (value, value) if isinstance(value, (int, np.integer)) else value
+    if not isinstance(both, (tuple, list)) or len(both) != 2:
+        raise ValueError(
+            f"[{layer}] Expected {name} to be n, (rows, columns) or ((top, bottom), (left, "
+            f"right)), received {value!r}."
+        )
+    return pair(layer, name, both[0]), pair(layer, name, both[1])
+
+
+def _counts(n: Any) -> bool:
+    """Whether n is an integer that is not negative."""
+    return isinstance(n, (int, np.integer)) and not isinstance(n, bool) and bool(n >= 0)
+
+
 class ZeroPadding2D(Layer):
     """Rows and columns of zeros around an image.
 
@@ -162,17 +189,7 @@ class ZeroPadding2D(Layer):
         self, padding: Any = (1, 1), data_format: str | None = None, **kwargs: Any
     ) -> None:
         super().__init__(**kwargs)
-        both = (padding, padding) if isinstance(padding, (int, np.integer)) else tuple(padding)
-        pairs = [(p, p) if isinstance(p, (int, np.integer)) else tuple(p) for p in both]
-        flat = [n for pair in pairs for n in pair]
-        if [len(pair) for pair in pairs] != [2, 2] or not all(
-            [isinstance(n, (int, np.integer)) and n >= 0 for n in flat]
-        ):
-            raise ValueError(
-                f"[{self.name}] Expected padding to be n, (rows, columns) or ((top, bottom), "
-                f"(left, right)) of integers >= 0, received {padding!r}."
-            )
-        self.padding = tuple(pairs)
+        self.padding = pairs(self.name, "padding", padding)
         self.data_format = check_format(self.name, data_format)
         self.input_spec = InputSpec(ndim=4)
 
@@ -185,7 +202,127 @@ class ZeroPadding2D(Layer):
 
     def compute_output_shape(self, input_shape):
         axes = zip(input_shape, self._all_axes(), strict=True)
-        return tuple([None if n is None else n + sum(pair) for n, pair in axes])
+        return tuple([None if n is None else n + sum(ends) for n, ends in axes])
+
+
+class ZeroPadding1D(ZeroPadding2D):
+    """Steps of zeros around a sequence.
+
+    Args:
+        padding: one integer, or (before, after).
+        data_format: "channels_last" (N, T, C) or "channels_first" (N, C, T).
+
+    Input shape: (N, T, C).
+    Output shape: (N, before + T + after, C).
+
+    >>> tg.layers.ZeroPadding1D((0, 2))(np.zeros((1, 4, 2), "float32")).shape
+    (1, 6, 2)
+    """
+
+    def __init__(self, padding: Any = 1, data_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(data_format=data_format, **kwargs)
+        self.padding: Any = pair(self.name, "padding", padding)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _all_axes(self):
+        first = self.data_format == "channels_first"
+        return ((0, 0), (0, 0), self.padding) if first else ((0, 0), self.padding, (0, 0))
+
+
+class Cropping2D(Layer):
+    """An image without rows and columns at its edges.
+
+    Args:
+        cropping: one integer, (rows, columns), or ((top, bottom), (left, right)).
+        data_format: "channels_last" (N, H, W, C) or "channels_first" (N, C, H, W).
+
+    Input shape: (N, H, W, C).
+    Output shape: (N, H - top - bottom, W - left - right, C).
+
+    >>> tg.layers.Cropping2D(((1, 0), (0, 2)))(np.zeros((1, 4, 5, 2), "float32")).shape
+    (1, 3, 3, 2)
+    """
+
+    def __init__(
+        self, cropping: Any = ((0, 0), (0, 0)), data_format: str | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(**kwargs)
+        self.cropping: Any = pairs(self.name, "cropping", cropping)
+        self.data_format = check_format(self.name, data_format)
+        self.input_spec = InputSpec(ndim=4)
+
+    def _spatial(self) -> tuple[Any, int]:
+        """What is cut from each spatial axis, and where these begin."""
+        return self.cropping, 2 if self.data_format == "channels_first" else 1
+
+    def call(self, inputs):
+        self.compute_output_shape(inputs.shape)
+        cut, first = self._spatial()
+        lengths = inputs.shape[first : first + len(cut)]
+        kept = [slice(a, n - b) for (a, b), n in zip(cut, lengths, strict=True)]
+        return inputs[(slice(None),) * first + tuple(kept)]
+
+    def compute_output_shape(self, input_shape):
+        cut, first = self._spatial()
+        shape = list(input_shape)
+        for i, ends in enumerate(cut, first):
+            if shape[i] is not None:
+                shape[i] -= sum(ends)
+                if shape[i] <= 0:
+                    raise ValueError(
+                        f"[{self.name}] Nothing is left. Expected cropping less than the length of "
+                        f"the axes, received cropping={self.cropping}, an input of shape "
+                        f"{tuple(input_shape)}."
+                    )
+        return tuple(shape)
+
+
+class Cropping1D(Cropping2D):
+    """A sequence without steps at its ends.
+
+    Args:
+        cropping: one integer, or (before, after).
+
+    Input shape: (N, T, C).
+    Output shape: (N, T - before - after, C).
+
+    >>> tg.layers.Cropping1D((1, 0))(tg.tensor([[[1.0], [2.0], [3.0]]])).numpy().ravel()
+    array([2., 3.], dtype=float32)
+    """
+
+    def __init__(self, cropping: Any = (1, 1), **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.cropping = pair(self.name, "cropping", cropping)
+        self.input_spec = InputSpec(ndim=3)
+
+    def _spatial(self):
+        return (self.cropping,), 1
+
+
+class UpSampling1D(Layer):
+    """Longer sequences: each step ``size`` times.
+
+    Args:
+        size: how many times.
+
+    Input shape: (N, T, C).
+    Output shape: (N, T size, C).
+
+    >>> tg.layers.UpSampling1D(2)(tg.tensor([[[1.0], [2.0]]])).numpy().ravel()
+    array([1., 1., 2., 2.], dtype=float32)
+    """
+
+    def __init__(self, size: int = 2, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.size = positive(self.name, "size", size)
+        self.input_spec = InputSpec(ndim=3)
+
+    def call(self, inputs):
+        return ops.repeat(inputs, self.size, axis=1)
+
+    def compute_output_shape(self, input_shape):
+        rows, steps, channels = input_shape
+        return (rows, None if steps is None else steps * self.size, channels)
 
 
 class UpSampling2D(Layer):

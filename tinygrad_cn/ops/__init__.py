@@ -169,7 +169,7 @@ from .normalization import (
     layer_normalization,
     rms_normalization,
 )  # fmt: skip
-from .pooling import average_pool, max_pool
+from .pooling import adaptive_average_pool, adaptive_max_pool, average_pool, max_pool
 from .recurrent import gru, gru_step, lstm, lstm_step, rnn, simple_rnn, simple_rnn_step
 from .reduction import (
     all,

@@ -8,10 +8,14 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op
 
 from .convolution import _per_axis, same_padding, to_nhwc
+from .indexing import take
+from .joining import concatenate
 
 
 class MaxPool2D(Op):
@@ -112,6 +116,56 @@ def average_pool(
              [3.]]])
     """
     return _pool("average_pool", average_pool2d, inputs, pool_size, strides, padding, data_format)
+
+
+def adaptive_max_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+    """The largest element of each of ``output_size`` windows, of nearly the same length, over all
+    the input: the i-th of k over n places reaches from floor(i n / k) to ceil((i + 1) n / k).
+
+    Args:
+        inputs: (N, L, C) or (N, H, W, C); channels first with ``data_format="channels_first"``.
+        output_size: k, one integer, or one per spatial axis.
+
+    >>> tg.ops.adaptive_max_pool([[[1], [3], [2], [4], [0]]], 2)
+    Tensor([[[3.],
+             [4.]]])
+    """
+    return _adaptive("adaptive_max_pool", max_pool2d, inputs, output_size, data_format)
+
+
+def adaptive_average_pool(inputs: Any, output_size: Any, data_format: str | None = None) -> Any:
+    """The mean of each of ``output_size`` windows. They, and the arguments, are
+    `adaptive_max_pool`'s.
+
+    >>> tg.ops.adaptive_average_pool([[[1], [3], [2], [4], [0]]], 2)
+    Tensor([[[2.],
+             [2.]]])
+    """
+    return _adaptive("adaptive_average_pool", average_pool2d, inputs, output_size, data_format)
+
+
+def _adaptive(name: str, op: Op, inputs: Any, output_size: Any, data_format: Any) -> Any:
+    """Pool one axis after the other: windows of each length that occurs, begun at every place, of
+    which those that are wanted are taken."""
+    x, n, restore = to_nhwc(name, inputs, data_format)
+    wanted = _per_axis(name, "output_size", output_size, n)
+    for axis, k in ((1, wanted[0]), (2, wanted[1])):
+        length = x.shape[axis]
+        if n == 1 and axis == 1:
+            continue
+        starts = [i * length // k for i in range(k)]
+        sizes = [-(-(i + 1) * length // k) - start for i, start in enumerate(starts)]
+        pools, first, places = [], 0, [0] * k
+        for size in sorted(set(sizes)):
+            window = (size, 1) if axis == 1 else (1, size)
+            pads = ((0, 0), (0, 0))
+            pools.append(op(x, pool_size=window, strides=(1, 1), padding=pads))
+            for i, start in enumerate(starts):
+                if sizes[i] == size:
+                    places[i] = first + start
+            first += length - size + 1
+        x = take(concatenate(pools, axis=axis), np.array(places), axis=axis)
+    return restore(x)
 
 
 def _pool(
