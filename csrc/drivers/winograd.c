@@ -16,13 +16,13 @@
  * turns it off.
  *
  * It pays from 8 channels on both sides (below, the transforms cost more than they save), when at
- * least half of the tiles' pixels are inside the image, and from 16 tiles on, which make up for the
- * transformed kernel (four times the kernel). Groups share the transforms, so the 8 channels may be
- * those of several groups, of 16 pairs each. The forward walk wants 8 channels on both sides and
- * 128 pairs in every group, below which vectors along the pixels are faster, and the more tiles the
- * larger the kernel: 512 x 512 channels transformed are 38 MB, written and read for the 16 tiles of
- * four 7 x 7 images (long vectors make up for it with half as many tiles). Which way is taken
- * depends on the shapes and the instruction set alone.
+ * least half of the tiles' pixels are inside the image, and from 16 tiles on. Groups share the
+ * transforms, so the 8 channels may be those of several groups, of 16 pairs each. The forward walk
+ * wants 8 channels on both sides and 128 pairs in every group, below which vectors along the pixels
+ * are faster. It also has to make up for the transformed kernel: few tiles go by columns (see
+ * there), many write it down and want to be the more the larger it is (512 x 512 channels are
+ * 38 MB; long vectors make up for it with half as many tiles). Which way is taken depends on the
+ * shapes and the instruction set alone.
  */
 #include "../winograd.h"
 
@@ -73,66 +73,62 @@ static ptrdiff_t o_of_group(const tg_winograd_problem *p)
     return p->o / p->groups;
 }
 
-/* How much of the tiles lies inside the image. */
-static double tiles_used(const tg_winograd_problem *p)
-{
-    return (double)(p->n * p->oh * p->ow) / (double)(16 * n_tiles(p));
-}
-
-int tg_winograd_pays(const tg_winograd_problem *p)
-{
-    const ptrdiff_t c = c_of_group(p), o = o_of_group(p);
-    return tg_winograd_weight_grad_pays(p) && c >= 8 && o >= 8 && c * o >= 128 &&
-           (double)(c * p->o) <= 520.0 * (double)(tg_active->lanes_f32 * n_tiles(p));
-}
-
-int tg_winograd_weight_grad_pays(const tg_winograd_problem *p)
-{
-    return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && c_of_group(p) * o_of_group(p) >= 16 &&
-           n_tiles(p) >= 16 && tiles_used(p) >= 0.5;
-}
-
 #define PAD 16 /* elements between matrices, lest all 36 places of a channel share a cache set */
 
 typedef struct {
     const tg_winograd_problem *p;
     float *kernel;    /* 36 times a packed matrix per group */
-    ptrdiff_t padded; /* columns of one */
+    float *input;     /* 36 times (all, c), by columns */
+    ptrdiff_t padded; /* columns of a packed matrix */
     ptrdiff_t all;    /* tiles in all images */
     ptrdiff_t n_tasks;
+    ptrdiff_t n_blocks; /* of terms of a group; of columns, by columns */
     atomic_int status;
 } plan;
 
+/* The rows of some terms of a group, for columns o0 .. o0 + o - 1 of it, in all 36 matrices.
+ * Returns a tg_status. */
+static int transform_kernel(const tg_winograd_problem *p, ptrdiff_t group, ptrdiff_t term,
+                            ptrdiff_t n, ptrdiff_t o0, ptrdiff_t o, float *out, ptrdiff_t f_step,
+                            ptrdiff_t panel)
+{
+    const ptrdiff_t terms = c_of_group(p), of_group = o_of_group(p);
+    const float *w = p->kernel + term * p->o + group * of_group + o0;
+    ptrdiff_t tap = terms * p->o, row = p->o;
+    if (p->transposed) { /* from the last tap backwards; turned round, so that rows are contiguous
+                          */
+        float *turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * o) * sizeof(float));
+        if (!turned)
+            return TG_NO_MEMORY;
+        for (ptrdiff_t i = 0; i < 9; i++)
+            tg_active->transpose_f32(
+                n, o, turned + i * n * o, o,
+                p->kernel + ((8 - i) * of_group + o0) * p->c + group * terms + term, p->c);
+        w = turned;
+        tap = n * o;
+        row = o;
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        tg_active->wino_kernel_f32(o, w + i * row, 3 * tap, tap, out + i * tg_gemm_panel(TG_F32),
+                                   f_step, panel);
+    return TG_OK;
+}
+
 #define TERMS 16 /* whose rows a task transforms */
 
-/* The rows of a few channels of the image in all 36 kernel matrices. */
 static void kernel_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t terms = c_of_group(p), o = o_of_group(p), tap = terms * p->o;
-    const ptrdiff_t depth = tg_gemm_depth(terms), nr = tg_gemm_panel(TG_F32);
-    const ptrdiff_t first = task * TERMS, n = min_of(TERMS, p->c - first);
-    float *turned = NULL;
-    if (p->transposed) { /* from the last tap backwards; turned round, so that rows are contiguous
-                          */
-        turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * o) * sizeof(float));
-        if (!turned) {
-            atomic_store(&t->status, TG_NO_MEMORY);
-            return;
-        }
-        for (ptrdiff_t i = 0; i < 9; i++)
-            tg_active->transpose_f32(n, o, turned + i * n * o, o,
-                                     p->kernel + (8 - i) * o * p->c + first, p->c);
-    }
-    const ptrdiff_t tap_step = turned ? n * o : tap;
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const ptrdiff_t group = (first + i) / terms, term = (first + i) % terms;
+    const ptrdiff_t group = task / t->n_blocks, terms = c_of_group(p), depth = tg_gemm_depth(terms);
+    const ptrdiff_t first = task % t->n_blocks * TERMS, last = min_of(first + TERMS, terms);
+    const ptrdiff_t nr = tg_gemm_panel(TG_F32);
+    for (ptrdiff_t term = first, n; term < last; term += n) {
         const ptrdiff_t k0 = term / depth * depth, k = min_of(depth, terms - k0);
-        const float *w = turned ? turned + i * o : p->kernel + term * p->o + group * o;
-        tg_active->wino_kernel_f32(o, w, 3 * tap_step, tap_step,
-                                   t->kernel + (group * terms + k0) * t->padded + (term - k0) * nr,
-                                   p->c * t->padded, k * nr);
+        n = min_of(k0 + k, last) - term;
+        float *out = t->kernel + (group * terms + k0) * t->padded + (term - k0) * nr;
+        if (transform_kernel(p, group, term, n, 0, o_of_group(p), out, p->c * t->padded, k * nr))
+            atomic_store(&t->status, TG_NO_MEMORY);
     }
 }
 
@@ -186,6 +182,24 @@ static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t c0
                      p->h, p->w, p->c, at.row - p->top, at.col - p->left, out, f_step, room);
 }
 
+/* Transform the 36 products m (n, o) of the tiles from the first on into channels o0 .. of y. */
+static void write_tiles(const tg_winograd_problem *p, ptrdiff_t first, ptrdiff_t n, const float *m,
+                        ptrdiff_t m_step, ptrdiff_t o0, ptrdiff_t o)
+{
+    for (ptrdiff_t i = 0; i < n; i++) {
+        const place at = tile_place(p, first + i);
+        const ptrdiff_t rows = tile_size(p->oh, at.row, p->down);
+        const ptrdiff_t cols = tile_size(p->ow, at.col, p->across);
+        const ptrdiff_t row = p->down * p->ow * p->o, col = p->across * p->o;
+        float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o + o0;
+        tg_active->wino_output_f32(o, m + i * o, m_step, y, row, col, rows, cols,
+                                   p->bias ? p->bias + o0 : NULL, p->act == TG_ACT_RELU);
+        if (p->act > TG_ACT_RELU)
+            for (ptrdiff_t r = 0; r < rows; r++)
+                tg_gemm_activate(TG_F32, p->act, cols, o, y + r * row, col, NULL);
+    }
+}
+
 static void tile_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
@@ -219,28 +233,122 @@ static void tile_task(void *context, ptrdiff_t task)
                 tg_gemm_run(TG_F32, &block);
             }
         }
-    for (ptrdiff_t i = 0; i < n; i++) {
-        const place at = tile_place(p, first + i);
-        const ptrdiff_t rows = tile_size(p->oh, at.row, p->down);
-        const ptrdiff_t cols = tile_size(p->ow, at.col, p->across);
-        const ptrdiff_t row = p->down * p->ow * p->o, col = p->across * p->o;
-        float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o;
-        tg_active->wino_output_f32(p->o, m + i * p->o, m_step, y, row, col, rows, cols, p->bias,
-                                   p->act == TG_ACT_RELU);
-        if (p->act > TG_ACT_RELU)
-            for (ptrdiff_t r = 0; r < rows; r++)
-                tg_gemm_activate(TG_F32, p->act, cols, p->o, y + r * row, col, NULL);
+    write_tiles(p, first, n, m, m_step, 0, p->o);
+}
+
+/* The transformed kernel is four times the kernel, which few tiles do not make up for where it is
+ * large: it would go to memory and come back. So with few tiles all of them are transformed first,
+ * and a task takes some columns of the result: it transforms a little of the kernel, which stays in
+ * the second-level cache, and adds its products to 36 sums. */
+#define FEW_TILES 32
+#define COLUMNS 64 /* of a task */
+#define DEPTH 32   /* terms transformed together */
+
+static int goes_by_columns(const tg_winograd_problem *p)
+{
+    return n_tiles(p) <= FEW_TILES && c_of_group(p) * o_of_group(p) >= COLUMNS * COLUMNS;
+}
+
+static ptrdiff_t input_step(const plan *t)
+{
+    return t->all * t->p->c + PAD;
+}
+
+static void input_task(void *context, ptrdiff_t tile)
+{
+    plan *t = context;
+    const tg_winograd_problem *p = t->p;
+    float *room = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * p->c) * sizeof(float));
+    if (room)
+        transform_input(p, tile_place(p, tile), 0, p->c, t->input + tile * p->c, input_step(t),
+                        room);
+    else
+        atomic_store(&t->status, TG_NO_MEMORY);
+}
+
+static void column_task(void *context, ptrdiff_t task)
+{
+    plan *t = context;
+    const tg_winograd_problem *p = t->p;
+    const ptrdiff_t group = task / t->n_blocks, block = task % t->n_blocks;
+    const ptrdiff_t terms = c_of_group(p), of_group = o_of_group(p), nr = tg_gemm_panel(TG_F32);
+    const ptrdiff_t o0 = of_group * block / t->n_blocks;
+    const ptrdiff_t o = of_group * (block + 1) / t->n_blocks - o0;
+    const ptrdiff_t m_step = t->all * o + PAD, w_step = DEPTH * ceil_div(o, nr) * nr + PAD;
+    float *m = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * m_step) * sizeof(float));
+    float *w = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(36 * w_step) * sizeof(float));
+    int status = m && w ? TG_OK : TG_NO_MEMORY;
+    tg_gemm_block product = {
+        .m = t->all, .n = o, .a_row = p->c, .a_col = 1, .b_row = nr, .c_row = o};
+    for (ptrdiff_t term = 0; term < terms && status == TG_OK; term += product.k) {
+        product.k = min_of(DEPTH, terms - term);
+        product.b_panel = product.k * nr;
+        status = transform_kernel(p, group, term, product.k, o0, o, w, w_step, product.b_panel);
+        for (ptrdiff_t f = 0; f < 36 && status == TG_OK; f++) {
+            product.a = t->input + f * input_step(t) + group * terms + term;
+            product.b = w + f * w_step;
+            product.c = m + f * m_step;
+            tg_gemm_run(TG_F32, &product);
+        }
+        product.accumulate = 1;
     }
+    if (status == TG_OK)
+        write_tiles(p, 0, t->all, m, m_step, group * of_group + o0, o);
+    else
+        atomic_store(&t->status, status);
+}
+
+static int by_columns(plan *t)
+{
+    const tg_winograd_problem *p = t->p;
+    const ptrdiff_t o = o_of_group(p);
+    const double pairs = (double)(p->c * o);
+    t->n_blocks = max_of(ceil_div(o, COLUMNS), min_of(ceil_div(o, COLUMNS / 2), 4));
+    t->input = tg_alloc((size_t)(36 * input_step(t)) * sizeof(float));
+    if (!t->input)
+        return TG_NO_MEMORY;
+    tg_parallel(t->all, 10.0 * (double)(t->all * p->c), input_task, t);
+    if (atomic_load(&t->status) == TG_OK)
+        tg_parallel(p->groups * t->n_blocks, pairs * (2 + (double)t->all * 36.0 / 25.0),
+                    column_task, t);
+    tg_free(t->input);
+    return atomic_load(&t->status);
+}
+
+/* How much of the tiles lies inside the image. */
+static double tiles_used(const tg_winograd_problem *p)
+{
+    return (double)(p->n * p->oh * p->ow) / (double)(16 * n_tiles(p));
+}
+
+int tg_winograd_pays(const tg_winograd_problem *p)
+{
+    const ptrdiff_t c = c_of_group(p), o = o_of_group(p), all = n_tiles(p);
+    if (!tg_winograd_enabled() || c < 8 || o < 8 || c * o < 128 || tiles_used(p) < 0.5)
+        return 0;
+    /* per pair of channels: products and the kernel's transform against a direct sum */
+    if (goes_by_columns(p))
+        return 1.3 * (double)(36 * all + 100) < 9.0 * (double)(p->n * p->oh * p->ow);
+    return all >= 16 && (double)(c * p->o) <= 520.0 * (double)(tg_active->lanes_f32 * all);
+}
+
+int tg_winograd_weight_grad_pays(const tg_winograd_problem *p)
+{
+    return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && c_of_group(p) * o_of_group(p) >= 16 &&
+           n_tiles(p) >= 16 && tiles_used(p) >= 0.5;
 }
 
 int tg_winograd(const tg_winograd_problem *p)
 {
     const ptrdiff_t nr = tg_gemm_panel(TG_F32);
     plan t = {.p = p, .padded = ceil_div(o_of_group(p), nr) * nr, .all = n_tiles(p)};
+    if (goes_by_columns(p))
+        return by_columns(&t);
     t.kernel = tg_alloc((size_t)(36 * p->c * t.padded) * sizeof(float));
     if (!t.kernel)
         return TG_NO_MEMORY;
-    tg_parallel(ceil_div(p->c, TERMS), 4.0 * (double)(p->c * o_of_group(p)), kernel_task, &t);
+    t.n_blocks = ceil_div(c_of_group(p), TERMS);
+    tg_parallel(p->groups * t.n_blocks, 4.0 * (double)(p->c * o_of_group(p)), kernel_task, &t);
     /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
      * between the transforms stays in the second-level cache. */
     const ptrdiff_t bytes = 36 * (p->c + p->o) * (ptrdiff_t)sizeof(float);
