@@ -56,6 +56,7 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(softmax_grad)                                                                                \
     X(cross_entropy)                                                                               \
     X(cross_entropy_grad)                                                                          \
+    X(cross_entropy_both)                                                                          \
     X(take)                                                                                        \
     X(scatter_add)                                                                                 \
     X(take_along_axis)                                                                             \

@@ -144,7 +144,7 @@ def run_kernels(dtype: str) -> None:
 
 
 def run_plans(calls: Calls, dtype: str) -> None:
-    """The chains that a plan makes of elementwise calls: of its calls once it has run."""
+    """What only a plan makes, chains of elementwise calls say, from its calls once it has run."""
     made: list[bytes] = []
 
     def plan(records: list[bytes], together: list[int]) -> Any:
@@ -153,10 +153,11 @@ def run_plans(calls: Calls, dtype: str) -> None:
 
     real, core.Plan = core.Plan, plan
     try:
-        x = np.linspace(-1, 1, 1500, dtype=dtype).reshape(30, 50)
+        x, labels = np.linspace(-1, 1, 1500, dtype=dtype).reshape(30, 50), np.arange(30)
         steps = [
             tg.jit(lambda x: tg.ops.tanh(x) * x + 1),
             tg.jit(lambda x: tg.ops.sum(tg.ops.exp(x) * x, axis=1)),
+            tg.jit(tg.value_and_grad(lambda x: tg.ops.mean(tg.ops.cross_entropy(x, labels)))),
         ]
         for step in steps * 3:
             step(x)

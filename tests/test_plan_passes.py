@@ -38,6 +38,74 @@ def same(a: Any, b: Any) -> None:
         np.testing.assert_array_equal(one.numpy(), other.numpy())
 
 
+# --- cross-entropy --------------------------------------------------------------------------------
+
+
+def class_loss(logits: Any, labels: Any) -> Any:
+    return ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("shape", [(1, 1), (7, 3), (5, 40, 11), (3, 5000)])
+def test_cross_entropy_is_taken_with_its_gradient(shape: tuple, dtype: str) -> None:
+    logits = tg.tensor(rng.standard_normal(shape), dtype=dtype)
+    labels = tg.tensor(rng.integers(0, shape[-1], shape[:-1]))
+    weights = tg.tensor(rng.uniform(0.5, 1, shape[:-1]), dtype=dtype)
+
+    def step(logits: Any, labels: Any, weights: Any) -> Any:
+        x = logits.detach().requires_grad_()
+        losses = class_loss(x, labels)
+        loss = ops.mean(losses * weights)
+        return [losses, loss, *tg.grad(loss, [x])]
+
+    found, program = replayed(step, logits, labels, weights)
+    same(found, step(logits, labels, weights))
+    assert kernels_of(program).count("cross_entropy_both") == 1
+    assert "cross_entropy" not in kernels_of(program)
+    assert "cross_entropy_grad" not in kernels_of(program)
+
+
+def test_a_label_out_of_range_is_found_in_a_replay() -> None:
+    logits, labels = randn(3, 4), tg.tensor([0, 3, 1])
+
+    @tg.jit
+    def step(logits: Any, labels: Any) -> Any:
+        x = logits.detach().requires_grad_()
+        return tg.grad(ops.mean(class_loss(x, labels)), [x])[0]
+
+    for _ in range(3):
+        good = step(logits, labels)
+    with pytest.raises(IndexError):
+        step(logits, tg.tensor([0, 4, 1]))
+    same([step(logits, labels)], [good])
+
+
+def test_a_gradient_that_depends_on_the_loss_comes_after_it() -> None:
+    logits, labels = randn(5, 4), tg.tensor([0, 3, 1, 1, 2])
+
+    def step(logits: Any, labels: Any) -> Any:
+        x = logits.detach().requires_grad_()
+        loss = ops.sum(ops.square(class_loss(x, labels)))
+        return [loss, *tg.grad(loss, [x])]
+
+    found, program = replayed(step, logits, labels)
+    same(found, step(logits, labels))
+    assert "cross_entropy_both" not in kernels_of(program)
+
+
+def test_each_of_two_losses_keeps_its_own_gradient() -> None:
+    a, b, labels = randn(6, 4), randn(6, 4), tg.tensor([0, 3, 1, 1, 2, 0])
+
+    def step(a: Any, b: Any, labels: Any) -> Any:
+        a, b = a.detach().requires_grad_(), b.detach().requires_grad_()
+        one, other = ops.mean(class_loss(a, labels)), ops.mean(class_loss(b * a, labels))
+        return [one, other, *tg.grad(one + 3 * other, [a, b])]
+
+    found, program = replayed(step, a, b, labels)
+    same(found, step(a, b, labels))
+    assert kernels_of(program).count("cross_entropy_both") == 2
+
+
 # --- pooling --------------------------------------------------------------------------------------
 
 

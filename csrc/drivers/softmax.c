@@ -4,6 +4,8 @@
  * softmax_grad        arrays: gx, g, y (rows, n)           ints[0]: 1 for the logarithm's
  * cross_entropy       arrays: loss, lse (rows), logits (rows, n), labels (rows; i64 or i32)
  * cross_entropy_grad  arrays: gx (rows, n), g (rows), logits (rows, n), labels (rows), lse (rows)
+ * cross_entropy_both  arrays: loss, lse, gx, logits, labels, g: each row first one way, then the
+ *                     other, while it is in the cache (only in plans)
  *
  * All in C order. A task is about 4096 elements. The labels are checked before anything is written.
  */
@@ -162,5 +164,24 @@ int tg_cross_entropy_grad(const tg_call *call)
     if (!labels_fit(&call->arrays[3], r.n_rows, r.n))
         return TG_INDEX_OUT_OF_RANGE;
     run(&r, run_cross_entropy_grad, 0.6);
+    return TG_OK;
+}
+
+static void run_cross_entropy_both(void *context, ptrdiff_t task)
+{
+    rows_of *two = context;
+    run_cross_entropy(&two[0], task);
+    run_cross_entropy_grad(&two[1], task);
+}
+
+int tg_cross_entropy_both(const tg_call *call)
+{
+    const tg_array *a = call->arrays;
+    tg_call losses = {.arrays = {a[0], a[1], a[3], a[4]}};
+    tg_call grads = {.arrays = {a[2], a[5], a[3], a[4], a[1]}};
+    rows_of two[] = {split(&losses, &a[3]), split(&grads, &a[3])};
+    if (!labels_fit(&a[4], two[0].n_rows, two[0].n))
+        return TG_INDEX_OUT_OF_RANGE;
+    run(two, run_cross_entropy_both, 1.2);
     return TG_OK;
 }

@@ -16,6 +16,7 @@ from tinygrad_cn.op import wrap
 from tinygrad_cn.tree import map_structure
 
 from .capture import Capture
+from .cross_entropy import join_cross_entropies
 from .dead_code import drop_dead_code
 from .fusion import fuse
 from .memory import ALIGNMENT, place
@@ -50,6 +51,7 @@ class CompiledStep:
 
     def __init__(self, program: Program, capture: Capture, result: Any) -> None:
         drop_dead_code(program)
+        join_cross_entropies(program)
         move_relu_behind_pooling(program)
         fuse(program)
         end_in_reductions(program)

@@ -24,6 +24,7 @@ _ONE += "simple_rnn"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     **{name: (1, ()) for name in _ONE.split()},
     "cross_entropy": (2, ()),
+    "cross_entropy_both": (3, ()),
     "max_pool2d": (2, ()),
     "random": (2, (1,)),  # the state of the generator moves on
     "dropout": (3, (2,)),
