@@ -165,8 +165,31 @@ def constrained(keras: Any) -> tuple:
     return model, IMAGES, TARGET, {"batch_size": 16}
 
 
+def cells(keras: Any) -> tuple:
+    layers = keras.layers
+    stack = [layers.GRUCell(4), layers.LSTMCell(3, unit_forget_bias=False)]
+    tops = [layers.LSTMCell(4), layers.SimpleRNNCell(3, activation="relu")]
+    both = layers.RNN(layers.SimpleRNNCell(3, kernel_regularizer="l2"), return_sequences=True)
+    model = keras.Sequential(
+        [
+            keras.Input((7,), dtype="int32"),
+            layers.Embedding(9, 5, mask_zero=True),
+            layers.RNN(stack, return_sequences=True),
+            layers.Bidirectional(both, merge_mode="concat"),
+            layers.RNN(layers.StackedRNNCells(tops), go_backwards=True),
+            layers.Dense(3, activation="softmax"),
+        ]
+    )
+    model.compile(
+        keras.optimizers.SGD(0.5, momentum=0.5),
+        "sparse_categorical_crossentropy",
+        metrics=["accuracy"],
+    )
+    return model, WORDS, KIND, {"batch_size": 16}
+
+
 PROGRAMS: list[Callable] = [
-    mlp, binary, cnn, subclass, towers, words, tagging, nested, constrained,
+    mlp, binary, cnn, subclass, towers, words, tagging, nested, constrained, cells,
 ]  # fmt: skip
 
 

@@ -7,31 +7,28 @@ whole sequence, otherwise ``ops.rnn`` runs the cell step by step: the same numbe
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from tinygrad_cn import activations, constraints, initializers, ops, registry, regularizers
+from tinygrad_cn import activations, kernels, ops, registry
 from tinygrad_cn.op import wrap
 
+from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
 from .input_spec import InputSpec
 from .layer import Layer
 from .module import refuse
-from .regularization import Random, check_rate, dropout
+from .regularization import dropout
+from .rnn import RNN
 
 
-class Recurrent(Random):
-    """What SimpleRNN, LSTM and GRU share: settings, weights, states, masks.
+class Recurrent(Cell):
+    """What SimpleRNN, LSTM and GRU share: a cell, run over a sequence; states, masks.
 
-    A subclass says how many ``parts`` its kernel has and how many ``states`` it carries, and runs a
-    sequence in ``fused`` (one op) and ``step`` (one step, in plain ops).
+    A subclass computes a whole sequence in ``fused`` (one op) and a step in ``step`` (plain ops).
     """
 
-    parts = 1
-    n_states = 1
     zero_output_for_mask = False  # Bidirectional sets it
-    usual = (activations.tanh,)  # the activations that the fused op knows
 
     def __init__(
         self,
@@ -45,7 +42,7 @@ class Recurrent(Random):
         recurrent_regularizer: Any,
         bias_regularizer: Any,
         activity_regularizer: Any,
-        limits: tuple[Any, ...],
+        limits: tuple[Any, Any, Any],
         dropout: float,
         recurrent_dropout: float,
         seed: Any,
@@ -56,62 +53,21 @@ class Recurrent(Random):
         unroll: bool,
         **kwargs: Any,
     ) -> None:
-        super().__init__(seed, activity_regularizer=activity_regularizer, **kwargs)
-        if isinstance(units, bool) or not isinstance(units, (int, np.integer)) or units <= 0:
-            raise ValueError(f"[{self.name}] Expected units > 0, received units={units!r}.")
-        self.units = int(units)
-        self.activation = activations.get(activation)
-        self.use_bias = bool(use_bias)
-        self.kernel_initializer = initializers.get(kernel_initializer)
-        self.recurrent_initializer = initializers.get(recurrent_initializer)
-        self.bias_initializer = initializers.get(bias_initializer)
-        self.kernel_regularizer = regularizers.get(kernel_regularizer)
-        self.recurrent_regularizer = regularizers.get(recurrent_regularizer)
-        self.bias_regularizer = regularizers.get(bias_regularizer)
-        self.kernel_constraint, self.recurrent_constraint, self.bias_constraint = [
-            constraints.get(limit) for limit in limits
-        ]
-        self.dropout = check_rate(self.name, dropout)
-        self.recurrent_dropout = check_rate(self.name, recurrent_dropout)
+        super().__init__(
+            units, activation, use_bias, kernel_initializer, recurrent_initializer,
+            bias_initializer, kernel_regularizer, recurrent_regularizer, bias_regularizer,
+            limits[0], limits[1], limits[2], dropout, recurrent_dropout, seed,
+            activity_regularizer=activity_regularizer, **kwargs,
+        )  # fmt: skip
         self.return_sequences, self.return_state = bool(return_sequences), bool(return_state)
         self.go_backwards, self.stateful = bool(go_backwards), bool(stateful)
         self.unroll = bool(unroll)
         self.states: Any = None  # kept from batch to batch if stateful
         self.input_spec = InputSpec(ndim=3)
 
-    # --- weights ----------------------------------------------------------------------------------
-
     def build(self, input_shape):
-        n, width = input_shape[-1], self.parts * self.units
-        if n is None:
-            raise ValueError(
-                f"[{self.name}] Expected inputs with a known number of features, received a "
-                f"shape of {tuple(input_shape)}."
-            )
-        self.kernel = self.add_weight(
-            (n, width), self.kernel_initializer, regularizer=self.kernel_regularizer,
-            constraint=self.kernel_constraint, name="kernel",
-        )  # fmt: skip
-        self.recurrent_kernel = self.add_weight(
-            (self.units, width), self.recurrent_initializer,
-            regularizer=self.recurrent_regularizer, constraint=self.recurrent_constraint,
-            name="recurrent_kernel",
-        )  # fmt: skip
-        self.bias: Any = None
-        if self.use_bias:
-            self.bias = self.add_weight(
-                self.bias_shape(), self.start_of_bias(), regularizer=self.bias_regularizer,
-                constraint=self.bias_constraint, name="bias",
-            )  # fmt: skip
-        self.input_spec = InputSpec(ndim=3, axes={-1: n})
-
-    def bias_shape(self) -> tuple[int, ...]:
-        """The shape of the bias."""
-        return (self.parts * self.units,)
-
-    def start_of_bias(self) -> Any:
-        """The initializer of the bias."""
-        return self.bias_initializer
+        super().build(input_shape)
+        self.input_spec = InputSpec(ndim=3, axes={-1: input_shape[-1]})
 
     # --- running ----------------------------------------------------------------------------------
 
@@ -129,7 +85,8 @@ class Recurrent(Random):
         else:
             y, *states = self._unrolled(sequences, states, mask, steps_dropped)
         if self.stateful:
-            self.states = [wrap(np.array(s.data)) for s in states]
+            for kept, state in zip(self.states, states, strict=True):
+                kernels.copy(state.data, kept.data)
         if not self.return_sequences:
             y = y[:, -1]
         elif mask is not None and self.zero_output_for_mask:
@@ -145,10 +102,6 @@ class Recurrent(Random):
         """(y (N, T, U), last states...) of the whole sequence, by one op."""
         raise TypeError(f"[{type(self).__name__}] A subclass of Recurrent defines fused.")
 
-    def step(self, recurrent_kernel: Any) -> Callable[..., Any]:
-        """A function (z, states) -> (y, states) of one step, z being x W + b."""
-        raise TypeError(f"[{type(self).__name__}] A subclass of Recurrent defines step.")
-
     def _unrolled(self, x, states, mask, rate):
         """The same step by step."""
         x = ops.permute_dims(x, axes=(1, 0, 2))
@@ -157,26 +110,23 @@ class Recurrent(Random):
             x, live = x[::-1], live if live is None else live[::-1]
         zeros = np.zeros((x.shape[1], self.units), x.dtype)
         states = [wrap(zeros) if s is None else s for s in states]
-        z = x @ self.kernel
-        if self.bias is not None:
-            z = z + (self.bias if self.bias.ndim == 1 else self.bias[0])
-        step = self.step(self.recurrent_kernel)
-        if rate:  # the state loses the same units at each step
+        step, kept = self.step(), None
+        if rate:  # the products with the state lose the same units at each step
             kept = dropout(np.ones(states[0].shape, x.dtype), self.state, rate=rate)
 
-            def thinned(z, states, step=step):
-                return step(z, (states[0] * kept, *states[1:]))
+        def one(z, states):
+            return step(z, states, states[0] if kept is None else states[0] * kept)
 
-            y, states = ops.rnn(thinned, z, states, live)
-        else:
-            y, states = ops.rnn(step, z, states, live)
+        y, states = ops.rnn(one, self.project(x), states, live)
         return ops.permute_dims(y, axes=(1, 0, 2)), *states
 
     def _begin(self, x: Any, initial_state: Any) -> list[Any]:
         """The states before the first step; None for zeros."""
         shape = (x.shape[0], self.units)
-        if initial_state is None and self.stateful and self.states is not None:
-            initial_state = self.states
+        if self.stateful and self.states is None:
+            self.states = self.get_initial_state(x.shape[0])
+        if initial_state is None and self.stateful:  # copies: they are overwritten in place
+            initial_state = [wrap(kernels.copy(s.data)) for s in self.states]
         if initial_state is None:
             return [None] * self.n_states
         given = initial_state if isinstance(initial_state, (list, tuple)) else [initial_state]
@@ -186,11 +136,6 @@ class Recurrent(Random):
                 f"{shape}, received {[s.shape for s in given]}."
             )
         return list(given)
-
-    def get_initial_state(self, batch_size: int) -> list[Any]:
-        """States of 0."""
-        shape = (batch_size, self.units)
-        return [wrap(np.zeros(shape, self.dtype)) for _ in range(self.n_states)]
 
     def reset_states(self) -> None:
         """Forget the states of a stateful layer."""
@@ -273,14 +218,11 @@ class SimpleRNN(Recurrent):
         kernels = self.kernel, self.recurrent_kernel
         return ops.simple_rnn(x, *kernels, self.bias, states[0], mask, self.go_backwards)
 
-    def step(self, recurrent_kernel):
-        return lambda z, states: ops.simple_rnn_step(z, states, recurrent_kernel, self.activation)
+    step = SimpleRNNCell.step
 
 
 class _Gated(Recurrent):
     """A layer with gates, which have an activation of their own."""
-
-    recurrent_activation: Any
 
     def is_usual(self):
         return super().is_usual() and self.recurrent_activation is activations.sigmoid
@@ -352,24 +294,11 @@ class LSTM(_Gated):
         self._set_gates(recurrent_activation, use_cudnn)
         self.unit_forget_bias = bool(unit_forget_bias)
 
-    def start_of_bias(self):
-        if not self.unit_forget_bias:
-            return self.bias_initializer
-
-        def start(shape, dtype=None):
-            bias = np.array(self.bias_initializer(shape, dtype).data)
-            bias[self.units : 2 * self.units] = 1
-            return bias
-
-        return start
-
     def fused(self, x, states, mask):
         kernels, (h, c) = (self.kernel, self.recurrent_kernel), states
         return ops.lstm(x, *kernels, self.bias, h, c, mask, self.go_backwards)
 
-    def step(self, recurrent_kernel):
-        functions = self.activation, self.recurrent_activation
-        return lambda z, states: ops.lstm_step(z, states, recurrent_kernel, *functions)
+    step, start_of_bias = LSTMCell.step, LSTMCell.start_of_bias
 
 
 class GRU(_Gated):
@@ -433,9 +362,6 @@ class GRU(_Gated):
         self._set_gates(recurrent_activation, use_cudnn)
         self.reset_after = bool(reset_after)
 
-    def bias_shape(self):
-        return (2, 3 * self.units) if self.reset_after else (3 * self.units,)
-
     def is_usual(self):
         return super().is_usual() and self.reset_after
 
@@ -443,17 +369,14 @@ class GRU(_Gated):
         kernels = self.kernel, self.recurrent_kernel
         return ops.gru(x, *kernels, self.bias, states[0], mask, self.go_backwards)
 
-    def step(self, recurrent_kernel):
-        bias = self.bias[1] if self.reset_after and self.bias is not None else None
-        functions = self.activation, self.recurrent_activation, self.reset_after
-        return lambda z, states: ops.gru_step(z, states, recurrent_kernel, bias, *functions)
+    step, bias_shape = GRUCell.step, GRUCell.bias_shape
 
 
 class Bidirectional(Layer):
     """A recurrent layer run forwards and another like it run backwards, their outputs put together.
 
     Args:
-        layer: a SimpleRNN, LSTM or GRU.
+        layer: a SimpleRNN, LSTM, GRU or RNN.
         merge_mode: "concat", "sum", "mul", "ave", or None for both outputs.
         backward_layer: the layer to run backwards; one with the settings of ``layer`` when None.
 
@@ -477,7 +400,7 @@ class Bidirectional(Layer):
     ) -> None:
         super().__init__(**kwargs)
         refuse(self.name, weights=weights)
-        if not isinstance(layer, Recurrent):
+        if not isinstance(layer, (Recurrent, RNN)):
             raise ValueError(f"[{self.name}] Expected a recurrent layer, received {layer!r}.")
         known = ("concat", "sum", "mul", "ave", None)
         if merge_mode not in known:
@@ -498,11 +421,12 @@ class Bidirectional(Layer):
         self.return_sequences, self.return_state = layer.return_sequences, layer.return_state
         for one in (layer, backward_layer):
             one.zero_output_for_mask = layer.return_sequences
-        self.input_spec = InputSpec(ndim=3)
+        self.input_spec = InputSpec(min_ndim=3)
 
     def build(self, sequences_shape):
-        self.forward_layer.build(sequences_shape)
-        self.backward_layer.build(sequences_shape)
+        for layer in (self.forward_layer, self.backward_layer):
+            if not layer.built:
+                layer.build(sequences_shape)
 
     def call(self, sequences, initial_state=None, mask=None, training=False):
         first, second = None, None

@@ -55,23 +55,26 @@ def gru_step(
     activation=tanh,
     recurrent_activation=sigmoid,
     reset_after=True,
+    seen=None,
 ):
     """h' = u h + (1 - u) n, for z (N, 3 U) = parts u, r, n and states (h,).
 
     The reset gate r multiplies the product h R of the part n (reset_after), or h before it.
+    ``seen`` stands in the products for h, if given (recurrent dropout).
     """
     (h,) = states
+    seen = h if seen is None else seen
     zu, zr, zn = split(z, 3, axis=-1)
     if reset_after:
-        b = matmul(h, recurrent_kernel)
+        b = matmul(seen, recurrent_kernel)
         bu, br, bn = split(b if recurrent_bias is None else b + recurrent_bias, 3, axis=-1)
         u, r = recurrent_activation(zu + bu), recurrent_activation(zr + br)
         n = activation(zn + r * bn)
     else:
         ru, rr, rn = split(recurrent_kernel, 3, axis=-1)
-        u = recurrent_activation(zu + matmul(h, ru))
-        r = recurrent_activation(zr + matmul(h, rr))
-        n = activation(zn + matmul(r * h, rn))
+        u = recurrent_activation(zu + matmul(seen, ru))
+        r = recurrent_activation(zr + matmul(seen, rr))
+        n = activation(zn + matmul(r * seen, rn))
     h = u * h + (1 - u) * n
     return h, (h,)
 
