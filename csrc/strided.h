@@ -5,7 +5,7 @@
  * in this order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs
  * of one row where all strides along it are 0 or 1; other operands are first gathered into a block
  * in L1, and short rows are put together until the block is full (a repeated row, such as a bias,
- * stays there).
+ * stays there). A copy needs no blocks: it is moved to where it goes at once.
  *
  * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
  */
@@ -37,6 +37,7 @@ typedef struct {
     ptrdiff_t strides[TG_MAX_OPERANDS][TG_MAX_NDIM]; /* elements */
     ptrdiff_t item[TG_MAX_OPERANDS];                 /* bytes */
     char *data[TG_MAX_OPERANDS];
+    int is_copy; /* of operand 1, of the same item size */
     tg_run_kernel run;
     void *context;
 } tg_strided;
@@ -65,6 +66,7 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
     const tg_array *y = &operands[0];
     int order[TG_MAX_NDIM], n_axes = 0;
     s->n_operands = n_operands;
+    s->is_copy = 0;
     s->size = tg_n_elements(y);
     for (int k = 0; k < n_operands; k++) {
         s->data[k] = operands[k].data;
@@ -98,6 +100,24 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
     }
 }
 
+/* memcpy for many short rows: up to some hundred bytes the call would cost more than the bytes. */
+static inline void tg_copy_row(char *to, const char *from, size_t n_bytes)
+{
+    if (n_bytes > 512 || n_bytes < 8) {
+        memcpy(to, from, n_bytes);
+    } else if (n_bytes >= 32) {
+        for (size_t i = 0; i + 32 <= n_bytes; i += 32)
+            memcpy(to + i, from + i, 32);
+        memcpy(to + n_bytes - 32, from + n_bytes - 32, 32); /* what is left, and some once more */
+    } else if (n_bytes >= 16) {
+        memcpy(to, from, 16);
+        memcpy(to + n_bytes - 16, from + n_bytes - 16, 16);
+    } else {
+        memcpy(to, from, 8);
+        memcpy(to + n_bytes - 8, from + n_bytes - 8, 8);
+    }
+}
+
 /* The compiler makes vectors of the loop where it knows the strides. */
 #define TG_MOVE_ROWS(T, to_column, from_column)                                                    \
     for (ptrdiff_t i = 0; i < rows; i++) {                                                         \
@@ -109,8 +129,6 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
 #define TG_MOVE_BLOCK(T)                                                                           \
     if (to_column == 1 && from_column == 0)                                                        \
         TG_MOVE_ROWS(T, 1, 0)                                                                      \
-    else if (to_column == 1 && from_column == 1)                                                   \
-        TG_MOVE_ROWS(T, 1, 1)                                                                      \
     else if (to_column == 1 && from_column == 2)                                                   \
         TG_MOVE_ROWS(T, 1, 2)                                                                      \
     else                                                                                           \
@@ -121,7 +139,11 @@ static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t colum
                                  ptrdiff_t to_row, ptrdiff_t to_column, const void *from,
                                  ptrdiff_t from_row, ptrdiff_t from_column)
 {
-    if (item == 1) {
+    if (to_column == 1 && from_column == 1) {
+        for (ptrdiff_t i = 0; i < rows; i++)
+            tg_copy_row((char *)to + i * to_row * item, (const char *)from + i * from_row * item,
+                        (size_t)(columns * item));
+    } else if (item == 1) {
         TG_MOVE_BLOCK(uint8_t)
     } else if (item == 4) {
         TG_MOVE_BLOCK(uint32_t)
@@ -144,6 +166,12 @@ static inline void tg_run_block(const tg_strided *s, ptrdiff_t rows, ptrdiff_t c
     char *data[TG_MAX_OPERANDS];
     ptrdiff_t step[TG_MAX_OPERANDS] = {0};
     int inner = s->ndim - 1, outer = inner - 1, scatter = 0;
+    if (s->is_copy) {
+        tg_move_block(s->item[0], rows, columns, at[0], rows > 1 ? s->strides[0][outer] : 0,
+                      s->strides[0][inner], at[1], rows > 1 ? s->strides[1][outer] : 0,
+                      s->strides[1][inner]);
+        return;
+    }
     for (int k = 0; k < s->n_operands; k++) {
         ptrdiff_t column = s->strides[k][inner], row = rows > 1 ? s->strides[k][outer] : 0;
         int together = column == 1 && (rows == 1 || row == columns);

@@ -233,6 +233,7 @@ int tg_copy(const tg_call *call)
         tg_parallel(others * t.n_down * t.n_across, 0.3 * (double)size, copy_tile, &t);
         return TG_OK;
     }
+    s.is_copy = 1;
     tg_strided_run(&s, run_copy, &s.item[0], 0.02 * (double)s.item[0]);
     return TG_OK;
 }

@@ -67,7 +67,7 @@ static void run_take(void *context, ptrdiff_t task)
     else
         for (ptrdiff_t i = start; i < end; i++) {
             prefetch(x + (size_t)row_at(s, i + 3 < end ? i + 3 : i) * bytes, bytes);
-            memcpy(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
+            tg_copy_row(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
         }
 }
 
