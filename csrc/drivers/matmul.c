@@ -10,8 +10,9 @@
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
  *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
  *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
- *           second-level cache. With panels of one line (AVX2) only a small B that lies well can
- *           be left unpacked;
+ *           second-level cache. So may a tall B of short rows in a gradient of weights, whose few
+ *           rows would not pay for packing it. With panels of one line (AVX2) only a small B that
+ *           lies well can be left unpacked;
  *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where
  *           it lies: an A of up to 1 MB, which every task then finds in its second-level cache,
  *           and batches. What is packed is used at once, out of the cache, in the same region;
@@ -50,6 +51,8 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 #define PACKED_BYTES (32 << 20) /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
 #define DIRECT_BYTES (3 << 20)     /* of B, at most, to be read where it lies */
+#define TALL_BYTES (16 << 20)      /* the same in a gradient of weights */
+#define TALL_ROWS 128              /* of its transposed A, at most */
 #define FAR_BYTES (1 << 20)        /* of B, from which on it is in no second-level cache */
 #define LOCAL_ROWS_BYTES (1 << 20) /* of A, at most, for each task to read all of it */
 
@@ -495,8 +498,10 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         /* A row of a panel of two cache lines comes from the second-level cache in the time that
          * its fma take; one line does not, when rows that lie badly or are many push each other out
          * of the first level. */
-        int lies_badly = p->b_row * size_of(p->dtype) % 1024 == 0 || bytes > 128 * 1024;
-        if (nr * size_of(p->dtype) >= 128 ? bytes <= DIRECT_BYTES : !lies_badly)
+        int lies_badly = apart % 1024 == 0 || bytes > 128 * 1024;
+        int tall = p->a_row == 1 && p->m <= TALL_ROWS && apart >= 1024 && apart <= 2048;
+        double most = tall ? TALL_BYTES : DIRECT_BYTES;
+        if (nr * size_of(p->dtype) >= 128 ? bytes <= most : !lies_badly)
             return PATH_DIRECT;
     }
     /* Columns of a transposed A that lie a large power of two apart share few sets of the cache. */
