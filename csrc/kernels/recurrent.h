@@ -42,6 +42,22 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
 #define TG_NEXT(p) TG_PREFETCH((p) + i + next)
 #define TG_LIVE(t, r) (!p->mask || p->mask[(t) * p->mask_step + (r) * p->mask_row])
 
+/* The gates' sigmoid and tanh: math.h's, without the steps that serve denormal results. */
+#define TG_GATE_LOW (V_BITS == 32 ? -18 : -38) /* from here down e^x - 1 rounds to -1 */
+TG_INLINE VT TG_FN(gate_sigmoid)(VT x)
+{
+    VT e = V(exp_flush)(V(neg)(V(abs)(x))), one = V(set1)(1);
+    return V(div)(V(select)(V(lt)(x, V(zero)()), e, one), V(add)(one, e));
+}
+
+TG_INLINE VT TG_FN(gate_tanh)(VT x)
+{
+    VT power, a = V(max)(V(set1)(TG_GATE_LOW), V(mul)(V(set1)(-2), V(abs)(x)));
+    VT p = V(expm1_core)(V(reduce_exp_raised)(a, 0, &power));
+    VT m = V(fma)(p, power, V(sub)(power, V(set1)(1))); /* e^(-2 |x|) - 1 */
+    return V(copysign)(V(div)(m, V(add)(V(set1)(2), m)), x);
+}
+
 /* s (1 - s) with s a sigmoid's value, and 1 - t^2 with t a tanh's: their slopes. */
 TG_INLINE VT TG_FN(sigmoid_slope)(VT s)
 {
@@ -67,7 +83,7 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
             TG_EACH_UNIT
             {
                 TG_NEXT(z + r * u);
-                TG_STORE(h, V(tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
+                TG_STORE(h, TG_FN(gate_tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
             }
             if (!TG_LIVE(t, r))
                 memcpy(h, old + r * u, (size_t)u * sizeof(V_T));
@@ -117,17 +133,23 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
                 TG_NEXT(zr + u);
                 TG_NEXT(zr + 2 * u);
                 TG_NEXT(zr + 3 * u);
-                VT in = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
-                VT forget = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
-                VT value = V(tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(br + 2 * u)));
-                VT out = V(sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(br + 3 * u)));
+                VT in = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
+                VT forget = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
+                VT value = TG_FN(gate_tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(br + 2 * u)));
+                VT out = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(br + 3 * u)));
                 VT cell = V(fma)(forget, TG_LOAD(cr), V(mul)(in, value));
                 TG_STORE(gr, in);
                 TG_STORE(gr + u, forget);
                 TG_STORE(gr + 2 * u, value);
                 TG_STORE(gr + 3 * u, out);
                 TG_STORE(cr + step, cell);
-                TG_STORE(hr + step, V(mul)(out, V(tanh)(cell)));
+            }
+            /* A pass of its own: with it the chain above would be longer than what the processor
+             * looks ahead, and the next units' work could not fill the gaps. */
+            TG_EACH_UNIT
+            {
+                VT top = TG_FN(gate_tanh)(TG_LOAD(cr + step));
+                TG_STORE(hr + step, V(mul)(TG_LOAD(gr + 3 * u), top));
             }
             if (!TG_LIVE(t, r)) {
                 memcpy(hr + step, hr, (size_t)u * sizeof(V_T));
@@ -144,6 +166,7 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
         const V_T *gates = (const V_T *)p->gates + 4 * t * step, *g = (const V_T *)p->g + t * step;
         const V_T *old = (const V_T *)p->cells + t * step, *new = old + step;
         V_T *gz = (V_T *)p->gz + 4 * t * step, *gh = p->gh0, *gc = p->gc0;
+        const ptrdiff_t next = t > 0 ? -4 * step : 0;
         for (ptrdiff_t r = p->first; r < end; r++) {
             const ptrdiff_t at = r * u;
             const V_T *gr = gates + 4 * at;
@@ -155,8 +178,12 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
             }
             TG_EACH_UNIT
             {
+                TG_NEXT(gr);
+                TG_NEXT(gr + u);
+                TG_NEXT(gr + 2 * u);
+                TG_NEXT(gr + 3 * u);
                 VT in = TG_LOAD(gr), forget = TG_LOAD(gr + u), value = TG_LOAD(gr + 2 * u);
-                VT out = TG_LOAD(gr + 3 * u), top = V(tanh)(TG_LOAD(new + at));
+                VT out = TG_LOAD(gr + 3 * u), top = TG_FN(gate_tanh)(TG_LOAD(new + at));
                 VT gs = TG_LOAD(gh + at);
                 VT gcell = V(fma)(V(mul)(gs, out), TG_FN(tanh_slope)(top), TG_LOAD(gc + at));
                 VT gin = V(mul)(V(mul)(gcell, value), TG_FN(sigmoid_slope)(in));
@@ -195,10 +222,10 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
                 TG_NEXT(zr);
                 TG_NEXT(zr + u);
                 TG_NEXT(zr + 2 * u);
-                VT update = V(sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
-                VT reset = V(sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
+                VT update = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
+                VT reset = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
                 VT bh = TG_LOAD(br + 2 * u), old = TG_LOAD(hr);
-                VT value = V(tanh)(V(fma)(reset, bh, TG_LOAD(zr + 2 * u)));
+                VT value = TG_FN(gate_tanh)(V(fma)(reset, bh, TG_LOAD(zr + 2 * u)));
                 VT new = V(fma)(update, V(sub)(old, value), value); /* u h + (1 - u) n */
                 TG_STORE(gr, update);
                 TG_STORE(gr + u, reset);
@@ -217,6 +244,7 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
         const V_T *gates = (const V_T *)p->gates + 4 * t * step, *g = (const V_T *)p->g + t * step;
         const V_T *old = (const V_T *)p->states + t * step;
         V_T *gz = (V_T *)p->gz + 3 * t * step, *gb = (V_T *)p->gb + 3 * t * step, *gh = p->gh0;
+        const ptrdiff_t next = t > 0 ? -4 * step : 0;
         for (ptrdiff_t r = p->first; r < end; r++) {
             const ptrdiff_t at = r * u;
             const V_T *gr = gates + 4 * at;
@@ -229,6 +257,10 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
             }
             TG_EACH_UNIT
             {
+                TG_NEXT(gr);
+                TG_NEXT(gr + u);
+                TG_NEXT(gr + 2 * u);
+                TG_NEXT(gr + 3 * u);
                 VT update = TG_LOAD(gr), reset = TG_LOAD(gr + u), value = TG_LOAD(gr + 2 * u);
                 VT gs = TG_LOAD(gh + at), kept = V(mul)(gs, update);
                 VT gn = V(mul)(V(sub)(gs, kept), TG_FN(tanh_slope)(value));
@@ -253,4 +285,5 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
 #undef TG_STORE
 #undef TG_EACH_UNIT
 #undef TG_NEXT
+#undef TG_GATE_LOW
 #undef TG_LIVE
