@@ -30,8 +30,6 @@ class Initializer:
     @classmethod
     def from_config(cls, config: dict[str, Any]) -> Any:
         """The initializer of a config."""
-        unset = {k for k in ("input_axes", "output_axes") if config.get(k, 0) is None}  # Keras's
-        config = {k: v for k, v in config.items() if k not in unset}
         return cls(**{k: registry.deserialize_keras_object(v) for k, v in config.items()})
 
     def clone(self) -> Any:
@@ -141,7 +139,9 @@ class VarianceScaling(RandomInitializer):
 
     n is the number of inputs of a unit (``mode="fan_in"``), of outputs (``"fan_out"``) or their
     mean (``"fan_avg"``). ``distribution`` is ``"truncated_normal"`` (= ``"normal"``),
-    ``"untruncated_normal"`` or ``"uniform"``: then the limits are +- sqrt(3 scale / n).
+    ``"untruncated_normal"`` or ``"uniform"``: then the limits are +- sqrt(3 scale / n). The last
+    axis of a shape is that of the outputs and the one before it that of the inputs, unless
+    ``input_axes`` and ``output_axes`` say otherwise.
 
     >>> w = tg.initializers.VarianceScaling(2.0, "fan_in", "uniform", seed=1)((6, 5))
     >>> float(abs(w).numpy().max()) <= 1.0  # sqrt(3 * 2 / 6)
@@ -157,6 +157,8 @@ class VarianceScaling(RandomInitializer):
         mode: str = "fan_in",
         distribution: str = "truncated_normal",
         seed: Any = None,
+        input_axes: Any = None,
+        output_axes: Any = None,
     ) -> None:
         super().__init__(seed)
         distribution = {"normal": "truncated_normal"}.get(
@@ -172,9 +174,10 @@ class VarianceScaling(RandomInitializer):
                 f"{distribution!r}."
             )
         self.scale, self.mode, self.distribution = scale, mode, distribution
+        self.input_axes, self.output_axes = input_axes, output_axes
 
     def __call__(self, shape: Any, dtype: Any = None) -> Any:
-        fan_in, fan_out = compute_fans(shape)
+        fan_in, fan_out = compute_fans(shape, self.input_axes, self.output_axes)
         n = {"fan_in": fan_in, "fan_out": fan_out, "fan_avg": (fan_in + fan_out) / 2}[self.mode]
         variance = self.scale / max(1.0, n)
         if self.distribution == "uniform":
@@ -187,7 +190,17 @@ class VarianceScaling(RandomInitializer):
 
     def get_config(self) -> dict[str, Any]:
         own = {"scale": self.scale, "mode": self.mode, "distribution": self.distribution}
-        return {**own, **super().get_config()}
+        return {**own, **self._axes(), **super().get_config()}
+
+    def _axes(self) -> dict[str, Any]:
+        return {"input_axes": self.input_axes, "output_axes": self.output_axes}
+
+    def with_axes(self, input_axes: Any, output_axes: Any) -> Any:
+        """The same, told the axes of a kernel, unless it knows them already."""
+        if self.input_axes is not None and self.output_axes is not None:
+            return self
+        axes = {"input_axes": input_axes, "output_axes": output_axes}
+        return type(self)(**{**self.get_config(), "seed": self.seed, **axes})
 
 
 # The standard deviation of a standard normal variable that is cut off at +-2:
@@ -200,11 +213,11 @@ class _Scaled(VarianceScaling):
 
     fixed: tuple[float, str, str]
 
-    def __init__(self, seed: Any = None) -> None:
-        super().__init__(*self.fixed, seed=seed)
+    def __init__(self, seed: Any = None, input_axes: Any = None, output_axes: Any = None) -> None:
+        super().__init__(*self.fixed, seed, input_axes, output_axes)
 
     def get_config(self) -> dict[str, Any]:
-        return RandomInitializer.get_config(self)
+        return {**RandomInitializer.get_config(self), **self._axes()}
 
 
 class GlorotUniform(_Scaled):
@@ -270,14 +283,26 @@ class Orthogonal(RandomInitializer):
         return {"gain": self.gain, **super().get_config()}
 
 
-def compute_fans(shape: Any) -> tuple[int, int]:
+def compute_fans(shape: Any, input_axes: Any = None, output_axes: Any = None) -> tuple[int, int]:
     """The numbers of inputs and outputs of a unit whose weights have this shape: (in, out) for a
-    matrix, (..., in, out) with a window before it for a convolution."""
+    matrix, (..., in, out) with a window before it for a convolution; or the lengths of these axes
+    multiplied."""
+    if input_axes is not None and output_axes is not None:
+        fan_in = math.prod([int(shape[a]) for a in input_axes])
+        return fan_in, math.prod([int(shape[a]) for a in output_axes])
     if len(shape) < 2:
         n = int(shape[0]) if len(shape) else 1
         return n, n
     window = math.prod(shape[:-2])
     return int(shape[-2]) * window, int(shape[-1]) * window
+
+
+def with_axes(initializer: Any, input_axes: Any, output_axes: Any) -> Any:
+    """An initializer that knows which axes of a kernel are those of its inputs and its outputs, if
+    that matters to it."""
+    if not isinstance(initializer, VarianceScaling):
+        return initializer
+    return initializer.with_axes(list(input_axes), list(output_axes))
 
 
 _CLASSES = (

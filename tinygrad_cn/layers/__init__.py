@@ -6,7 +6,13 @@ from tinygrad_cn import registry
 from tinygrad_cn.registry import deserialize_keras_object, serialize_keras_object
 
 from .activation import ELU, LeakyReLU, PReLU, ReLU, Softmax
-from .attention import Attention, MultiHeadAttention, SelfAttention
+from .attention import (
+    AdditiveAttention,
+    Attention,
+    GroupQueryAttention,
+    MultiHeadAttention,
+    SelfAttention,
+)
 from .cells import (
     GRUCell,
     LSTMCell,
@@ -29,6 +35,9 @@ from .core import (
     Lambda,
     Masking,
     Rescaling,
+)
+from .einsum import (
+    EinsumDense,
 )
 from .input_spec import InputSpec
 from .layer import Layer
@@ -71,6 +80,11 @@ from .pooling import (
     GlobalMaxPooling2D,
     MaxPooling1D,
     MaxPooling2D,
+)
+from .preprocessing import (
+    CategoryEncoding,
+    Discretization,
+    Normalization,
 )
 from .recurrent import GRU, LSTM, Bidirectional, SimpleRNN
 from .regularization import (
@@ -116,6 +130,7 @@ __all__ = [
     "AdaptiveMaxPooling1D",
     "AdaptiveMaxPooling2D",
     "Add",
+    "AdditiveAttention",
     "AlphaDropout",
     "Attention",
     "Average",
@@ -125,6 +140,7 @@ __all__ = [
     "AvgPool2D",
     "BatchNormalization",
     "Bidirectional",
+    "CategoryEncoding",
     "Concatenate",
     "Conv1D",
     "Conv1DTranspose",
@@ -139,8 +155,10 @@ __all__ = [
     "Dense",
     "DepthwiseConv1D",
     "DepthwiseConv2D",
+    "Discretization",
     "Dot",
     "Dropout",
+    "EinsumDense",
     "Embedding",
     "Flatten",
     "GRUCell",
@@ -155,6 +173,7 @@ __all__ = [
     "GlobalMaxPooling1D",
     "GlobalMaxPooling2D",
     "GroupNormalization",
+    "GroupQueryAttention",
     "Identity",
     "Input",
     "InputLayer",
@@ -173,6 +192,7 @@ __all__ = [
     "Minimum",
     "MultiHeadAttention",
     "Multiply",
+    "Normalization",
     "Operation",
     "PReLU",
     "Permute",

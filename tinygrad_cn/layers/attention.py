@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import constraints, initializers, ops, registry, regularizers
+from tinygrad_cn.initializers import with_axes
 from tinygrad_cn.op import Value, wrap
 
 from .layer import Layer
@@ -108,14 +109,21 @@ class MultiHeadAttention(Random):
                 raise ValueError(f"[{self.name}] Expected {name} (N, T, D), received {shape}.")
         heads, out = self.num_heads, self.output_dim or query_shape[-1]
         self._query = self._projection("query", (query_shape[-1], heads, self.key_dim), 2)
-        self._key = self._projection("key", (key_shape[-1], heads, self.key_dim), 2)
-        self._value = self._projection("value", (value_shape[-1], heads, self.value_dim), 2)
+        self._key = self._projection("key", (key_shape[-1], self.n_keys, self.key_dim), 2)
+        self._value = self._projection("value", (value_shape[-1], self.n_keys, self.value_dim), 2)
         self._out = self._projection("attention_output", (heads, self.value_dim, out), 1)
+
+    @property
+    def n_keys(self) -> int:
+        """How many heads of keys and values there are."""
+        return self.num_heads
 
     def _projection(self, name: str, shape: tuple[int, ...], n_bias_axes: int) -> list[Any]:
         """A kernel and a bias (or None)."""
+        n_in = len(shape) - n_bias_axes  # the axes of the bias are those of the outputs
+        axes = range(n_in), range(n_in, len(shape))
         kernel = self.add_weight(
-            shape, self.kernel_initializer, regularizer=self.kernel_regularizer,
+            shape, with_axes(self.kernel_initializer, *axes), regularizer=self.kernel_regularizer,
             constraint=self.kernel_constraint, name=f"{name}/kernel",
         )  # fmt: skip
         if not self.use_bias:
@@ -306,6 +314,121 @@ class Attention(Random):
         return (*input_shape[0][:-1], input_shape[1][-1])
 
 
+class AdditiveAttention(Attention):
+    """y = softmax(sum(w tanh(q + k))) v, with w a trained vector (Bahdanau et al., 2015).
+
+    Args:
+        use_scale: whether there is a w; 1 otherwise.
+        dropout: share of the attention weights that are 0 while training.
+        seed: for a generator of the layer's own.
+
+    Call arguments: as in :class:`Attention`.
+    Output shape: (N, T, D).
+
+    >>> x = tg.random.normal((2, 3, 4))
+    >>> layer = tg.layers.AdditiveAttention()
+    >>> layer([x, x]).shape, layer.scale.shape
+    ((2, 3, 4), (4,))
+    """
+
+    def __init__(
+        self, use_scale: bool = True, dropout: float = 0.0, seed: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(use_scale, "concat", dropout, seed, **kwargs)
+
+    def build(self, input_shape):
+        self._check(input_shape)
+        self.scale = (
+            self.add_weight((input_shape[0][-1],), name="scale") if self.use_scale else None
+        )
+
+    def _scores(self, q, k):
+        both = ops.tanh(ops.expand_dims(q, -2) + ops.expand_dims(k, -3))
+        return ops.sum(both if self.scale is None else self.scale * both, axis=-1)
+
+
+class GroupedQueryAttention(MultiHeadAttention):
+    """As :class:`MultiHeadAttention`, with fewer heads of keys and values than of queries: each of
+    them serves num_query_heads / num_key_value_heads heads of queries (Ainslie et al., 2023).
+
+    Args:
+        head_dim: the length K of a head's queries, keys and values.
+        num_query_heads: H.
+        num_key_value_heads: G, which divides H.
+        The other arguments: as in :class:`MultiHeadAttention`.
+
+    Weights, as in Keras: query kernel (D, H, K) and bias (H, K), the same for key and value with G
+    heads, output kernel (H, K, D) and bias (D,).
+
+    Call arguments, output shape: as in :class:`MultiHeadAttention`.
+
+    >>> layer = tg.layers.GroupQueryAttention(head_dim=4, num_query_heads=6, num_key_value_heads=2)
+    >>> x = tg.random.normal((3, 5, 8))
+    >>> layer(x, x).shape, layer.weights[2].shape
+    ((3, 5, 8), (8, 2, 4))
+    """
+
+    supports_masking = True
+
+    def __init__(
+        self,
+        head_dim: int,
+        num_query_heads: int,
+        num_key_value_heads: int,
+        dropout: float = 0.0,
+        use_bias: bool = True,
+        sliding_window: int | None = None,
+        flash_attention: bool | None = None,
+        kernel_initializer: Any = "glorot_uniform",
+        bias_initializer: Any = "zeros",
+        kernel_regularizer: Any = None,
+        bias_regularizer: Any = None,
+        activity_regularizer: Any = None,
+        kernel_constraint: Any = None,
+        bias_constraint: Any = None,
+        use_gate: bool = False,
+        seed: Any = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            num_query_heads, head_dim, None, dropout, use_bias, None, None, sliding_window,
+            flash_attention, kernel_initializer, bias_initializer, kernel_regularizer,
+            bias_regularizer, activity_regularizer, kernel_constraint, bias_constraint, use_gate,
+            seed, **kwargs,
+        )  # fmt: skip
+        groups = num_key_value_heads
+        if isinstance(groups, bool) or not isinstance(groups, int) or groups <= 0:
+            raise ValueError(
+                f"[{self.name}] Expected num_key_value_heads > 0, received {groups!r}."
+            )
+        if num_query_heads % groups:
+            raise ValueError(
+                f"[{self.name}] Expected num_query_heads to be a multiple of num_key_value_heads, "
+                f"received {num_query_heads=}, {num_key_value_heads=}."
+            )
+        self.head_dim, self.num_query_heads = head_dim, num_query_heads
+        self.num_key_value_heads = groups
+
+    def _heads(self, x, kernel, bias):
+        y = super()._heads(x, kernel, bias)
+        return y if y.shape[1] == self.num_heads else ops.repeat(y, self.n_served, axis=1)
+
+    @property
+    def n_served(self) -> int:
+        """How many heads of queries a head of keys serves."""
+        return self.num_query_heads // self.num_key_value_heads
+
+    @property
+    def n_keys(self) -> int:
+        return self.num_key_value_heads
+
+    def get_config(self) -> dict[str, Any]:
+        config = super().get_config()
+        for name in ("num_heads", "key_dim", "value_dim", "output_shape", "attention_axes"):
+            config.pop(name, None)
+        return {**config, **self._settings(GroupedQueryAttention)}
+
+
 class SelfAttention(Layer):
     """Self-attention with one head, as textbooks write it: A(Q, K, V) = softmax(Q K^T / sqrt(d)) V
     with Q = x W_q, K = x W_k, V = x W_v.
@@ -395,4 +518,7 @@ class SelfAttention(Layer):
         return (*input_shape[:-1], self.attention_head_size)
 
 
-registry.publish("layers", MultiHeadAttention, Attention, SelfAttention)
+GroupQueryAttention = GroupedQueryAttention  # Keras's public name
+registry.publish(
+    "layers", MultiHeadAttention, GroupedQueryAttention, Attention, AdditiveAttention, SelfAttention
+)
