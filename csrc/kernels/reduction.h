@@ -7,7 +7,8 @@
  * additions to hide their latency. max and min keep a NaN.
  *
  * Columns: 64 at a time are held in registers over 32 rows, then added to the result; the driver
- * gives a few hundred rows at once and combines their results the same way.
+ * gives a few hundred rows at once and combines their results the same way. Fewer columns are held
+ * over several such blocks of rows at once: one addition waits for the one before.
  */
 
 #if V_BITS == 32
@@ -20,6 +21,7 @@
 #define TG_SHORT (8 * TG_VIRTUAL)
 #define TG_BLOCK_ROW 4096
 #define TG_BLOCK_COLUMN 32
+#define TG_N_BLOCKS (TG_N_ACC < 8 ? TG_N_ACC : 8)
 
 /* The lanes of acc[0 .. n) folded to one number; lanes of registers beyond n were never used. */
 #define TG_DEFINE_FOLD(name, op, hop)                                                              \
@@ -95,7 +97,7 @@
 #define TG_DEFINE_ROWS(name, op, hop, scalar, identity)                                            \
     TG_DEFINE_BLOCK(name, op, hop, identity)                                                       \
     TG_DEFINE_SHORT(name, op, hop, identity)                                                       \
-    TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x,  \
+    TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T * y, const V_T *x, \
                                              ptrdiff_t x_row)                                      \
     {                                                                                              \
         for (ptrdiff_t row = 0; row < n_rows; row++, x += x_row) {                                 \
@@ -122,37 +124,52 @@
         }                                                                                          \
     }
 
-/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. One strip of `count` vectors, the last with m lanes.
- */
+/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. `count` vectors of the columns, over `blocks` blocks
+ * of n_rows rows at once, whose results are then added to y in turn. */
 #define TG_DEFINE_COLUMNS(name, op)                                                                \
-    TG_INLINE void TG_FN(strip_##name)(ptrdiff_t n_rows, int count, V_T *y, const V_T *x,          \
-                                       ptrdiff_t x_row)                                            \
+    TG_INLINE void TG_FN(blocks_##name)(ptrdiff_t n_rows, int count, int blocks, int first,        \
+                                        V_T *y, const V_T *x, ptrdiff_t x_row)                     \
     {                                                                                              \
         VT acc[TG_N_ACC];                                                                          \
-        for (ptrdiff_t row = 0; row < n_rows; row += TG_BLOCK_COLUMN) {                            \
-            ptrdiff_t end = row + TG_BLOCK_COLUMN < n_rows ? row + TG_BLOCK_COLUMN : n_rows;       \
-            const V_T *p = x + row * x_row;                                                        \
+        for (int b = 0; b < blocks; b++)                                                           \
             for (int k = 0; k < count; k++)                                                        \
-                acc[k] = V(load)(p + k * V_LANES);                                                 \
-            for (ptrdiff_t r = row + 1; r < end; r++) {                                            \
-                p += x_row;                                                                        \
+                acc[b * count + k] = V(load)(x + b * TG_BLOCK_COLUMN * x_row + k * V_LANES);       \
+        for (ptrdiff_t r = 1; r < n_rows; r++)                                                     \
+            for (int b = 0; b < blocks; b++) {                                                     \
+                const V_T *p = x + (b * TG_BLOCK_COLUMN + r) * x_row;                              \
                 for (int k = 0; k < count; k++)                                                    \
-                    acc[k] = op(acc[k], V(load)(p + k * V_LANES));                                 \
+                    acc[b * count + k] = op(acc[b * count + k], V(load)(p + k * V_LANES));         \
             }                                                                                      \
-            for (int k = 0; k < count; k++) {                                                      \
-                VT sum = row ? op(V(load)(y + k * V_LANES), acc[k]) : acc[k];                      \
-                V(store)(y + k * V_LANES, sum);                                                    \
-            }                                                                                      \
+        for (int k = 0; k < count; k++) {                                                          \
+            VT sum = first ? acc[k] : op(V(load)(y + k * V_LANES), acc[k]);                        \
+            for (int b = 1; b < blocks; b++)                                                       \
+                sum = op(sum, acc[b * count + k]);                                                 \
+            V(store)(y + k * V_LANES, sum);                                                        \
         }                                                                                          \
     }                                                                                              \
-    TG_KERNEL void TG_FN(reduce_columns_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y,             \
+    TG_INLINE void TG_FN(strip_##name)(ptrdiff_t n_rows, int count, int blocks, V_T *y,            \
+                                       const V_T *x, ptrdiff_t x_row)                              \
+    {                                                                                              \
+        const ptrdiff_t one = TG_BLOCK_COLUMN, step = blocks * one;                                \
+        ptrdiff_t row = 0;                                                                         \
+        if (blocks > 1)                                                                            \
+            for (; row + step <= n_rows; row += step)                                              \
+                TG_FN(blocks_##name)(one, count, blocks, row == 0, y, x + row * x_row, x_row);     \
+        for (; row < n_rows; row += one)                                                           \
+            TG_FN(blocks_##name)                                                                   \
+            (n_rows - row < one ? n_rows - row : one, count, 1, row == 0, y, x + row * x_row,      \
+             x_row);                                                                               \
+    }                                                                                              \
+    TG_KERNEL void TG_FN(reduce_columns_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T * y,            \
                                                 const V_T *x, ptrdiff_t x_row)                     \
     {                                                                                              \
         ptrdiff_t j = 0;                                                                           \
         for (; j + TG_VIRTUAL <= n; j += TG_VIRTUAL)                                               \
-            TG_FN(strip_##name)(n_rows, TG_N_ACC, y + j, x + j, x_row);                            \
+            TG_FN(strip_##name)(n_rows, TG_N_ACC, 1, y + j, x + j, x_row);                         \
+        for (; j + TG_VIRTUAL / 2 <= n; j += TG_VIRTUAL / 2)                                       \
+            TG_FN(strip_##name)(n_rows, TG_N_ACC / 2, 2, y + j, x + j, x_row);                     \
         for (; j + V_LANES <= n; j += V_LANES)                                                     \
-            TG_FN(strip_##name)(n_rows, 1, y + j, x + j, x_row);                                   \
+            TG_FN(strip_##name)(n_rows, 1, TG_N_BLOCKS, y + j, x + j, x_row);                      \
         if (j == n)                                                                                \
             return;                                                                                \
         VT total = V(zero)();                                                                      \
@@ -217,3 +234,4 @@ TG_KERNEL void TG_FN(find_first)(ptrdiff_t n, const V_T *x, V_T value, ptrdiff_t
 #undef TG_SHORT
 #undef TG_BLOCK_ROW
 #undef TG_BLOCK_COLUMN
+#undef TG_N_BLOCKS
