@@ -8,6 +8,7 @@
  * row per lane: no sums across lanes, no half-empty vectors.
  */
 #define TG_SMALL_ROW 32
+#define TG_LOG_ROWS 32
 
 /* V_LANES short rows: e[j] = e^(x[j] - m) of the lanes' rows; gives the sums and m. */
 TG_INLINE VT TG_FN(small_rows)(ptrdiff_t n, VT *e, const V_T *x, VT *m)
@@ -96,6 +97,22 @@ TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *
     }
 }
 
+/* The largest element m of each row, and ln sum e^(x - m). */
+TG_KERNEL void TG_FN(row_log_sum)(ptrdiff_t n_rows, ptrdiff_t n, V_T *m, V_T *log_sum, const V_T *x)
+{
+    ptrdiff_t row = 0;
+    for (; n <= TG_SMALL_ROW && row + V_LANES <= n_rows; row += V_LANES, x += V_LANES * n) {
+        VT e[TG_SMALL_ROW], largest;
+        V(store)(log_sum + row, TG_FN(small_rows)(n, e, x, &largest));
+        V(store)(m + row, largest);
+    }
+    for (; row < n_rows; row++, x += n) {
+        m[row] = TG_FN(row_max)(n, x);
+        log_sum[row] = (V_T)TG_FN(row_exp)(n, NULL, x, m[row]);
+    }
+    TG_FN(unary_log)(n_rows, log_sum, log_sum);
+}
+
 TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x)
 {
     ptrdiff_t row = 0;
@@ -107,15 +124,18 @@ TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V
         x += V_LANES * n;
         y += V_LANES * n;
     }
-    for (; row < n_rows; row++, x += n, y += n) {
-        V_T m = TG_FN(row_max)(n, x);
-        V_T log_sum = (V_T)log(TG_FN(row_exp)(n, NULL, x, m));
-        VT mv = V(set1)(m), lv = V(set1)(log_sum);
-        ptrdiff_t i = 0;
-        for (; i + V_LANES <= n; i += V_LANES)
-            V(store)(y + i, V(sub)(V(sub)(V(load)(x + i), mv), lv));
-        if (i < n)
-            V(store_tail)(y + i, V(sub)(V(sub)(V(load_tail)(x + i, n - i), mv), lv), n - i);
+    while (row < n_rows) { /* several rows, for the sake of their logarithms */
+        V_T m[TG_LOG_ROWS], log_sum[TG_LOG_ROWS];
+        ptrdiff_t count = n_rows - row < TG_LOG_ROWS ? n_rows - row : TG_LOG_ROWS;
+        TG_FN(row_log_sum)(count, n, m, log_sum, x);
+        for (ptrdiff_t k = 0; k < count; k++, row++, x += n, y += n) {
+            VT mv = V(set1)(m[k]), lv = V(set1)(log_sum[k]);
+            ptrdiff_t i = 0;
+            for (; i + V_LANES <= n; i += V_LANES)
+                V(store)(y + i, V(sub)(V(sub)(V(load)(x + i), mv), lv));
+            if (i < n)
+                V(store_tail)(y + i, V(sub)(V(sub)(V(load_tail)(x + i, n - i), mv), lv), n - i);
+        }
     }
 }
 
@@ -171,22 +191,6 @@ TG_KERNEL void TG_FN(log_softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, c
     }
 }
 
-/* The largest element m of each row, and ln sum e^(x - m). */
-TG_KERNEL void TG_FN(row_log_sum)(ptrdiff_t n_rows, ptrdiff_t n, V_T *m, V_T *log_sum, const V_T *x)
-{
-    ptrdiff_t row = 0;
-    for (; n <= TG_SMALL_ROW && row + V_LANES <= n_rows; row += V_LANES, x += V_LANES * n) {
-        VT e[TG_SMALL_ROW], largest;
-        V(store)(log_sum + row, TG_FN(small_rows)(n, e, x, &largest));
-        V(store)(m + row, largest);
-    }
-    for (; row < n_rows; row++, x += n) {
-        m[row] = TG_FN(row_max)(n, x);
-        log_sum[row] = (V_T)TG_FN(row_exp)(n, NULL, x, m[row]);
-    }
-    TG_FN(unary_log)(n_rows, log_sum, log_sum);
-}
-
 /* gx = g e^(x - lse) for one row; the driver subtracts g at the label. */
 TG_KERNEL void TG_FN(cross_entropy_grad)(ptrdiff_t n, V_T *gx, const V_T *x, V_T lse, V_T g)
 {
@@ -201,3 +205,4 @@ TG_KERNEL void TG_FN(cross_entropy_grad)(ptrdiff_t n, V_T *gx, const V_T *x, V_T
 }
 
 #undef TG_SMALL_ROW
+#undef TG_LOG_ROWS
