@@ -2,8 +2,8 @@
  *
  * Seven paths, chosen by shape:
  *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
- *           AVX-512 up to 7: dot products of contiguous rows, since a vector along so few columns
- *           would be mostly empty;
+ *           AVX-512 up to 7, or 15 when nothing is to be turned: dot products of contiguous rows,
+ *           since a vector along so few columns would be mostly empty;
  *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full;
  *   rows    up to 4 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
  *           past sums in the cache;
@@ -466,11 +466,15 @@ static int run_packed(gemm_plan *plan, double fmas)
 }
 
 /* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
- * for every fma or so, and ends in a sum over their lanes. */
+ * for every fma or so, and ends in a sum over their lanes. Where both factors lie as it reads them,
+ * a tile would have to pack one of them; with registers for 16 sums (AVX-512) the dot product then
+ * pays up to more columns. */
 static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
 {
     const double k = (double)p->k, lanes = (double)tg_gemm_panel(p->dtype) / 2;
-    return p->k >= 32 && (few <= DOT_COLUMNS || (double)few * (2 * k / lanes + LANES_SUM) < k);
+    const int wide = tg_gemm_panel(p->dtype) * size_of(p->dtype) >= 128;
+    const double cost = wide && p->a_col == 1 && p->b_row == 1 ? 1 : 2;
+    return p->k >= 32 && (few <= DOT_COLUMNS || (double)few * (cost * k / lanes + LANES_SUM) < k);
 }
 
 static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
