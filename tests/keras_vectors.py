@@ -1,4 +1,5 @@
-"""Compute the cases of ``keras_cases.py`` with Keras and store the results in ``tests/data``.
+"""Compute the cases of ``keras_cases.py`` and ``keras_layer_cases.py`` with Keras and store the
+results in ``tests/data``.
 
 python tests/keras_vectors.py [PART ...]      # needs keras and tensorflow (pip install .[peers])
 """
@@ -14,6 +15,7 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import keras  # after the backend is chosen
 import keras_cases as cases
+import keras_layer_cases as layer_cases
 import tensorflow as tf
 
 DATA = pathlib.Path(__file__).parent / "data"
@@ -97,11 +99,11 @@ def others():
 
 def layers():
     out = {}
-    for name in [*cases.LAYERS, *cases.WRAPPERS]:
-        layer = cases.make_layer(keras.layers, name)
-        inputs, call = cases.layer_inputs(name)
+    for name in [*layer_cases.LAYERS, *layer_cases.WRAPPERS]:
+        layer = layer_cases.make_layer(keras.layers, name)
+        inputs, call = layer_cases.layer_inputs(name)
         layer(*inputs, **call)
-        layer.set_weights(cases.layer_weights([w.shape for w in layer.weights]))
+        layer.set_weights(layer_cases.layer_weights([w.shape for w in layer.weights]))
         if name.startswith("Normalization"):
             layer.finalize_state()  # it computes with copies of its weights
         xs = tf.nest.map_structure(tf.convert_to_tensor, inputs)

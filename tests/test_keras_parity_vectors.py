@@ -5,7 +5,7 @@ The numbers are stored (``keras_vectors.py`` makes them anew), so that no test h
 
 import pathlib
 
-import keras_cases as cases
+import keras_layer_cases as cases
 import numpy as np
 import pytest
 

@@ -7,7 +7,7 @@ import tinygrad_cn as tg
 from tinygrad_cn import optimizers
 from tinygrad_cn.optimizers import schedules
 
-ALL = ["sgd", "rmsprop", "adagrad", "adadelta", "adam", "adamw", "adamax", "nadam", "lion"]
+ALL = ("sgd rmsprop adagrad adadelta adam adamw adamax nadam lion lamb ftrl adafactor").split()
 
 
 def downhill(optimizer, steps=60):
@@ -178,3 +178,41 @@ def test_an_optimizer_of_the_users_own():
 def test_the_piecewise_schedule_wants_one_value_more():
     with pytest.raises(ValueError, match="one value more"):
         schedules.PiecewiseConstantDecay([1, 2], [0.1, 0.2])
+
+
+@pytest.mark.parametrize("name", ["Lamb", "Ftrl", "Adafactor"])
+@pytest.mark.skipif(tg.kernels.core is None, reason="the NumPy kernels are not captured")
+def test_captured_steps_of_the_newer_ones(name):
+    """The same numbers as by hand, with a schedule and without."""
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(6, 5)).astype("float32"), rng.normal(size=(6, 1)).astype("float32")
+    for rate in (0.05, schedules.ExponentialDecay(0.05, 10, 0.9)):
+        ends = []
+        for eager in (False, True):
+            tg.utils.set_random_seed(1)
+            hidden = tg.layers.Dense(8, "relu")
+            model = tg.Sequential([tg.Input((5,)), hidden, tg.layers.Dense(1)])
+            model.compile(getattr(optimizers, name)(rate), "mse", run_eagerly=eager)
+            model.fit(x, y, epochs=30, verbose=0)
+            ends.append(model.get_weights())
+            if not eager:
+                calls = model._plans["learn"].last.program.calls
+                assert [call.label for call in calls if call.python is not None] == []
+        for a, b in zip(*ends, strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_a_lamb_of_length_0_moves_too():
+    w, v = tg.Variable([0.0, 0.0]), tg.Variable([3.0, 4.0])
+    optimizers.Lamb(0.1).apply_gradients([(tg.tensor([1.0, 1.0]), w), (tg.tensor([0.0, 0.0]), v)])
+    np.testing.assert_allclose(w.numpy(), [-0.1, -0.1], rtol=1e-5)
+    np.testing.assert_array_equal(v.numpy(), [3, 4])
+
+
+def test_arguments_of_the_newer_ones_are_checked():
+    with pytest.raises(ValueError, match="learning_rate_power <= 0"):
+        optimizers.Ftrl(learning_rate_power=0.5)
+    with pytest.raises(ValueError, match="l1_regularization_strength >= 0"):
+        optimizers.Ftrl(l1_regularization_strength=-1.0)
+    with pytest.raises(ValueError, match="clip_threshold > 0"):
+        optimizers.Adafactor(clip_threshold=0)

@@ -7,18 +7,21 @@ from typing import Any
 from tinygrad_cn import registry
 from tinygrad_cn import schedules as schedules  # also optimizers.schedules, as in Keras
 
-from .adam import Adam, Adamax, AdamW, Lion, Nadam
-from .adaptive import Adadelta, Adagrad, RMSprop
+from .adam import Adam, Adamax, AdamW, Lamb, Lion, Nadam
+from .adaptive import Adadelta, Adafactor, Adagrad, Ftrl, RMSprop
 from .base import Optimizer
 from .sgd import SGD
 
 __all__ = [
     "SGD",
     "Adadelta",
+    "Adafactor",
     "Adagrad",
     "Adam",
     "AdamW",
     "Adamax",
+    "Ftrl",
+    "Lamb",
     "Lion",
     "Nadam",
     "Optimizer",
@@ -29,7 +32,9 @@ __all__ = [
     "serialize",
 ]  # fmt: skip
 
-_CLASSES = (SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion)
+_CLASSES = (
+    SGD, RMSprop, Adagrad, Adadelta, Adam, AdamW, Adamax, Nadam, Lion, Lamb, Ftrl, Adafactor,
+)  # fmt: skip
 registry.publish("optimizers", *_CLASSES)
 registry.publish("optimizers", **{c.__name__.lower(): c for c in _CLASSES})
 

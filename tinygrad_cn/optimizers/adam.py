@@ -176,6 +176,54 @@ class Nadam(Optimizer):
         return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
 
 
+class Lamb(Optimizer):
+    """Adam with steps in proportion to the length of the variable, for large batches (You et al.,
+    2020).
+
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+    u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon);  p -= lr |p| / |u| u, and lr u where |p|
+    or |u| is 0.
+    """
+
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        beta_1: float = 0.9,
+        beta_2: float = 0.999,
+        epsilon: float = 1e-7,
+        **settings: Any,
+    ) -> None:
+        _betas("Lamb", beta_1, beta_2)
+        settings.setdefault("name", "lamb")
+        super().__init__(learning_rate, **settings)
+        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
+
+    def build(self, variables: Sequence[Any]) -> None:
+        super().build(variables)
+        names = ["momentum", "velocity"]
+        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+
+    def numbers(self, rate: float, step: int) -> dict[str, float]:
+        return {"of m": 1 / (1 - self.beta_1**step), "of v": 1 / (1 - self.beta_2**step)}
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        i, p, g = self._get_variable_index(variable), variable.data, gradient.data
+        m, v = self._momentums[i].data, self._velocities[i].data
+        follow(m, g, 1 - self.beta_1)
+        follow(v, kernels.square(g), 1 - self.beta_2)
+        of_m, of_v = self.number("of m", p.dtype), self.number("of v", p.dtype)
+        size = kernels.add(kernels.sqrt(kernels.multiply(v, of_v)), self.epsilon)
+        step = kernels.divide(kernels.multiply(m, of_m), size)
+        ratio = kernels.divide(_length(p), kernels.maximum(_length(step), TINY))
+        moves = kernels.minimum(_length(p), _length(step))
+        ratio = kernels.where(kernels.greater(moves, 0), ratio, np.ones((), p.dtype))
+        step = kernels.multiply(step, kernels.multiply(ratio, learning_rate))
+        kernels.subtract(p, step, out=p)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
+
+
 class Lion(Optimizer):
     """Only the sign of a mixed gradient counts (Chen et al., 2023); wants a learning rate 3 to 10
     times smaller than Adam's.
@@ -208,6 +256,14 @@ class Lion(Optimizer):
 
     def get_config(self) -> dict[str, Any]:
         return {**super().get_config(), **settings(self, "beta_1", "beta_2")}
+
+
+TINY = 1e-37  # a length that is no length
+
+
+def _length(x: Any) -> Any:
+    """The root of the sum of squares."""
+    return kernels.sqrt(kernels.sum(kernels.square(x)))
 
 
 def follow(average: Any, value: Any, share: float) -> None:

@@ -175,12 +175,15 @@ class Optimizer:
     def add_optimizer_variables(
         self, trainable_variables: Sequence[Any], name: Any, initializer: Any = "zeros"
     ) -> Any:
-        """One array of state per variable; for a list of names, one list of them per name."""
+        """One array of state per variable; for a list of names, one list of them per name, with an
+        initializer for all or one each."""
         names = [name] if isinstance(name, str) else list(name)
+        several = isinstance(initializer, (list, tuple))
+        starts = list(initializer) if several else [initializer] * len(names)
         made: list[list[Variable]] = [[] for _ in names]
         for variable in trainable_variables:
-            for of_name, each in zip(made, names, strict=True):
-                of_name.append(self.add_variable_from_reference(variable, each, initializer))
+            for of_name, each, start in zip(made, names, starts, strict=True):
+                of_name.append(self.add_variable_from_reference(variable, each, start))
         return made[0] if isinstance(name, str) else tuple(made)
 
     def _track(self, variable: Variable) -> Variable:
