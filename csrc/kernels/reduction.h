@@ -97,7 +97,7 @@
 #define TG_DEFINE_ROWS(name, op, hop, scalar, identity)                                            \
     TG_DEFINE_BLOCK(name, op, hop, identity)                                                       \
     TG_DEFINE_SHORT(name, op, hop, identity)                                                       \
-    TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T * y, const V_T *x, \
+    TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x,  \
                                              ptrdiff_t x_row)                                      \
     {                                                                                              \
         for (ptrdiff_t row = 0; row < n_rows; row++, x += x_row) {                                 \
@@ -155,12 +155,12 @@
         if (blocks > 1)                                                                            \
             for (; row + step <= n_rows; row += step)                                              \
                 TG_FN(blocks_##name)(one, count, blocks, row == 0, y, x + row * x_row, x_row);     \
-        for (; row < n_rows; row += one)                                                           \
-            TG_FN(blocks_##name)                                                                   \
-            (n_rows - row < one ? n_rows - row : one, count, 1, row == 0, y, x + row * x_row,      \
-             x_row);                                                                               \
+        for (; row < n_rows; row += one) {                                                         \
+            ptrdiff_t m = n_rows - row < one ? n_rows - row : one;                                 \
+            TG_FN(blocks_##name)(m, count, 1, row == 0, y, x + row * x_row, x_row);                \
+        }                                                                                          \
     }                                                                                              \
-    TG_KERNEL void TG_FN(reduce_columns_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T * y,            \
+    TG_KERNEL void TG_FN(reduce_columns_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y,             \
                                                 const V_T *x, ptrdiff_t x_row)                     \
     {                                                                                              \
         ptrdiff_t j = 0;                                                                           \
