@@ -126,14 +126,8 @@ class Adamax(Optimizer):
         return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
 
 
-class Nadam(Optimizer):
-    """Adam with Nesterov's look-ahead (Dozat, 2016).
-
-    With c_t = b1 (1 - 0.96^t / 2) and C_t = c_1 ... c_t:
-    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
-    p -= lr (c_{t+1} m / (1 - C_{t+1}) + (1 - c_t) g / (1 - C_t)) / (sqrt(v / (1 - b2^t)) +
-    epsilon).
-    """
+class _Moments(Optimizer):
+    """What keeps the running means m of g and v of g^2."""
 
     def __init__(
         self,
@@ -143,8 +137,8 @@ class Nadam(Optimizer):
         epsilon: float = 1e-7,
         **settings: Any,
     ) -> None:
-        _betas("Nadam", beta_1, beta_2)
-        settings.setdefault("name", "nadam")
+        _betas(type(self).__name__, beta_1, beta_2)
+        settings.setdefault("name", type(self).__name__.lower())
         super().__init__(learning_rate, **settings)
         self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
 
@@ -152,6 +146,19 @@ class Nadam(Optimizer):
         super().build(variables)
         names = ["momentum", "velocity"]
         self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
+
+    def get_config(self) -> dict[str, Any]:
+        return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
+
+
+class Nadam(_Moments):
+    """Adam with Nesterov's look-ahead (Dozat, 2016).
+
+    With c_t = b1 (1 - 0.96^t / 2) and C_t = c_1 ... c_t:
+    m = b1 m + (1 - b1) g;  v = b2 v + (1 - b2) g^2;
+    p -= lr (c_{t+1} m / (1 - C_{t+1}) + (1 - c_t) g / (1 - C_t)) / (sqrt(v / (1 - b2^t)) +
+    epsilon).
+    """
 
     def numbers(self, rate: float, step: int) -> dict[str, float]:
         c = [self.beta_1 * (1 - 0.5 * 0.96**t) for t in range(1, step + 2)]
@@ -172,11 +179,8 @@ class Nadam(Optimizer):
         size = kernels.add(kernels.sqrt(kernels.multiply(v, of_v)), self.epsilon)
         kernels.subtract(p, kernels.divide(step, size), out=p)
 
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
 
-
-class Lamb(Optimizer):
+class Lamb(_Moments):
     """Adam with steps in proportion to the length of the variable, for large batches (You et al.,
     2020).
 
@@ -184,24 +188,6 @@ class Lamb(Optimizer):
     u = m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + epsilon);  p -= lr |p| / |u| u, and lr u where |p|
     or |u| is 0.
     """
-
-    def __init__(
-        self,
-        learning_rate: Any = 0.001,
-        beta_1: float = 0.9,
-        beta_2: float = 0.999,
-        epsilon: float = 1e-7,
-        **settings: Any,
-    ) -> None:
-        _betas("Lamb", beta_1, beta_2)
-        settings.setdefault("name", "lamb")
-        super().__init__(learning_rate, **settings)
-        self.beta_1, self.beta_2, self.epsilon = beta_1, beta_2, epsilon
-
-    def build(self, variables: Sequence[Any]) -> None:
-        super().build(variables)
-        names = ["momentum", "velocity"]
-        self._momentums, self._velocities = self.add_optimizer_variables(variables, names)
 
     def numbers(self, rate: float, step: int) -> dict[str, float]:
         return {"of m": 1 / (1 - self.beta_1**step), "of v": 1 / (1 - self.beta_2**step)}
@@ -219,9 +205,6 @@ class Lamb(Optimizer):
         ratio = kernels.where(kernels.greater(moves, 0), ratio, np.ones((), p.dtype))
         step = kernels.multiply(step, kernels.multiply(ratio, learning_rate))
         kernels.subtract(p, step, out=p)
-
-    def get_config(self) -> dict[str, Any]:
-        return {**super().get_config(), **settings(self, "beta_1", "beta_2", "epsilon")}
 
 
 class Lion(Optimizer):
