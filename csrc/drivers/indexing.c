@@ -192,8 +192,8 @@ static void run_columns(const columns *c, double work, void (*body)(void *, ptrd
         tg_parallel(n_tasks, work, body, (void *)c);
 }
 
-/* For each element of a task: `at` counts the elements of indices, `to` is where its column begins
- * among the n, `row` the index. */
+/* For each element of a task: `at` is its number among the indices, `to` that of the element which
+ * its index, `row`, points to. */
 #define EACH_INDEX(I, statement)                                                                   \
     for (ptrdiff_t o = first; o < end; o++)                                                        \
         for (ptrdiff_t j = 0; j < c->m; j++)                                                       \
