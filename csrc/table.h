@@ -125,10 +125,12 @@
 
 /* See kernels/winograd.h. */
 #define TG_TABLE_WINOGRAD(K, A, N, T)                                                              \
-    K(wino_input, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step)) \
-    K(wino_grad, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step))  \
-    K(wino_kernel_grad,                                                                            \
-      (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step))             \
+    K(wino_input, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step,  \
+                   const ptrdiff_t *inside))                                                       \
+    K(wino_grad, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step,   \
+                  const ptrdiff_t *inside))                                                        \
+    K(wino_kernel_grad, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out,            \
+                         ptrdiff_t step, const ptrdiff_t *inside))                                 \
     K(wino_output, (ptrdiff_t c, const T *m, ptrdiff_t f_step, T *y, ptrdiff_t row, ptrdiff_t col, \
                     ptrdiff_t rows, ptrdiff_t cols, const T *bias, int relu))                      \
     K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, T *out,                 \

@@ -149,37 +149,28 @@ static ptrdiff_t tile_size(ptrdiff_t out, ptrdiff_t first, ptrdiff_t dilation)
 }
 
 /* Transform the square of `side` x `side` pixels, a dilation apart, that starts at (top, left) of
- * an image (h, w) whose pixels have `pixel` channels: c of them, zeros outside the image. `room`
- * holds side * side pixels of c. */
+ * an image (h, w) whose pixels have `pixel` channels: c of them, zeros outside the image. */
 typedef void (*transform)(ptrdiff_t c, const float *x, ptrdiff_t row, ptrdiff_t col, float *out,
-                          ptrdiff_t f_step);
+                          ptrdiff_t f_step, const ptrdiff_t *inside);
 static void transform_square(const tg_winograd_problem *p, transform run, ptrdiff_t side,
                              ptrdiff_t c, const float *x, ptrdiff_t h, ptrdiff_t w, ptrdiff_t pixel,
-                             ptrdiff_t top, ptrdiff_t left, float *out, ptrdiff_t f_step,
-                             float *room)
+                             ptrdiff_t top, ptrdiff_t left, float *out, ptrdiff_t f_step)
 {
-    if (top >= 0 && left >= 0 && top + (side - 1) * p->down < h &&
-        left + (side - 1) * p->across < w) {
-        run(c, x + (top * w + left) * pixel, p->down * w * pixel, p->across * pixel, out, f_step);
-        return;
-    }
-    memset(room, 0, (size_t)(side * side * c) * sizeof(float));
-    for (ptrdiff_t i = 0; i < side; i++)
-        for (ptrdiff_t j = 0; j < side; j++) {
-            const ptrdiff_t r = top + i * p->down, q = left + j * p->across;
-            if (r >= 0 && r < h && q >= 0 && q < w)
-                memcpy(room + (i * side + j) * c, x + (r * w + q) * pixel,
-                       (size_t)c * sizeof(float));
-        }
-    run(c, room, side * c, c, out, f_step);
+    const ptrdiff_t inside[] = {ceil_div(max_of(-top, 0), p->down),
+                                min_of(ceil_div(max_of(h - top, 0), p->down), side),
+                                ceil_div(max_of(-left, 0), p->across),
+                                min_of(ceil_div(max_of(w - left, 0), p->across), side)};
+    const int whole = !inside[0] && inside[1] == side && !inside[2] && inside[3] == side;
+    run(c, x + (top * w + left) * pixel, p->down * w * pixel, p->across * pixel, out, f_step,
+        whole ? NULL : inside);
 }
 
 /* The input of the tile at a place, c channels from c0 on. */
 static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t c0, ptrdiff_t c,
-                            float *out, ptrdiff_t f_step, float *room)
+                            float *out, ptrdiff_t f_step)
 {
     transform_square(p, tg_active->wino_input_f32, 6, c, p->x + at.image * p->h * p->w * p->c + c0,
-                     p->h, p->w, p->c, at.row - p->top, at.col - p->left, out, f_step, room);
+                     p->h, p->w, p->c, at.row - p->top, at.col - p->left, out, f_step);
 }
 
 /* Transform the 36 products m (n, o) of the tiles from the first on into channels o0 .. of y. */
@@ -209,15 +200,14 @@ static void tile_task(void *context, ptrdiff_t task)
     const ptrdiff_t nr = tg_gemm_panel(TG_F32);
     const ptrdiff_t v_step = n * p->c + PAD, m_step = n * p->o + PAD;
     const ptrdiff_t terms = c_of_group(p), depth = tg_gemm_depth(terms);
-    float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * (v_step + p->c)) * sizeof(float));
+    float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * v_step) * sizeof(float));
     float *m = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * m_step) * sizeof(float));
     if (!v || !m) {
         atomic_store(&t->status, TG_NO_MEMORY);
         return;
     }
     for (ptrdiff_t i = 0; i < n; i++)
-        transform_input(p, tile_place(p, first + i), 0, p->c, v + i * p->c, v_step,
-                        v + 36 * v_step);
+        transform_input(p, tile_place(p, first + i), 0, p->c, v + i * p->c, v_step);
     tg_gemm_block block = {
         .m = n, .n = o_of_group(p), .a_row = p->c, .a_col = 1, .b_row = nr, .c_row = p->o};
     for (ptrdiff_t f = 0; f < 36; f++)
@@ -258,12 +248,7 @@ static void input_task(void *context, ptrdiff_t tile)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    float *room = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * p->c) * sizeof(float));
-    if (room)
-        transform_input(p, tile_place(p, tile), 0, p->c, t->input + tile * p->c, input_step(t),
-                        room);
-    else
-        atomic_store(&t->status, TG_NO_MEMORY);
+    transform_input(p, tile_place(p, tile), 0, p->c, t->input + tile * p->c, input_step(t));
 }
 
 static void column_task(void *context, ptrdiff_t task)
@@ -402,9 +387,9 @@ static void weight_task(void *context, ptrdiff_t task)
     const ptrdiff_t all_o = groups * o, o0 = group0 * o_of_group(p) + first_o;
     const ptrdiff_t last = t->n_chunks * (part + 1) / t->parts, all = n_tiles(p);
     const ptrdiff_t x_step = t->chunk * all_c + PAD, g_step = t->chunk * all_o + PAD;
-    const ptrdiff_t s_step = groups * c * o + PAD, room = 36 * max_of(all_c, all_o);
-    float *sums = tg_scratch(TG_SCRATCH_WORK,
-                             (size_t)(36 * (x_step + g_step + s_step) + room) * sizeof(float));
+    const ptrdiff_t s_step = groups * c * o + PAD;
+    float *sums =
+        tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * (x_step + g_step + s_step)) * sizeof(float));
     if (!sums) {
         atomic_store(&t->status, TG_NO_MEMORY);
         return;
@@ -422,10 +407,10 @@ static void weight_task(void *context, ptrdiff_t task)
         block.k = all * (chunk + 1) / t->n_chunks - first;
         for (ptrdiff_t i = 0; i < block.k; i++) {
             const place at = tile_place(p, first + i);
-            transform_input(p, at, c0, all_c, x_tiles + i * all_c, x_step, g_tiles + 36 * g_step);
+            transform_input(p, at, c0, all_c, x_tiles + i * all_c, x_step);
             transform_square(p, tg_active->wino_grad_f32, 4, all_o,
                              t->g + at.image * p->oh * p->ow * p->o + o0, p->oh, p->ow, p->o,
-                             at.row, at.col, g_tiles + i * all_o, g_step, g_tiles + 36 * g_step);
+                             at.row, at.col, g_tiles + i * all_o, g_step);
         }
         for (ptrdiff_t f = 0; f < 36; f++)
             for (ptrdiff_t group = 0; group < groups; group++) {
@@ -440,7 +425,7 @@ static void weight_task(void *context, ptrdiff_t task)
     for (ptrdiff_t group = 0; group < groups; group++)
         for (ptrdiff_t i = 0; i < c; i++)
             tg_active->wino_kernel_grad_f32(o, sums + (group * c + i) * o, 6 * s_step, s_step,
-                                            gw + i * p->o + group * o, terms * p->o);
+                                            gw + i * p->o + group * o, terms * p->o, NULL);
 }
 
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)

@@ -91,36 +91,48 @@ TG_INLINE void TG_FN(wino_kernel_grad_1d)(const VT s[6], VT w[3])
 
 /* A transform in one dimension, from FROM to TO numbers, applied to the columns and then to the
  * rows of the square x[r * row + q * col + channel]; the result is out[(r * TO + q) * step +
- * channel]. */
+ * channel]. What lies outside an image is zero and not read: `inside`, if given, holds the first
+ * row of the square in the image, the row after the last one, and the same of the columns. */
 #define TG_WINO_SQUARE(name, FROM, TO)                                                             \
-    TG_KERNEL void TG_FN(wino_##name)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdiff_t col,     \
-                                      V_T *out, ptrdiff_t step)                                    \
+    TG_INLINE void TG_FN(wino_##name##_vector)(const int plain, ptrdiff_t left, const V_T *x,      \
+                                               ptrdiff_t row, ptrdiff_t col, V_T *out,             \
+                                               ptrdiff_t step, const ptrdiff_t inside[4])          \
     {                                                                                              \
-        for (ptrdiff_t j = 0; j < c; j += V_LANES) {                                               \
-            const ptrdiff_t left = c - j;                                                          \
-            const int whole = left >= V_LANES;                                                     \
-            VT d[FROM], t[TO], columns[TO][FROM];                                                  \
-            for (int q = 0; q < FROM; q++) {                                                       \
-                TG_UNROLL for (int r = 0; r < FROM; r++)                                           \
-                {                                                                                  \
-                    const V_T *from = x + r * row + q * col + j;                                   \
-                    d[r] = whole ? V(load)(from) : V(load_tail)(from, left);                       \
-                }                                                                                  \
-                TG_FN(wino_##name##_1d)(d, t);                                                     \
-                TG_UNROLL for (int r = 0; r < TO; r++) columns[r][q] = t[r];                       \
+        VT d[FROM], t[TO], columns[TO][FROM];                                                      \
+        for (int q = 0; q < FROM; q++) {                                                           \
+            const int in_columns = plain || (q >= inside[2] && q < inside[3]);                     \
+            TG_UNROLL for (int r = 0; r < FROM; r++)                                               \
+            {                                                                                      \
+                const int exists = plain || (in_columns && r >= inside[0] && r < inside[1]);       \
+                const V_T *from = exists ? x + r * row + q * col : x;                              \
+                d[r] = plain ? V(load)(from) : V(load_tail)(from, exists ? left : 0);              \
             }                                                                                      \
-            for (int r = 0; r < TO; r++) {                                                         \
-                TG_FN(wino_##name##_1d)(columns[r], t);                                            \
-                TG_UNROLL for (int q = 0; q < TO; q++)                                             \
-                {                                                                                  \
-                    V_T *to = out + (r * TO + q) * step + j;                                       \
-                    if (whole)                                                                     \
-                        V(store)(to, t[q]);                                                        \
-                    else                                                                           \
-                        V(store_tail)(to, t[q], left);                                             \
-                }                                                                                  \
+            TG_FN(wino_##name##_1d)(d, t);                                                         \
+            TG_UNROLL for (int r = 0; r < TO; r++) columns[r][q] = t[r];                           \
+        }                                                                                          \
+        for (int r = 0; r < TO; r++) {                                                             \
+            TG_FN(wino_##name##_1d)(columns[r], t);                                                \
+            TG_UNROLL for (int q = 0; q < TO; q++)                                                 \
+            {                                                                                      \
+                V_T *to = out + (r * TO + q) * step;                                               \
+                if (plain || left == V_LANES)                                                      \
+                    V(store)(to, t[q]);                                                            \
+                else                                                                               \
+                    V(store_tail)(to, t[q], left);                                                 \
             }                                                                                      \
         }                                                                                          \
+    }                                                                                              \
+    TG_KERNEL void TG_FN(wino_##name)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdiff_t col,     \
+                                      V_T *out, ptrdiff_t step, const ptrdiff_t *inside)           \
+    {                                                                                              \
+        const ptrdiff_t all[4] = {0, FROM, 0, FROM};                                               \
+        ptrdiff_t j = 0;                                                                           \
+        for (; !inside && j + V_LANES <= c; j += V_LANES)                                          \
+            TG_FN(wino_##name##_vector)(1, V_LANES, x + j, row, col, out + j, step, all);          \
+        for (; j < c; j += V_LANES)                                                                \
+            TG_FN(wino_##name##_vector)                                                            \
+        (0, c - j < V_LANES ? c - j : V_LANES, x + j, row, col, out + j, step,                     \
+         inside ? inside : all);                                                                   \
     }
 
 /* B' d B of a 6 x 6 piece of an image; A g A' of a 4 x 4 piece of the output's gradient; G' s G,
