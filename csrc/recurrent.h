@@ -13,6 +13,7 @@ typedef struct {
     ptrdiff_t first, n_rows; /* the rows of the batch to do */
     const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
     const void *z, *bias;
+    int has_h0;                   /* forward: else states[0] is 0 */
     void *states, *cells, *gates; /* (T + 1, N, U), (T + 1, N, U), (T, N, 4 U) */
     const uint8_t *mask;
     ptrdiff_t mask_step, mask_row;
@@ -20,7 +21,6 @@ typedef struct {
     const void *g, *gc; /* of states (T + 1, N, U) and of the last cells (N, U) */
     void *gz, *gb;      /* (T, N, width); gb: GRU only */
     void *gh0, *gc0;    /* (N, U): also where the gradient of the state is carried */
-    void *work;         /* forward, of LSTM and GRU: n_rows x width elements */
 } tg_recurrent_part;
 
 #endif

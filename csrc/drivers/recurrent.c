@@ -9,7 +9,6 @@
  *
  * The kernels are in kernels/recurrent.h.
  */
-#include <stdatomic.h>
 #include <string.h>
 
 #include "../gemm.h"
@@ -25,8 +24,7 @@ typedef struct {
     tg_recurrent_part part; /* of the whole batch */
     cell_kernel kernel;
     int dtype;
-    ptrdiff_t per_task, work_per_row; /* elements of part.work */
-    atomic_int status;
+    ptrdiff_t per_task;
 } recurrent_plan;
 
 static size_t size_of(int dtype)
@@ -40,12 +38,7 @@ static void rows_task(void *context, ptrdiff_t task)
     tg_recurrent_part p = plan->part;
     p.first = task * plan->per_task;
     p.n_rows = p.n_batch - p.first < plan->per_task ? p.n_batch - p.first : plan->per_task;
-    p.work = tg_scratch(TG_SCRATCH_WORK,
-                        (size_t)(plan->work_per_row * p.n_rows + 1) * size_of(plan->dtype));
-    if (p.work)
-        plan->kernel(&p);
-    else
-        atomic_store(&plan->status, TG_NO_MEMORY);
+    plan->kernel(&p);
 }
 
 /* The weights W (k x n; element (i, j) at i * row + j * col) in panels, cut in depth: block after
@@ -86,7 +79,6 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
         return TG_NO_MEMORY;
     tg_parallel((pack.n + nr - 1) / nr, (double)(u * width) * 0.3, pack_task, &pack);
     p->weights = pack.to;
-    atomic_store(&plan->status, TG_OK);
     const int large = (size_t)(u * width) * size_of(plan->dtype) > LARGE_WEIGHTS;
     const ptrdiff_t most = large ? 2 * ROWS_PER_TASK : ROWS_PER_TASK;
     plan->per_task = p->n_batch > most ? most : (p->n_batch + 1) / 2;
@@ -98,7 +90,7 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
                     plan);
     }
     tg_free(pack.to);
-    return atomic_load(&plan->status);
+    return TG_OK;
 }
 
 /* The initial state (or carried gradient): a copy, or zeros when there is none. */
@@ -162,6 +154,7 @@ int tg_simple_rnn(const tg_call *call)
     recurrent_plan plan = describe(&a[0], &a[4]);
     plan.kernel = KERNEL(plan, simple_rnn);
     plan.part.z = a[1].data;
+    plan.part.has_h0 = a[3].data != NULL;
     start(&plan, a[0].data, &a[3]);
     return run(&plan, &a[2], 0);
 }
@@ -190,10 +183,10 @@ int tg_lstm(const tg_call *call)
     const tg_array *a = call->arrays;
     recurrent_plan plan = describe(&a[0], &a[7]);
     plan.kernel = KERNEL(plan, lstm);
-    plan.work_per_row = 4 * plan.part.units;
     plan.part.cells = a[1].data;
     plan.part.gates = a[2].data;
     plan.part.z = a[3].data;
+    plan.part.has_h0 = a[5].data != NULL;
     start(&plan, a[0].data, &a[5]);
     start(&plan, a[1].data, &a[6]);
     return run(&plan, &a[4], 0);
@@ -227,9 +220,9 @@ int tg_gru(const tg_call *call)
     const tg_array *a = call->arrays;
     recurrent_plan plan = describe(&a[0], &a[6]);
     plan.kernel = KERNEL(plan, gru);
-    plan.work_per_row = 3 * plan.part.units;
     plan.part.gates = a[1].data;
     plan.part.z = a[2].data;
+    plan.part.has_h0 = a[5].data != NULL;
     plan.part.bias = a[4].data;
     start(&plan, a[0].data, &a[5]);
     return run(&plan, &a[3], 0);

@@ -2,9 +2,10 @@
  * of the batch through the whole sequence (see ../recurrent.h).
  *
  * A step is one product of the rows' states with the recurrent weights, which lie packed in panels
- * for all steps, and one pass over the units that computes gates and state. Rows of a batch never
- * meet, so threads share the batch and need no barrier between steps. The formulas stand in
- * tinygrad_cn/kernels/reference/recurrent.py, under the same names.
+ * for all steps, and one pass over the units that computes gates and state. The product is written
+ * where the gates go, which then take its place: memory of its own would only crowd the weights out
+ * of the cache. Rows of a batch never meet, so threads share the batch and need no barrier between
+ * steps. The formulas stand in tinygrad_cn/kernels/reference/recurrent.py, under the same names.
  *
  * A gradient walks the steps backwards and carries gh, the gradient of the state. It writes the
  * gradient of the gates' arguments (gz) for all steps; the gradient of the weights is then one
@@ -18,7 +19,8 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
                                         V_T *c, ptrdiff_t c_row, int accumulate)
 {
     const ptrdiff_t depth = tg_gemm_depth(k), nr = 2 * V_LANES, padded = (n + nr - 1) / nr * nr;
-    for (ptrdiff_t k0 = 0; k0 < k; k0 += depth) {
+    ptrdiff_t k0 = 0;
+    do { /* once even when k is 0: the result is then bias alone */
         tg_gemm_block g = {.m = m, .n = n, .k = k - k0 < depth ? k - k0 : depth};
         g.a = a + k0;
         g.a_row = a_row;
@@ -31,7 +33,8 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
         g.accumulate = accumulate || k0 > 0;
         g.bias = k0 + depth >= k ? bias : NULL;
         TG_FN(gemm_block)(&g);
-    }
+        k0 += depth;
+    } while (k0 < k);
 }
 
 #define TG_LOAD(p) TG_FN(load_upto)((p) + i, n)
@@ -40,6 +43,8 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
 /* Bring the same place of the next step near: the product in between takes longer than memory does.
  */
 #define TG_NEXT(p) TG_PREFETCH((p) + i + next)
+/* Terms of the product with the state before step t: none where that is the zeros of no h0. */
+#define TG_DEPTH(t) ((t) == 0 && !p->has_h0 ? 0 : u)
 #define TG_LIVE(t, r) (!p->mask || p->mask[(t) * p->mask_step + (r) * p->mask_row])
 
 /* The gates' sigmoid and tanh: math.h's, without the steps that serve denormal results. */
@@ -76,7 +81,7 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
         const V_T *z = (const V_T *)p->z + t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? step : 0;
         V_T *old = (V_T *)p->states + t * step, *new = old + step;
-        TG_FN(recurrent_product)(p->n_rows, u, u, old + p->first * u, u, p->weights, NULL,
+        TG_FN(recurrent_product)(p->n_rows, u, TG_DEPTH(t), old + p->first * u, u, p->weights, NULL,
                                  new + p->first *u, u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             V_T *h = new + r *u;
@@ -116,16 +121,15 @@ TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
 TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
 {
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
-    const V_T *b = p->work;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
         const V_T *z = (const V_T *)p->z + 4 * t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? 4 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step;
         V_T *h = (V_T *)p->states + t * step, *c = (V_T *)p->cells + t * step;
-        TG_FN(recurrent_product)(p->n_rows, 4 * u, u, h + p->first * u, u, p->weights, NULL,
-                                 p->work, 4 * u, 0);
+        TG_FN(recurrent_product)(p->n_rows, 4 * u, TG_DEPTH(t), h + p->first * u, u, p->weights,
+                                 NULL, gates + 4 * p->first * u, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
-            const V_T *zr = z + 4 * r * u, *br = b + 4 * (r - p->first) * u;
+            const V_T *zr = z + 4 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u, *cr = c + r * u;
             TG_EACH_UNIT
             {
@@ -133,10 +137,10 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
                 TG_NEXT(zr + u);
                 TG_NEXT(zr + 2 * u);
                 TG_NEXT(zr + 3 * u);
-                VT in = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
-                VT forget = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
-                VT value = TG_FN(gate_tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(br + 2 * u)));
-                VT out = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(br + 3 * u)));
+                VT in = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(gr)));
+                VT forget = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(gr + u)));
+                VT value = TG_FN(gate_tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(gr + 2 * u)));
+                VT out = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(gr + 3 * u)));
                 VT cell = V(fma)(forget, TG_LOAD(cr), V(mul)(in, value));
                 TG_STORE(gr, in);
                 TG_STORE(gr + u, forget);
@@ -206,15 +210,14 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
 TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
 {
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
-    const V_T *b = p->work;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
         const V_T *z = (const V_T *)p->z + 3 * t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? 3 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step, *h = (V_T *)p->states + t * step;
-        TG_FN(recurrent_product)(p->n_rows, 3 * u, u, h + p->first * u, u, p->weights, p->bias,
-                                 p->work, 3 * u, 0);
+        TG_FN(recurrent_product)(p->n_rows, 3 * u, TG_DEPTH(t), h + p->first * u, u, p->weights,
+                                 p->bias, gates + 4 * p->first * u, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
-            const V_T *zr = z + 3 * r * u, *br = b + 3 * (r - p->first) * u;
+            const V_T *zr = z + 3 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u;
             int live = TG_LIVE(t, r);
             TG_EACH_UNIT
@@ -222,9 +225,9 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
                 TG_NEXT(zr);
                 TG_NEXT(zr + u);
                 TG_NEXT(zr + 2 * u);
-                VT update = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(br)));
-                VT reset = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(br + u)));
-                VT bh = TG_LOAD(br + 2 * u), old = TG_LOAD(hr);
+                VT update = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(gr)));
+                VT reset = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(gr + u)));
+                VT bh = TG_LOAD(gr + 2 * u), old = TG_LOAD(hr);
                 VT value = TG_FN(gate_tanh)(V(fma)(reset, bh, TG_LOAD(zr + 2 * u)));
                 VT new = V(fma)(update, V(sub)(old, value), value); /* u h + (1 - u) n */
                 TG_STORE(gr, update);
@@ -286,4 +289,5 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
 #undef TG_EACH_UNIT
 #undef TG_NEXT
 #undef TG_GATE_LOW
+#undef TG_DEPTH
 #undef TG_LIVE
