@@ -171,8 +171,7 @@ static inline int is_depthwise(const problem *p)
 
 static inline int is_winograd_shape(const problem *p, int dtype)
 {
-    return dtype == TG_F32 && p->v.kernel == 3 && p->h.kernel == 3 && p->v.stride == 1 &&
-           p->h.stride == 1;
+    return dtype == TG_F32 && p->v.kernel * p->h.kernel > 1 && p->v.stride == 1 && p->h.stride == 1;
 }
 
 #define FMAS_PER_TASK 65536
@@ -229,6 +228,8 @@ static inline tg_winograd_problem winograd_problem(const problem *p, const tg_ar
                                  .down = p->v.dilation,
                                  .across = p->h.dilation,
                                  .groups = p->groups,
+                                 .taps_down = p->v.kernel,
+                                 .taps_across = p->h.kernel,
                                  .x = x->data};
 }
 

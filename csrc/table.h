@@ -124,17 +124,18 @@
     K(average_pool_grad, (const tg_pool_row *p, const T *g, T *gx))
 
 /* See kernels/winograd.h. */
+#define TG_WINO_SPREAD_ARGS(T)                                                                     \
+    (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, const ptrdiff_t *inside, int line,     \
+     T *out, ptrdiff_t step, ptrdiff_t panel)
+#define TG_WINO_GATHER_ARGS(T)                                                                     \
+    (ptrdiff_t c, const T *m, ptrdiff_t step, int line, T *y, ptrdiff_t row, ptrdiff_t col,        \
+     ptrdiff_t rows, ptrdiff_t cols, const T *bias, int relu)
 #define TG_TABLE_WINOGRAD(K, A, N, T)                                                              \
-    K(wino_input, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step,  \
-                   const ptrdiff_t *inside))                                                       \
-    K(wino_grad, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out, ptrdiff_t step,   \
-                  const ptrdiff_t *inside))                                                        \
-    K(wino_kernel_grad, (ptrdiff_t c, const T *x, ptrdiff_t row, ptrdiff_t col, T *out,            \
-                         ptrdiff_t step, const ptrdiff_t *inside))                                 \
-    K(wino_output, (ptrdiff_t c, const T *m, ptrdiff_t f_step, T *y, ptrdiff_t row, ptrdiff_t col, \
-                    ptrdiff_t rows, ptrdiff_t cols, const T *bias, int relu))                      \
-    K(wino_kernel, (ptrdiff_t n, const T *w, ptrdiff_t row, ptrdiff_t col, T *out,                 \
-                    ptrdiff_t f_step, ptrdiff_t panel))
+    K(wino_input, TG_WINO_SPREAD_ARGS(T))                                                          \
+    K(wino_spread3, TG_WINO_SPREAD_ARGS(T))                                                        \
+    K(wino_spread4, TG_WINO_SPREAD_ARGS(T))                                                        \
+    K(wino_gather3, TG_WINO_GATHER_ARGS(T))                                                        \
+    K(wino_gather4, TG_WINO_GATHER_ARGS(T))
 
 /* Kernels of any dtype, once per instruction set: K(name, (parameters)) is the field `name`. See
  * kernels/integer.h. */

@@ -138,14 +138,14 @@ def get_winograd() -> bool:
 
 
 def set_winograd(on: bool) -> None:
-    """Let 3 x 3 convolutions use Winograd's algorithm where it is faster; at first they may.
+    """Let convolutions use Winograd's algorithm where it is faster; at first they may.
 
-    It needs a quarter of the multiplications, and it rounds more. It takes part in float32
-    convolutions of stride 1 without groups, forward and both gradients, where there are channels
-    and pixels enough to gain from it. Relative to the convolution of the magnitudes ``|x| * |w|``
-    its error stays below 4e-6, where that of a direct sum stays below 2e-6, for numbers of similar
-    size: a tile of 6 x 6 pixels shares its
-    rounding errors, so beside a pixel that is 1000 times larger they are 1000 times larger.
+    For 3 x 3 filters it needs a quarter of the multiplications, and it rounds more. It takes part
+    in float32 convolutions of stride 1, forward and both gradients, where there are channels and
+    pixels enough to gain from it. Relative to the convolution of the magnitudes ``|x| * |w|`` its
+    error stays below 4e-6, where that of a direct sum stays below 2e-6, for numbers of similar
+    size: a tile of 6 x 6 pixels shares its rounding errors, so beside a pixel that is 1000 times
+    larger they are 1000 times larger.
     float64 is always summed directly. The setting belongs to the whole process.
 
     >>> before = get_winograd()

@@ -12,7 +12,7 @@
  *
  * Padding is the one thing that offsets cannot say: a task that would read outside its image copies
  * the rows it needs, with zeros around, into scratch (one pass over them, against hundreds of
- * uses). A 1 x 1 kernel of stride 1 is a plain product; 3 x 3 kernels of stride 1 between many
+ * uses). A 1 x 1 kernel of stride 1 is a plain product; larger kernels of stride 1 between many
  * channels go to winograd.c. Groups are walked one after the other; depthwise
  * convolution and groups of few channels have files of their own, convolution_depthwise.c and
  * convolution_planar.c.
@@ -498,11 +498,13 @@ int tg_conv2d_input_grad(const tg_call *call)
                                     .oh = p.v.image,
                                     .ow = p.h.image,
                                     .o = p.c,
-                                    .top = 2 * p.v.dilation - p.v.before,
-                                    .left = 2 * p.h.dilation - p.h.before,
+                                    .top = (p.v.kernel - 1) * p.v.dilation - p.v.before,
+                                    .left = (p.h.kernel - 1) * p.h.dilation - p.h.before,
                                     .down = p.v.dilation,
                                     .across = p.h.dilation,
                                     .groups = p.groups,
+                                    .taps_down = p.v.kernel,
+                                    .taps_across = p.h.kernel,
                                     .x = g->data,
                                     .kernel = w->data,
                                     .y = gx->data,

@@ -1,12 +1,19 @@
-/* winograd.c - 3 x 3 convolution of stride 1, float32, with a quarter of the multiplications.
+/* winograd.c - convolution of stride 1, float32, with a quarter of the multiplications.
  *
- * The kernel is transformed once, into 36 packed matrices. A task takes a run of 4 x 4 output
- * tiles: it transforms their inputs into 36 matrices (tiles, C), multiplies each with its kernel
- * matrix, and transforms the 36 products (tiles, O) back. Everything between lives in scratch.
+ * F(4 x 4, 3 x 3) computes 4 x 4 outputs of 3 x 3 taps at 6 x 6 places with 36 multiplications
+ * instead of 144. A kernel of one row or column goes in lines, by F(4, 3) or F(3, 4) at 6 places. A
+ * larger kernel is cut into blocks of taps, filled up with zeros, whose products are added before
+ * they are transformed back: 5 x 5 taps are 4 blocks, with 144 multiplications for 16 pixels
+ * instead of 400; 7 taps in a line are 2 blocks of 4, with 12 for 3 pixels instead of 21.
+ *
+ * The kernel is transformed once, into a packed matrix for each place. A task takes a run of tiles:
+ * it transforms their inputs into a matrix (tiles, C) for each place, multiplies each with its
+ * kernel matrix, and transforms the products (tiles, O) back. Everything between lives in scratch.
  *
  * The gradient of the kernel is cut into blocks of channels and parts of the tiles. A task
- * transforms a few tiles of x and of g, adds their 36 products to 36 sums, and at the end
- * transforms the sums into its part of the gradient; the parts are added in a fixed order.
+ * transforms a few tiles of x and of g, adds their products to a sum for each place, and at the end
+ * transforms the sums into its part of the gradient, for one block of taps; the parts are added in
+ * a fixed order.
  *
  * Accuracy, relative to |x| * |w| (the convolution of the magnitudes): the error of the forward
  * pass and of the input gradient stays below 4e-6 (measured: 1e-6 for normal numbers, 3e-6 for
@@ -15,14 +22,13 @@
  * tile shares its rounding errors, so this holds for numbers of similar size. tg_winograd_set(0)
  * turns it off.
  *
- * It pays from 8 channels on both sides (below, the transforms cost more than they save), when at
- * least half of the tiles' pixels are inside the image, and from 16 tiles on. Groups share the
- * transforms, so the 8 channels may be those of several groups, of 16 pairs each. The forward walk
- * wants 8 channels on both sides and 128 pairs in every group, below which vectors along the pixels
- * are faster. It also has to make up for the transformed kernel: few tiles go by columns (see
- * there), many write it down and want to be the more the larger it is (512 x 512 channels are
- * 38 MB; long vectors make up for it with half as many tiles). Which way is taken depends on the
- * shapes and the instruction set alone.
+ * It pays from 8 channels on both sides (below, the transforms cost more than they save), when it
+ * saves enough products, and from 16 tiles on. Groups share the transforms, so the 8 channels may
+ * be those of several groups, of 16 pairs each. The forward walk wants 8 channels on both sides and
+ * 128 pairs in every group, below which vectors along the pixels are faster. It also has to make up
+ * for the transformed kernel: few tiles go by columns (see there), many write it down and want to
+ * be the more the larger it is (512 x 512 channels are 38 MB; long vectors make up for it with half
+ * as many tiles). Which way is taken depends on the shapes and the instruction set alone.
  */
 #include "../winograd.h"
 
@@ -47,20 +53,65 @@ int tg_winograd_enabled(void)
     return atomic_load(&enabled);
 }
 
-/* The output is cut into 4 x 4 tiles, counted through all images. With a dilation d, rows (and
- * columns) d apart belong together: a tile has rows r, r + d, r + 2 d, r + 3 d. */
+/* ---- tiles, blocks of taps, places
+ * --------------------------------------------------------------- */
+
+static int is_line(const tg_winograd_problem *p)
+{
+    return p->taps_down == 1 || p->taps_across == 1;
+}
+
+static ptrdiff_t n_places(const tg_winograd_problem *p)
+{
+    return is_line(p) ? 6 : 36;
+}
+
+/* Taps of a block, outputs of a tile and inputs of a tile in a direction of `taps`: 3 or 4, 4 or 3,
+ * and 6; in a direction of one tap each is 1. */
+static ptrdiff_t block_side(const tg_winograd_problem *p, ptrdiff_t taps)
+{
+    return taps == 1 ? 1 : p->block;
+}
+
+static ptrdiff_t tile_side(const tg_winograd_problem *p, ptrdiff_t taps)
+{
+    return taps == 1 ? 1 : 7 - p->block;
+}
+
+static ptrdiff_t input_side(ptrdiff_t taps)
+{
+    return taps == 1 ? 1 : 6;
+}
+
+/* The output is cut into tiles, counted through all images. With a dilation d, rows (and columns) d
+ * apart belong together: a tile has rows r, r + d, r + 2 d, r + 3 d. */
 typedef struct {
     ptrdiff_t image, row, col;
 } place;
 
-static ptrdiff_t n_tiles_along(ptrdiff_t out, ptrdiff_t dilation)
+static ptrdiff_t tiles_down(const tg_winograd_problem *p)
 {
-    return dilation * ceil_div(out, 4 * dilation);
+    return p->down * ceil_div(p->oh, tile_side(p, p->taps_down) * p->down);
+}
+
+static ptrdiff_t tiles_across(const tg_winograd_problem *p)
+{
+    return p->across * ceil_div(p->ow, tile_side(p, p->taps_across) * p->across);
 }
 
 static ptrdiff_t n_tiles(const tg_winograd_problem *p)
 {
-    return p->n * n_tiles_along(p->oh, p->down) * n_tiles_along(p->ow, p->across);
+    return p->n * tiles_down(p) * tiles_across(p);
+}
+
+static ptrdiff_t blocks_across(const tg_winograd_problem *p)
+{
+    return ceil_div(p->taps_across, block_side(p, p->taps_across));
+}
+
+static ptrdiff_t n_kernel_blocks(const tg_winograd_problem *p)
+{
+    return ceil_div(p->taps_down, block_side(p, p->taps_down)) * blocks_across(p);
 }
 
 static ptrdiff_t c_of_group(const tg_winograd_problem *p)
@@ -73,12 +124,53 @@ static ptrdiff_t o_of_group(const tg_winograd_problem *p)
     return p->o / p->groups;
 }
 
+/* A rectangle of pixels or taps, `row` and `col` elements apart. */
+typedef struct {
+    ptrdiff_t row, col, rows, cols;
+} rectangle;
+
+/* The transforms take a line as a column. */
+static rectangle upright(const tg_winograd_problem *p, rectangle a)
+{
+    return p->taps_down > 1 ? a : (rectangle){a.col, a.row, a.cols, a.rows};
+}
+
+/* The taps of a block that exist, `tap` elements apart: the first one goes to *down, *across. */
+static rectangle taps_of_block(const tg_winograd_problem *p, ptrdiff_t block, ptrdiff_t tap,
+                               ptrdiff_t *down, ptrdiff_t *across)
+{
+    const ptrdiff_t rows = block_side(p, p->taps_down), cols = block_side(p, p->taps_across);
+    *down = block / blocks_across(p) * rows;
+    *across = block % blocks_across(p) * cols;
+    return (rectangle){p->taps_across * tap, tap, min_of(rows, p->taps_down - *down),
+                       min_of(cols, p->taps_across - *across)};
+}
+
+/* The first output of a tile; the others lie a dilation further each. */
+static place tile_place(const tg_winograd_problem *p, ptrdiff_t tile)
+{
+    const ptrdiff_t down = tiles_down(p), across = tiles_across(p);
+    const ptrdiff_t row = tile / across % down, col = tile % across;
+    const ptrdiff_t rows = tile_side(p, p->taps_down), cols = tile_side(p, p->taps_across);
+    return (place){tile / (down * across), row / p->down * rows * p->down + row % p->down,
+                   col / p->across * cols * p->across + col % p->across};
+}
+
+/* How many of a tile's rows (or columns) lie inside the image. */
+static ptrdiff_t tile_size(ptrdiff_t out, ptrdiff_t first, ptrdiff_t dilation, ptrdiff_t side)
+{
+    return min_of(max_of(ceil_div(out - first, dilation), 0), side);
+}
+
+/* ---- transforms
+ * ---------------------------------------------------------------------------------- */
+
 #define PAD 16 /* elements between matrices, lest all 36 places of a channel share a cache set */
 
 typedef struct {
     const tg_winograd_problem *p;
-    float *kernel;    /* 36 times a packed matrix per group */
-    float *input;     /* 36 times (all, c), by columns */
+    float *kernel;    /* for each place a packed matrix per block of taps and group */
+    float *input;     /* for each place (all, c), by columns */
     ptrdiff_t padded; /* columns of a packed matrix */
     ptrdiff_t all;    /* tiles in all images */
     ptrdiff_t n_tasks;
@@ -86,31 +178,62 @@ typedef struct {
     atomic_int status;
 } plan;
 
-/* The rows of some terms of a group, for columns o0 .. o0 + o - 1 of it, in all 36 matrices.
- * Returns a tg_status. */
-static int transform_kernel(const tg_winograd_problem *p, ptrdiff_t group, ptrdiff_t term,
+typedef void (*spread)(ptrdiff_t c, const float *x, ptrdiff_t row, ptrdiff_t col,
+                       const ptrdiff_t *inside, int line, float *out, ptrdiff_t step,
+                       ptrdiff_t panel);
+
+static spread spread_of(ptrdiff_t side)
+{
+    return side == 3 ? tg_active->wino_spread3_f32 : tg_active->wino_spread4_f32;
+}
+
+typedef void (*gather)(ptrdiff_t c, const float *m, ptrdiff_t step, int line, float *y,
+                       ptrdiff_t row, ptrdiff_t col, ptrdiff_t rows, ptrdiff_t cols,
+                       const float *bias, int relu);
+
+static gather gather_of(ptrdiff_t side)
+{
+    return side == 3 ? tg_active->wino_gather3_f32 : tg_active->wino_gather4_f32;
+}
+
+/* The rows of some terms of a part (block * groups + group), for columns o0 .. o0 + o - 1 of the
+ * group, at all places. Returns a tg_status. */
+static int transform_kernel(const tg_winograd_problem *p, ptrdiff_t part, ptrdiff_t term,
                             ptrdiff_t n, ptrdiff_t o0, ptrdiff_t o, float *out, ptrdiff_t f_step,
                             ptrdiff_t panel)
 {
-    const ptrdiff_t terms = c_of_group(p), of_group = o_of_group(p);
-    const float *w = p->kernel + term * p->o + group * of_group + o0;
-    ptrdiff_t tap = terms * p->o, row = p->o;
+    const ptrdiff_t terms = c_of_group(p), of_group = o_of_group(p), group = part % p->groups;
+    const ptrdiff_t tap = terms * p->o, nr = tg_gemm_panel(TG_F32);
+    ptrdiff_t down, across, row = p->o;
+    rectangle a = taps_of_block(p, part / p->groups, tap, &down, &across);
+    const float *w =
+        p->kernel + down * a.row + across * a.col + term * p->o + group * of_group + o0;
     if (p->transposed) { /* from the last tap backwards; turned round, so that rows are contiguous
                           */
-        float *turned = tg_scratch(TG_SCRATCH_WORK, (size_t)(9 * n * o) * sizeof(float));
+        float *turned =
+            tg_scratch(TG_SCRATCH_WORK, (size_t)(a.rows * a.cols * n * o) * sizeof(float));
         if (!turned)
             return TG_NO_MEMORY;
-        for (ptrdiff_t i = 0; i < 9; i++)
-            tg_active->transpose_f32(
-                n, o, turned + i * n * o, o,
-                p->kernel + ((8 - i) * of_group + o0) * p->c + group * terms + term, p->c);
+        const float *last = p->kernel + (p->taps_down - 1 - down) * a.row +
+                            (p->taps_across - 1 - across) * a.col + o0 * p->c + group * terms +
+                            term;
+        for (ptrdiff_t i = 0; i < a.rows; i++)
+            for (ptrdiff_t j = 0; j < a.cols; j++)
+                tg_active->transpose_f32(n, o, turned + (i * a.cols + j) * n * o, o,
+                                         last - i * a.row - j * a.col, p->c);
         w = turned;
-        tap = n * o;
+        a.row = a.cols * n * o;
+        a.col = n * o;
         row = o;
     }
+    const int whole =
+        a.rows == block_side(p, p->taps_down) && a.cols == block_side(p, p->taps_across);
+    a = upright(p, a);
+    const ptrdiff_t inside[] = {0, a.rows, 0, a.cols};
+    const spread run = spread_of(p->block);
     for (ptrdiff_t i = 0; i < n; i++)
-        tg_active->wino_kernel_f32(o, w + i * row, 3 * tap, tap, out + i * tg_gemm_panel(TG_F32),
-                                   f_step, panel);
+        run(o, w + i * row, a.row, a.col, whole ? NULL : inside, is_line(p), out + i * nr, f_step,
+            panel);
     return TG_OK;
 }
 
@@ -120,76 +243,75 @@ static void kernel_task(void *context, ptrdiff_t task)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t group = task / t->n_blocks, terms = c_of_group(p), depth = tg_gemm_depth(terms);
+    const ptrdiff_t part = task / t->n_blocks, terms = c_of_group(p), depth = tg_gemm_depth(terms);
     const ptrdiff_t first = task % t->n_blocks * TERMS, last = min_of(first + TERMS, terms);
-    const ptrdiff_t nr = tg_gemm_panel(TG_F32);
+    const ptrdiff_t nr = tg_gemm_panel(TG_F32), rows = n_kernel_blocks(p) * p->c;
     for (ptrdiff_t term = first, n; term < last; term += n) {
         const ptrdiff_t k0 = term / depth * depth, k = min_of(depth, terms - k0);
         n = min_of(k0 + k, last) - term;
-        float *out = t->kernel + (group * terms + k0) * t->padded + (term - k0) * nr;
-        if (transform_kernel(p, group, term, n, 0, o_of_group(p), out, p->c * t->padded, k * nr))
+        float *out = t->kernel + (part * terms + k0) * t->padded + (term - k0) * nr;
+        if (transform_kernel(p, part, term, n, 0, o_of_group(p), out, rows * t->padded, k * nr))
             atomic_store(&t->status, TG_NO_MEMORY);
     }
 }
 
-/* The first output of a tile; the others lie a dilation further each. */
-static place tile_place(const tg_winograd_problem *p, ptrdiff_t tile)
-{
-    const ptrdiff_t down = n_tiles_along(p->oh, p->down);
-    const ptrdiff_t across = n_tiles_along(p->ow, p->across);
-    const ptrdiff_t row = tile / across % down, col = tile % across;
-    return (place){tile / (down * across), row / p->down * 4 * p->down + row % p->down,
-                   col / p->across * 4 * p->across + col % p->across};
-}
-
-/* How many of a tile's 4 rows (or columns) lie inside the image. */
-static ptrdiff_t tile_size(ptrdiff_t out, ptrdiff_t first, ptrdiff_t dilation)
-{
-    return min_of(max_of(ceil_div(out - first, dilation), 0), 4);
-}
-
-/* Transform the square of `side` x `side` pixels, a dilation apart, that starts at (top, left) of
- * an image (h, w) whose pixels have `pixel` channels: c of them, zeros outside the image. */
-typedef void (*transform)(ptrdiff_t c, const float *x, ptrdiff_t row, ptrdiff_t col, float *out,
-                          ptrdiff_t f_step, const ptrdiff_t *inside);
-static void transform_square(const tg_winograd_problem *p, transform run, ptrdiff_t side,
-                             ptrdiff_t c, const float *x, ptrdiff_t h, ptrdiff_t w, ptrdiff_t pixel,
-                             ptrdiff_t top, ptrdiff_t left, float *out, ptrdiff_t f_step)
+/* Transform the rows x cols pixels, a dilation apart, that start at (top, left) of an image (h, w)
+ * whose pixels have `pixel` channels: c of them, zeros outside the image. */
+static void transform_pixels(const tg_winograd_problem *p, spread run, ptrdiff_t rows,
+                             ptrdiff_t cols, ptrdiff_t c, const float *x, ptrdiff_t h, ptrdiff_t w,
+                             ptrdiff_t pixel, ptrdiff_t top, ptrdiff_t left, float *out,
+                             ptrdiff_t f_step)
 {
     const ptrdiff_t inside[] = {ceil_div(max_of(-top, 0), p->down),
-                                min_of(ceil_div(max_of(h - top, 0), p->down), side),
+                                min_of(ceil_div(max_of(h - top, 0), p->down), rows),
                                 ceil_div(max_of(-left, 0), p->across),
-                                min_of(ceil_div(max_of(w - left, 0), p->across), side)};
-    const int whole = !inside[0] && inside[1] == side && !inside[2] && inside[3] == side;
-    run(c, x + (top * w + left) * pixel, p->down * w * pixel, p->across * pixel, out, f_step,
-        whole ? NULL : inside);
+                                min_of(ceil_div(max_of(w - left, 0), p->across), cols)};
+    const ptrdiff_t turned[] = {inside[2], inside[3], inside[0], inside[1]};
+    const int whole = !inside[0] && inside[1] == rows && !inside[2] && inside[3] == cols;
+    const rectangle a =
+        upright(p, (rectangle){.row = p->down * w * pixel, .col = p->across * pixel});
+    run(c, x + (top * w + left) * pixel, a.row, a.col,
+        whole              ? NULL
+        : p->taps_down > 1 ? inside
+                           : turned,
+        is_line(p), out, f_step, 0);
 }
 
-/* The input of the tile at a place, c channels from c0 on. */
-static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t c0, ptrdiff_t c,
-                            float *out, ptrdiff_t f_step)
+/* The input of the tile at a place for a block of the kernel, c channels from c0 on. */
+static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t block, ptrdiff_t c0,
+                            ptrdiff_t c, float *out, ptrdiff_t f_step)
 {
-    transform_square(p, tg_active->wino_input_f32, 6, c, p->x + at.image * p->h * p->w * p->c + c0,
-                     p->h, p->w, p->c, at.row - p->top, at.col - p->left, out, f_step);
+    ptrdiff_t down, across;
+    taps_of_block(p, block, 0, &down, &across);
+    transform_pixels(p, tg_active->wino_input_f32, input_side(p->taps_down),
+                     input_side(p->taps_across), c, p->x + at.image * p->h * p->w * p->c + c0, p->h,
+                     p->w, p->c, at.row - p->top + down * p->down,
+                     at.col - p->left + across * p->across, out, f_step);
 }
 
-/* Transform the 36 products m (n, o) of the tiles from the first on into channels o0 .. of y. */
+/* Transform the products m (n, o) at all places of the tiles from the first on into channels o0 ..
+ * of y. */
 static void write_tiles(const tg_winograd_problem *p, ptrdiff_t first, ptrdiff_t n, const float *m,
                         ptrdiff_t m_step, ptrdiff_t o0, ptrdiff_t o)
 {
+    const gather run = gather_of(7 - p->block);
+    rectangle a = {.row = p->down * p->ow * p->o, .col = p->across * p->o};
     for (ptrdiff_t i = 0; i < n; i++) {
         const place at = tile_place(p, first + i);
-        const ptrdiff_t rows = tile_size(p->oh, at.row, p->down);
-        const ptrdiff_t cols = tile_size(p->ow, at.col, p->across);
-        const ptrdiff_t row = p->down * p->ow * p->o, col = p->across * p->o;
+        a.rows = tile_size(p->oh, at.row, p->down, tile_side(p, p->taps_down));
+        a.cols = tile_size(p->ow, at.col, p->across, tile_side(p, p->taps_across));
+        const rectangle u = upright(p, a);
         float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o + o0;
-        tg_active->wino_output_f32(o, m + i * o, m_step, y, row, col, rows, cols,
-                                   p->bias ? p->bias + o0 : NULL, p->act == TG_ACT_RELU);
+        run(o, m + i * o, m_step, is_line(p), y, u.row, u.col, u.rows, u.cols,
+            p->bias ? p->bias + o0 : NULL, p->act == TG_ACT_RELU);
         if (p->act > TG_ACT_RELU)
-            for (ptrdiff_t r = 0; r < rows; r++)
-                tg_gemm_activate(TG_F32, p->act, cols, o, y + r * row, col, NULL);
+            for (ptrdiff_t r = 0; r < a.rows; r++)
+                tg_gemm_activate(TG_F32, p->act, a.cols, o, y + r * a.row, a.col, NULL);
     }
 }
+
+/* ---- forward and input gradient
+ * ------------------------------------------------------------------ */
 
 static void tile_task(void *context, ptrdiff_t task)
 {
@@ -197,30 +319,33 @@ static void tile_task(void *context, ptrdiff_t task)
     const tg_winograd_problem *p = t->p;
     const ptrdiff_t first = t->all * task / t->n_tasks,
                     n = t->all * (task + 1) / t->n_tasks - first;
-    const ptrdiff_t nr = tg_gemm_panel(TG_F32);
-    const ptrdiff_t v_step = n * p->c + PAD, m_step = n * p->o + PAD;
+    const ptrdiff_t nr = tg_gemm_panel(TG_F32), places = n_places(p);
     const ptrdiff_t terms = c_of_group(p), depth = tg_gemm_depth(terms);
-    float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(36 * v_step) * sizeof(float));
-    float *m = tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * m_step) * sizeof(float));
+    const ptrdiff_t n_blocks = n_kernel_blocks(p), rows = n_blocks * p->c;
+    const ptrdiff_t v_step = n * rows + PAD, m_step = n * p->o + PAD;
+    float *v = tg_scratch(TG_SCRATCH_PACK_A, (size_t)(places * v_step) * sizeof(float));
+    float *m = tg_scratch(TG_SCRATCH_WORK, (size_t)(places * m_step) * sizeof(float));
     if (!v || !m) {
         atomic_store(&t->status, TG_NO_MEMORY);
         return;
     }
     for (ptrdiff_t i = 0; i < n; i++)
-        transform_input(p, tile_place(p, first + i), 0, p->c, v + i * p->c, v_step);
-    tg_gemm_block block = {
-        .m = n, .n = o_of_group(p), .a_row = p->c, .a_col = 1, .b_row = nr, .c_row = p->o};
-    for (ptrdiff_t f = 0; f < 36; f++)
-        for (ptrdiff_t group = 0; group < p->groups; group++) {
-            block.c = m + f * m_step + group * block.n;
-            for (ptrdiff_t k0 = 0; k0 < terms; k0 += block.k) {
-                const ptrdiff_t term = group * terms + k0;
-                block.k = min_of(depth, terms - k0);
-                block.a = v + f * v_step + term;
-                block.b = t->kernel + (f * p->c + term) * t->padded;
-                block.b_panel = block.k * nr;
-                block.accumulate = k0 > 0;
-                tg_gemm_run(TG_F32, &block);
+        for (ptrdiff_t block = 0; block < n_blocks; block++)
+            transform_input(p, tile_place(p, first + i), block, 0, p->c,
+                            v + i * rows + block * p->c, v_step);
+    tg_gemm_block product = {
+        .m = n, .n = o_of_group(p), .a_row = rows, .a_col = 1, .b_row = nr, .c_row = p->o};
+    for (ptrdiff_t f = 0; f < places; f++)
+        for (ptrdiff_t part = 0; part < n_blocks * p->groups; part++) {
+            product.c = m + f * m_step + part % p->groups * product.n;
+            for (ptrdiff_t k0 = 0; k0 < terms; k0 += product.k) {
+                const ptrdiff_t row = part * terms + k0;
+                product.k = min_of(depth, terms - k0);
+                product.a = v + f * v_step + row;
+                product.b = t->kernel + (f * rows + row) * t->padded;
+                product.b_panel = product.k * nr;
+                product.accumulate = k0 > 0 || part >= p->groups;
+                tg_gemm_run(TG_F32, &product);
             }
         }
     write_tiles(p, first, n, m, m_step, 0, p->o);
@@ -236,7 +361,8 @@ static void tile_task(void *context, ptrdiff_t task)
 
 static int goes_by_columns(const tg_winograd_problem *p)
 {
-    return n_tiles(p) <= FEW_TILES && c_of_group(p) * o_of_group(p) >= COLUMNS * COLUMNS;
+    return n_kernel_blocks(p) == 1 && !is_line(p) && n_tiles(p) <= FEW_TILES &&
+           c_of_group(p) * o_of_group(p) >= COLUMNS * COLUMNS;
 }
 
 static ptrdiff_t input_step(const plan *t)
@@ -248,7 +374,7 @@ static void input_task(void *context, ptrdiff_t tile)
 {
     plan *t = context;
     const tg_winograd_problem *p = t->p;
-    transform_input(p, tile_place(p, tile), 0, p->c, t->input + tile * p->c, input_step(t));
+    transform_input(p, tile_place(p, tile), 0, 0, p->c, t->input + tile * p->c, input_step(t));
 }
 
 static void column_task(void *context, ptrdiff_t task)
@@ -300,58 +426,89 @@ static int by_columns(plan *t)
     return atomic_load(&t->status);
 }
 
-/* How much of the tiles lies inside the image. */
-static double tiles_used(const tg_winograd_problem *p)
+/* Products of a pair of channels. */
+static ptrdiff_t n_products(const tg_winograd_problem *p)
 {
-    return (double)(p->n * p->oh * p->ow) / (double)(16 * n_tiles(p));
+    return n_places(p) * n_tiles(p) * n_kernel_blocks(p);
 }
 
-int tg_winograd_pays(const tg_winograd_problem *p)
+/* Choose the tiles with fewer products (squares of fours would round too much), and tell whether
+ * the products and what comes on top take less time than a direct sum. One square block shall halve
+ * the products. With several, or in lines, there are more numbers to transform for what is saved:
+ * each costs as much as some products, more where 16 registers are too few for squares (measured on
+ * a Zen 4), and is in as many products as there are channels on the other side. */
+static int saves_time(tg_winograd_problem *p, int of_kernel)
 {
-    const ptrdiff_t c = c_of_group(p), o = o_of_group(p), all = n_tiles(p);
-    if (!tg_winograd_enabled() || c < 8 || o < 8 || c * o < 128 || tiles_used(p) < 0.5)
+    p->block = 4;
+    const ptrdiff_t with_fours = n_products(p);
+    p->block = 3;
+    if (is_line(p) && with_fours < n_products(p))
+        p->block = 4;
+    const double fast = (double)n_products(p), n_blocks = (double)n_kernel_blocks(p);
+    const double direct = (double)(p->taps_down * p->taps_across * p->n * p->oh * p->ow);
+    if (n_blocks == 1 && !is_line(p))
+        return 2 * fast <= direct;
+    const double cost = is_line(p) || tg_active->lanes_f32 >= 16 ? 16 : 24;
+    const double inputs = cost / (double)o_of_group(p), c = (double)c_of_group(p);
+    if (of_kernel)
+        return fast * (1 + inputs + cost / c) <= 1.2 * direct;
+    const double outputs = cost / (n_blocks * c), kernel = 20 / (double)n_tiles(p);
+    return fast * (1 + inputs + outputs + kernel) <= 0.85 * direct;
+}
+
+int tg_winograd_pays(tg_winograd_problem *p)
+{
+    const ptrdiff_t c = c_of_group(p), o = o_of_group(p);
+    if (!tg_winograd_enabled() || c < 8 || o < 8 || c * o < 128 || !saves_time(p, 0))
         return 0;
+    const ptrdiff_t all = n_tiles(p);
     /* per pair of channels: products and the kernel's transform against a direct sum */
     if (goes_by_columns(p))
         return 1.3 * (double)(36 * all + 100) < 9.0 * (double)(p->n * p->oh * p->ow);
-    return all >= 16 && (double)(c * p->o) <= 520.0 * (double)(tg_active->lanes_f32 * all);
+    return all >= 16 &&
+           (double)(n_kernel_blocks(p) * c * p->o) <= 520.0 * (double)(tg_active->lanes_f32 * all);
 }
 
-int tg_winograd_weight_grad_pays(const tg_winograd_problem *p)
+int tg_winograd_weight_grad_pays(tg_winograd_problem *p)
 {
     return tg_winograd_enabled() && p->c >= 8 && p->o >= 8 && c_of_group(p) * o_of_group(p) >= 16 &&
-           n_tiles(p) >= 16 && tiles_used(p) >= 0.5;
+           saves_time(p, 1) && n_tiles(p) >= 16;
+}
+
+static int by_tiles(plan *t)
+{
+    const tg_winograd_problem *p = t->p;
+    const ptrdiff_t nr = tg_gemm_panel(TG_F32), n_parts = n_kernel_blocks(p) * p->groups;
+    const ptrdiff_t rows = n_kernel_blocks(p) * p->c, o = o_of_group(p), places = n_places(p);
+    t->padded = ceil_div(o, nr) * nr;
+    t->kernel = tg_alloc((size_t)(places * rows * t->padded) * sizeof(float));
+    if (!t->kernel)
+        return TG_NO_MEMORY;
+    t->n_blocks = ceil_div(c_of_group(p), TERMS);
+    tg_parallel(n_parts * t->n_blocks, (double)(places * rows * o) / 9.0, kernel_task, t);
+    /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
+     * between the transforms stays in the second-level cache. */
+    const ptrdiff_t bytes = places * (rows + p->o) * (ptrdiff_t)sizeof(float);
+    const ptrdiff_t tiles = max_of(512 * 1024 / bytes, 32);
+    t->n_tasks = max_of(ceil_div(t->all, tiles), min_of(t->all / 12, 4));
+    if (t->n_tasks > 1)
+        t->n_tasks += t->n_tasks & 1; /* even, for two threads */
+    tg_parallel(t->n_tasks, (double)(t->all * places) * (double)(rows * o) / 25.0, tile_task, t);
+    tg_free(t->kernel);
+    return atomic_load(&t->status);
 }
 
 int tg_winograd(const tg_winograd_problem *p)
 {
-    const ptrdiff_t nr = tg_gemm_panel(TG_F32);
-    plan t = {.p = p, .padded = ceil_div(o_of_group(p), nr) * nr, .all = n_tiles(p)};
-    if (goes_by_columns(p))
-        return by_columns(&t);
-    t.kernel = tg_alloc((size_t)(36 * p->c * t.padded) * sizeof(float));
-    if (!t.kernel)
-        return TG_NO_MEMORY;
-    t.n_blocks = ceil_div(c_of_group(p), TERMS);
-    tg_parallel(p->groups * t.n_blocks, 4.0 * (double)(p->c * o_of_group(p)), kernel_task, &t);
-    /* Tiles enough to use each load of a kernel matrix many times, few enough that what lies
-     * between the transforms stays in the second-level cache. */
-    const ptrdiff_t bytes = 36 * (p->c + p->o) * (ptrdiff_t)sizeof(float);
-    const ptrdiff_t tiles = max_of(512 * 1024 / bytes, 32);
-    t.n_tasks = max_of((t.all + tiles - 1) / tiles, min_of(t.all / 12, 4));
-    if (t.n_tasks > 1)
-        t.n_tasks += t.n_tasks & 1; /* even, for two threads */
-    tg_parallel(t.n_tasks, (double)t.all * 36.0 * (double)(p->c * o_of_group(p)) / 25.0, tile_task,
-                &t);
-    tg_free(t.kernel);
-    return atomic_load(&t.status);
+    plan t = {.p = p, .all = n_tiles(p)};
+    return goes_by_columns(p) ? by_columns(&t) : by_tiles(&t);
 }
 
-/* ---- weight gradient ----------------------------------------------------------------------------
- */
+/* ---- weight gradient
+ * ----------------------------------------------------------------------------- */
 
-/* A task sums over some tiles for a block of the kernel's channels: a part of a group, or some
- * small groups. The 36 sums of its block (590 KB for 64 x 64) and the transforms of a chunk of
+/* A task sums over some tiles for a block of the kernel's taps and channels: a part of a group, or
+ * some small groups. The 36 sums of its block (590 KB for 64 x 64) and the transforms of a chunk of
  * tiles should stay in the second-level cache; a chunk is long enough for its sums to be fetched
  * rarely. */
 #define BLOCK 64
@@ -365,19 +522,27 @@ typedef struct {
     atomic_int status;
 } weight_plan;
 
+static ptrdiff_t kernel_size(const tg_winograd_problem *p)
+{
+    return p->taps_down * p->taps_across * c_of_group(p) * p->o;
+}
+
 static float *part_sum(const weight_plan *t, ptrdiff_t part)
 {
-    return part == 0 ? t->gw : t->partial + (part - 1) * 9 * c_of_group(t->p) * t->p->o;
+    return part == 0 ? t->gw : t->partial + (part - 1) * kernel_size(t->p);
 }
 
 static void weight_task(void *context, ptrdiff_t task)
 {
     weight_plan *t = context;
     const tg_winograd_problem *p = t->p;
-    const ptrdiff_t of_set = t->c_blocks * t->o_blocks, part = task / (t->sets * of_set);
-    const ptrdiff_t set = task / of_set % t->sets, group0 = p->groups * set / t->sets;
+    const ptrdiff_t n_blocks = n_kernel_blocks(p), block = task % n_blocks;
+    const ptrdiff_t of_set = t->c_blocks * t->o_blocks, index = task / n_blocks;
+    const ptrdiff_t part = index / (t->sets * of_set);
+    const ptrdiff_t set = index / of_set % t->sets, group0 = p->groups * set / t->sets;
     const ptrdiff_t groups = p->groups * (set + 1) / t->sets - group0;
-    const ptrdiff_t c_block = task % of_set / t->o_blocks, o_block = task % t->o_blocks;
+    const ptrdiff_t c_block = index % of_set / t->o_blocks;
+    const ptrdiff_t o_block = index % t->o_blocks;
     const ptrdiff_t terms = c_of_group(p), first_term = terms * c_block / t->c_blocks;
     const ptrdiff_t first_o = o_of_group(p) * o_block / t->o_blocks;
     /* Of a group: c x o sums; of all groups of the set: channels c0 .., o0 .. */
@@ -387,45 +552,50 @@ static void weight_task(void *context, ptrdiff_t task)
     const ptrdiff_t all_o = groups * o, o0 = group0 * o_of_group(p) + first_o;
     const ptrdiff_t last = t->n_chunks * (part + 1) / t->parts, all = n_tiles(p);
     const ptrdiff_t x_step = t->chunk * all_c + PAD, g_step = t->chunk * all_o + PAD;
-    const ptrdiff_t s_step = groups * c * o + PAD;
+    const ptrdiff_t s_step = groups * c * o + PAD, places = n_places(p);
     float *sums =
-        tg_scratch(TG_SCRATCH_WORK, (size_t)(36 * (x_step + g_step + s_step)) * sizeof(float));
+        tg_scratch(TG_SCRATCH_WORK, (size_t)(places * (x_step + g_step + s_step)) * sizeof(float));
     if (!sums) {
         atomic_store(&t->status, TG_NO_MEMORY);
         return;
     }
-    float *x_tiles = sums + 36 * s_step, *g_tiles = x_tiles + 36 * x_step;
-    tg_gemm_block block = {.m = c,
-                           .n = o,
-                           .a_row = 1,
-                           .a_col = all_c,
-                           .b_row = all_o,
-                           .b_panel = tg_gemm_panel(TG_F32),
-                           .c_row = o};
+    float *x_tiles = sums + places * s_step, *g_tiles = x_tiles + places * x_step;
+    tg_gemm_block product = {.m = c,
+                             .n = o,
+                             .a_row = 1,
+                             .a_col = all_c,
+                             .b_row = all_o,
+                             .b_panel = tg_gemm_panel(TG_F32),
+                             .c_row = o};
     for (ptrdiff_t chunk = t->n_chunks * part / t->parts; chunk < last; chunk++) {
         const ptrdiff_t first = all * chunk / t->n_chunks;
-        block.k = all * (chunk + 1) / t->n_chunks - first;
-        for (ptrdiff_t i = 0; i < block.k; i++) {
+        product.k = all * (chunk + 1) / t->n_chunks - first;
+        for (ptrdiff_t i = 0; i < product.k; i++) {
             const place at = tile_place(p, first + i);
-            transform_input(p, at, c0, all_c, x_tiles + i * all_c, x_step);
-            transform_square(p, tg_active->wino_grad_f32, 4, all_o,
+            transform_input(p, at, block, c0, all_c, x_tiles + i * all_c, x_step);
+            transform_pixels(p, spread_of(7 - p->block), tile_side(p, p->taps_down),
+                             tile_side(p, p->taps_across), all_o,
                              t->g + at.image * p->oh * p->ow * p->o + o0, p->oh, p->ow, p->o,
                              at.row, at.col, g_tiles + i * all_o, g_step);
         }
-        for (ptrdiff_t f = 0; f < 36; f++)
+        for (ptrdiff_t f = 0; f < places; f++)
             for (ptrdiff_t group = 0; group < groups; group++) {
-                block.a = x_tiles + f * x_step + group * c;
-                block.b = g_tiles + f * g_step + group * o;
-                block.c = sums + f * s_step + group * c * o;
-                tg_gemm_run(TG_F32, &block);
+                product.a = x_tiles + f * x_step + group * c;
+                product.b = g_tiles + f * g_step + group * o;
+                product.c = sums + f * s_step + group * c * o;
+                tg_gemm_run(TG_F32, &product);
             }
-        block.accumulate = 1;
+        product.accumulate = 1;
     }
-    float *gw = part_sum(t, part) + first_term * p->o + o0;
+    ptrdiff_t down, across;
+    const rectangle a = taps_of_block(p, block, terms * p->o, &down, &across);
+    float *gw = part_sum(t, part) + down * a.row + across * a.col + first_term * p->o + o0;
+    const rectangle u = upright(p, a);
+    const gather run = gather_of(p->block);
     for (ptrdiff_t group = 0; group < groups; group++)
         for (ptrdiff_t i = 0; i < c; i++)
-            tg_active->wino_kernel_grad_f32(o, sums + (group * c + i) * o, 6 * s_step, s_step,
-                                            gw + i * p->o + group * o, terms * p->o, NULL);
+            run(o, sums + (group * c + i) * o, s_step, is_line(p), gw + i * p->o + group * o, u.row,
+                u.col, u.rows, u.cols, NULL, 0);
 }
 
 int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)
@@ -441,17 +611,17 @@ int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float 
     const ptrdiff_t of_set = max_of(BLOCK / max_of(terms, o), 1);
     t.sets = ceil_div(p->groups, of_set);
     t.n_chunks = ceil_div(all, t.chunk);
-    const ptrdiff_t blocks = t.sets * t.c_blocks * t.o_blocks;
+    const ptrdiff_t blocks = t.sets * t.c_blocks * t.o_blocks * n_kernel_blocks(p);
     while (blocks * t.parts < 16 && 4 * t.parts <= t.n_chunks)
         t.parts *= 2;
-    const ptrdiff_t size = 9 * terms * p->o;
+    const ptrdiff_t size = kernel_size(p);
     if (t.parts > 1) {
         t.partial = tg_alloc((size_t)((t.parts - 1) * size) * sizeof(float));
         if (!t.partial)
             return TG_NO_MEMORY;
     }
-    tg_parallel(blocks * t.parts, (double)all * (double)(terms * p->o) * (36 / 20.0), weight_task,
-                &t);
+    tg_parallel(blocks * t.parts, (double)n_products(p) * (double)(terms * p->o) / 20.0,
+                weight_task, &t);
     if (t.parts > 1)
         tg_add_parts(TG_F32, t.parts, size, t.gw, t.partial);
     tg_free(t.partial);
