@@ -94,7 +94,7 @@ def _forward_and_backward(k: Any, name: str, x: Any, w: Any, r: Any, b: Any) -> 
     results = _forward(k, name, x, w, r, b)
     g = np.ones_like(results[0])
     before = (g, None) if name == "lstm" else (g,)
-    gz, gr = getattr(k, f"{name}_grad")(*before, *results, r)[:2]
+    gz, gr = getattr(k, f"{name}_grad")(*before, *results, r, initial=False)[:2]
     rows = gz.reshape(-1, gz.shape[-1])
     gw = k.matmul(x.reshape(-1, x.shape[-1]).T, rows)
     return k.matmul(gz, w.T), gw, gr, k.sum(rows, 0)

@@ -13,7 +13,7 @@ typedef struct {
     ptrdiff_t first, n_rows; /* the rows of the batch to do */
     const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
     const void *z, *bias;
-    int has_h0;                   /* forward: else states[0] is 0 */
+    int has_h0;                   /* else states[0] is 0 and its gradient not wanted */
     void *states, *cells, *gates; /* (T + 1, N, U), (T + 1, N, U), (T, N, 4 U) */
     const uint8_t *mask;
     ptrdiff_t mask_step, mask_row;

@@ -46,7 +46,8 @@ class Case:
     def backward(self, kernels, saved):
         run = getattr(kernels, f"{self.cell}_grad")
         g = (self.g, self.gc) if self.cell == "lstm" else (self.g,)
-        return run(*g, *saved, self.weights, self.mask)
+        grads = run(*g, *saved, self.weights, self.mask, self.initial[0] is not None)
+        return tuple(x for x in grads if x is not None)
 
     def check(self):
         terms = self.z.shape[0] * (self.z.shape[1] + self.z.shape[2])
@@ -73,6 +74,19 @@ def test_against_reference(cell, shape, dtype, mask, isa):
 )
 def test_any_shape(cell, shape, dtype, mask):
     Case(cell, shape, dtype, mask, seed=shape[2]).check()
+
+
+@pytest.mark.parametrize("kernels", [compiled, reference], ids=["compiled", "reference"])
+@pytest.mark.parametrize("cell", CELLS)
+def test_no_initial_state_has_no_gradient(cell, kernels):
+    case = Case(cell, (4, 6, 5), "float32", initial=False)
+    saved = case.forward(kernels)
+    without = case.backward(kernels, saved)
+    case.initial = [np.zeros((6, 5), "float32")] * len(case.initial)
+    zeros = case.backward(kernels, saved)
+    assert len(without) == len(zeros) - len(case.initial)
+    for a, b in zip(without, zeros, strict=False):
+        np.testing.assert_array_equal(a, b)
 
 
 @pytest.mark.parametrize("cell", CELLS)

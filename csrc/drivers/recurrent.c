@@ -116,20 +116,22 @@ static recurrent_plan describe(const tg_array *states, const tg_array *mask)
     return plan;
 }
 
-/* grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N). With `bias`
- * its gradient, the sum of the rows of ga: the product with a row of ones, one element of stride 0.
- */
+/* grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N), without the
+ * first step where its h is 0. With `bias` its gradient, the sum of the rows of ga: the product
+ * with a row of ones, one element of stride 0. */
 static int weight_grad(const recurrent_plan *plan, const tg_array *out, const void *ga, void *bias)
 {
     static const float one_f32 = 1;
     static const double one_f64 = 1;
     const tg_recurrent_part *p = &plan->part;
+    const ptrdiff_t all = p->n_steps * p->n_batch, size = (ptrdiff_t)size_of(plan->dtype);
+    const ptrdiff_t skipped = p->has_h0 || all == 0 ? 0 : p->n_batch;
     tg_gemm_problem g = {.dtype = plan->dtype, .m = p->units, .n = out->shape[1]};
-    g.k = p->n_steps * p->n_batch;
-    g.a = p->states;
+    g.k = all - skipped;
+    g.a = (const char *)p->states + skipped * p->units * size;
     g.a_row = 1;
     g.a_col = p->units;
-    g.b = ga;
+    g.b = (const char *)ga + skipped * g.n * size;
     g.b_row = g.n;
     g.b_col = 1;
     g.c = out->data;
@@ -138,15 +140,19 @@ static int weight_grad(const recurrent_plan *plan, const tg_array *out, const vo
     if (!bias || status != TG_OK)
         return status;
     g.m = 1;
+    g.k = all;
     g.a = plan->dtype == TG_F32 ? (const void *)&one_f32 : &one_f64;
     g.a_row = g.a_col = 0;
+    g.b = ga;
     g.c = bias;
     return tg_gemm(&g);
 }
 
 #define KERNEL(plan, name) ((plan).dtype == TG_F32 ? tg_active->name##_f32 : tg_active->name##_f64)
 
-/* arrays: states (T + 1, N, U), z (T, N, U), recurrent_kernel (U, U), h0 (N, U) or absent, mask (T,
+/* ints of the gradients: [0] whether there was an h0 (or c0); if not, gh0 and gc0 are work space.
+ *
+ * arrays: states (T + 1, N, U), z (T, N, U), recurrent_kernel (U, U), h0 (N, U) or absent, mask (T,
  * N) bool, any strides, or absent. Here and below all but the mask are contiguous. */
 int tg_simple_rnn(const tg_call *call)
 {
@@ -167,6 +173,7 @@ int tg_simple_rnn_grad(const tg_call *call)
     recurrent_plan plan = describe(&a[4], &a[6]);
     const ptrdiff_t last = plan.part.n_steps * plan.part.n_batch * plan.part.units;
     plan.kernel = KERNEL(plan, simple_rnn_grad);
+    plan.part.has_h0 = (int)call->ints[0];
     plan.part.g = a[3].data;
     plan.part.gz = a[0].data;
     plan.part.gh0 = a[2].data;
@@ -200,6 +207,7 @@ int tg_lstm_grad(const tg_call *call)
     recurrent_plan plan = describe(&a[6], &a[10]);
     const ptrdiff_t last = plan.part.n_steps * plan.part.n_batch * plan.part.units;
     plan.kernel = KERNEL(plan, lstm_grad);
+    plan.part.has_h0 = (int)call->ints[0];
     plan.part.g = a[4].data;
     plan.part.cells = a[7].data;
     plan.part.gates = a[8].data;
@@ -237,6 +245,7 @@ int tg_gru_grad(const tg_call *call)
     recurrent_plan plan = describe(&a[6], &a[9]);
     const ptrdiff_t last = plan.part.n_steps * plan.part.n_batch * plan.part.units;
     plan.kernel = KERNEL(plan, gru_grad);
+    plan.part.has_h0 = (int)call->ints[0];
     plan.part.g = a[5].data;
     plan.part.gates = a[7].data;
     plan.part.gz = a[0].data;

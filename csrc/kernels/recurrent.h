@@ -113,8 +113,9 @@ TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
                 TG_STORE(gh + at, live ? next : V(add)(next, gs));
             }
         }
-        TG_FN(recurrent_product)(p->n_rows, u, u, gz + p->first * u, u, p->weights, NULL,
-                                 gh + p->first * u, u, 1);
+        if (t > 0 || p->has_h0)
+            TG_FN(recurrent_product)(p->n_rows, u, u, gz + p->first * u, u, p->weights, NULL,
+                                     gh + p->first * u, u, 1);
     }
 }
 
@@ -202,8 +203,9 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
                 TG_STORE(gh + at, TG_LOAD(g + at));
             }
         }
-        TG_FN(recurrent_product)(p->n_rows, u, 4 * u, gz + 4 * p->first * u, 4 * u, p->weights,
-                                 NULL, gh + p->first * u, u, 1);
+        if (t > 0 || p->has_h0)
+            TG_FN(recurrent_product)(p->n_rows, u, 4 * u, gz + 4 * p->first * u, 4 * u, p->weights,
+                                     NULL, gh + p->first * u, u, 1);
     }
 }
 
@@ -279,8 +281,9 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
                 TG_STORE(gh + at, V(add)(TG_LOAD(g + at), kept));
             }
         }
-        TG_FN(recurrent_product)(p->n_rows, u, 3 * u, gb + 3 * p->first * u, 3 * u, p->weights,
-                                 NULL, gh + p->first * u, u, 1);
+        if (t > 0 || p->has_h0)
+            TG_FN(recurrent_product)(p->n_rows, u, 3 * u, gb + 3 * p->first * u, 3 * u, p->weights,
+                                     NULL, gh + p->first * u, u, 1);
     }
 }
 

@@ -42,22 +42,23 @@ def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
     return states
 
 
-def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
+def simple_rnn_grad(g, states, recurrent_kernel, mask=None, initial=True):
     """(gz, grecurrent_kernel, gh0); see tinygrad_cn.kernels.reference.simple_rnn_grad."""
     cdef cnp.ndarray s, w, gz, gw, gh0
     cdef tg_call call
     check_sequence_grad("simple_rnn_grad", g, states)
     check_sequence("simple_rnn_grad", states[1:], recurrent_kernel, 1, mask=mask)
     if not same_type((g, states, recurrent_kernel), float_type(states)):
-        return by_reference("simple_rnn_grad", (g, states, recurrent_kernel, mask))
+        return by_reference("simple_rnn_grad", (g, states, recurrent_kernel, mask, initial))
     s, w = contiguous(behaved(states)), contiguous(behaved(recurrent_kernel))
     gz = allocate_3d(s, s.shape[0] - 1, s.shape[1], s.shape[2])
     gw, gh0 = allocate_like(w), allocate_state(s)
     cdef tuple arrays = (gz, gw, gh0, contiguous_or_none(g), s, w, boolean(mask))
     begin(&call, TG_DRIVER_simple_rnn_grad)
+    call.ints[0] = bool(initial)
     fill_all(&call, arrays)
     launch(&call, arrays)
-    return gz, gw, gh0
+    return gz, gw, gh0 if initial else None
 
 
 def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
@@ -78,23 +79,25 @@ def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
     return states, cells, gates
 
 
-def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
+def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None, initial=True):
     """(gz, grecurrent_kernel, gh0, gc0); see tinygrad_cn.kernels.reference.lstm_grad."""
     cdef cnp.ndarray s, c, a, w, gz, gw, gh0, gc0
     cdef tg_call call
     check_sequence_grad("lstm_grad", g, states, cells)
     check_sequence("lstm_grad", gates, recurrent_kernel, 4, c0=gc, mask=mask)
     if not same_type((g, gc, states, cells, gates, recurrent_kernel), float_type(states)):
-        return by_reference("lstm_grad", (g, gc, states, cells, gates, recurrent_kernel, mask))
+        args = (g, gc, states, cells, gates, recurrent_kernel, mask, initial)
+        return by_reference("lstm_grad", args)
     s, c = contiguous(behaved(states)), contiguous(behaved(cells))
     a, w = contiguous(behaved(gates)), contiguous(behaved(recurrent_kernel))
     gz, gw, gh0, gc0 = allocate_like(a), allocate_like(w), allocate_state(s), allocate_state(s)
     cdef tuple arrays = (gz, gw, gh0, gc0, contiguous_or_none(g), contiguous_or_none(gc), s, c, a,
                          w, boolean(mask))
     begin(&call, TG_DRIVER_lstm_grad)
+    call.ints[0] = bool(initial)
     fill_all(&call, arrays)
     launch(&call, arrays)
-    return gz, gw, gh0, gc0
+    return (gz, gw, gh0, gc0) if initial else (gz, gw, None, None)
 
 
 def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
@@ -116,7 +119,7 @@ def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
     return states, gates
 
 
-def gru_grad(g, states, gates, recurrent_kernel, mask=None):
+def gru_grad(g, states, gates, recurrent_kernel, mask=None, initial=True):
     """(gz, grecurrent_kernel, grecurrent_bias, gh0); see the reference's gru_grad."""
     cdef cnp.ndarray s, a, w, gz, gb, gw, gbias, gh0
     cdef tg_call call
@@ -124,7 +127,7 @@ def gru_grad(g, states, gates, recurrent_kernel, mask=None):
     units = states.shape[2]
     check_sequence("gru_grad", gates[..., : 3 * units], recurrent_kernel, 3, mask=mask)
     if not same_type((g, states, gates, recurrent_kernel), float_type(states)):
-        return by_reference("gru_grad", (g, states, gates, recurrent_kernel, mask))
+        return by_reference("gru_grad", (g, states, gates, recurrent_kernel, mask, initial))
     s, a = contiguous(behaved(states)), contiguous(behaved(gates))
     w = contiguous(behaved(recurrent_kernel))
     gz = allocate_3d(s, s.shape[0] - 1, s.shape[1], 3 * units)
@@ -132,6 +135,7 @@ def gru_grad(g, states, gates, recurrent_kernel, mask=None):
     gbias = allocate(1, &cnp.PyArray_DIMS(w)[1], cnp.PyArray_TYPE(w))
     cdef tuple arrays = (gz, gb, gw, gbias, gh0, contiguous_or_none(g), s, a, w, boolean(mask))
     begin(&call, TG_DRIVER_gru_grad)
+    call.ints[0] = bool(initial)
     fill_all(&call, arrays)
     launch(&call, arrays)
-    return gz, gw, gbias, gh0
+    return gz, gw, gbias, gh0 if initial else None

@@ -121,23 +121,25 @@ class SimpleRNNSteps(Op):
         return kernels.simple_rnn(z, recurrent_kernel, h0, mask)
 
     def vjp(g, z, recurrent_kernel, h0, mask, y):
-        grads = _simple_rnn_grad(g, z, recurrent_kernel, h0, y, mask)
-        return *grads, None
+        gz, gr, *initial = _simple_rnn_grad(g, z, recurrent_kernel, h0, y, mask)
+        return gz, gr, *(initial or (None,)), None
 
 
 class SimpleRNNStepsGrad(Op):
-    """The gradients of SimpleRNNSteps in z, recurrent_kernel and h0."""
+    """The gradients of SimpleRNNSteps in z, recurrent_kernel and h0, if there is one."""
 
     many = True
 
     def forward(g, z, recurrent_kernel, h0, states, mask):
-        return kernels.simple_rnn_grad(g, states, recurrent_kernel, mask)
+        grads = kernels.simple_rnn_grad(g, states, recurrent_kernel, mask, h0 is not None)
+        return _present(grads)
 
     def reference(g, z, recurrent_kernel, h0, states, mask):
         def run(z, r, h0):
             return _all_states(lambda a, s: simple_rnn_step(a, s, r), z, (h0,), mask)[:1]
 
-        return _pull_back(run, (z, recurrent_kernel, _or_zeros(h0, states)), (g,))
+        grads = _pull_back(run, (z, recurrent_kernel, _or_zeros(h0, states)), (g,))
+        return grads if h0 is not None else grads[:2]
 
 
 class LSTMSteps(Op):
@@ -153,16 +155,19 @@ class LSTMSteps(Op):
 
     def vjp(g, z, recurrent_kernel, h0, c0, mask, y, cells, gates):
         grads = _lstm_grad(*g, z, recurrent_kernel, h0, c0, y[0], cells, gates, mask)
-        return *grads, None
+        gz, gr, *initial = grads
+        return gz, gr, *(initial or (None, None)), None
 
 
 class LSTMStepsGrad(Op):
-    """The gradients of LSTMSteps in z, recurrent_kernel, h0 and c0."""
+    """The gradients of LSTMSteps in z and recurrent_kernel; with an h0 or c0, in both of them."""
 
     many = True
 
     def forward(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
-        return kernels.lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask)
+        initial = h0 is not None or c0 is not None
+        kept = states, cells, gates
+        return _present(kernels.lstm_grad(g, gc, *kept, recurrent_kernel, mask, initial))
 
     def reference(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
         def run(z, r, h0, c0):
@@ -170,7 +175,8 @@ class LSTMStepsGrad(Op):
             return states, cells[-1]
 
         initial = _or_zeros(h0, states), _or_zeros(c0, states)
-        return _pull_back(run, (z, recurrent_kernel, *initial), (g, gc))
+        grads = _pull_back(run, (z, recurrent_kernel, *initial), (g, gc))
+        return grads if h0 is not None or c0 is not None else grads[:2]
 
 
 class GRUSteps(Op):
@@ -184,16 +190,18 @@ class GRUSteps(Op):
 
     def vjp(g, z, recurrent_kernel, recurrent_bias, h0, mask, y, gates):
         grads = _gru_grad(g, z, recurrent_kernel, recurrent_bias, h0, y, gates, mask)
-        return *grads, None
+        gz, gr, gb, *initial = grads
+        return gz, gr, gb, *(initial or (None,)), None
 
 
 class GRUStepsGrad(Op):
-    """The gradients of GRUSteps in z, recurrent_kernel, recurrent_bias and h0."""
+    """The gradients of GRUSteps in z, recurrent_kernel, recurrent_bias and h0, if there is one."""
 
     many = True
 
     def forward(g, z, recurrent_kernel, recurrent_bias, h0, states, gates, mask):
-        return kernels.gru_grad(g, states, gates, recurrent_kernel, mask)
+        grads = kernels.gru_grad(g, states, gates, recurrent_kernel, mask, h0 is not None)
+        return _present(grads)
 
     def reference(g, z, recurrent_kernel, recurrent_bias, h0, states, gates, mask):
         def run(z, r, b, h0):
@@ -201,7 +209,9 @@ class GRUStepsGrad(Op):
 
         if recurrent_bias is None:
             recurrent_bias = wrap(np.zeros(z.shape[-1], z.dtype))
-        return _pull_back(run, (z, recurrent_kernel, recurrent_bias, _or_zeros(h0, states)), (g,))
+        initial = _or_zeros(h0, states)
+        grads = _pull_back(run, (z, recurrent_kernel, recurrent_bias, initial), (g,))
+        return grads if h0 is not None else grads[:3]
 
 
 _simple_rnn = SimpleRNNSteps()
@@ -228,6 +238,10 @@ def _pull_back(run, inputs, gs):
     found = autograd.grad(outputs, aliases, gs, create_graph=True, allow_unused=True)
     pairs = zip(aliases, found, strict=True)
     return [wrap(np.zeros_like(x.data)) if g is None else g for x, g in pairs]
+
+
+def _present(grads):
+    return tuple([g for g in grads if g is not None])
 
 
 def _or_zeros(initial, states):

@@ -92,11 +92,13 @@ def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
 
 
 @np.errstate(all="ignore")
-def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
+def simple_rnn_grad(g, states, recurrent_kernel, mask=None, initial=True):
     """Gradients of `simple_rnn`; g (T + 1, N, U) belongs to states, row 0 included.
 
+    ``initial`` is False where there was no h0: states[0] is 0, and nobody asks for its gradient.
+
     Returns:
-        gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U).
+        gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U), None without ``initial``.
     """
     check_sequence_grad("simple_rnn_grad", g, states)
     check_sequence("simple_rnn_grad", states[1:], recurrent_kernel, 1, mask=mask)
@@ -106,7 +108,7 @@ def simple_rnn_grad(g, states, recurrent_kernel, mask=None):
         live = gh if mask is None else np.where(mask[t, :, None], gh, 0)
         gz[t] = live * (1 - states[t + 1] ** 2)
         gh = g[t] + (gh - live) + np.matmul(gz[t], recurrent_kernel.T)
-    return gz, _weight_grad(states, gz), np.array(gh)
+    return gz, _weight_grad(states, gz), np.array(gh) if initial else None
 
 
 @np.errstate(all="ignore")
@@ -138,11 +140,14 @@ def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
 
 
 @np.errstate(all="ignore")
-def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
+def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None, initial=True):
     """Gradients of `lstm`; g (T + 1, N, U) belongs to states, gc (N, U) or None to cells[-1].
 
+    ``initial`` is False where there was neither h0 nor c0.
+
     Returns:
-        gz (T, N, 4 U), grecurrent_kernel (U, 4 U), gh0 (N, U), gc0 (N, U).
+        gz (T, N, 4 U), grecurrent_kernel (U, 4 U), gh0 (N, U), gc0 (N, U); the last two are None
+        without ``initial``.
     """
     check_sequence_grad("lstm_grad", g, states, cells)
     check_sequence("lstm_grad", gates, recurrent_kernel, 4, c0=gc, mask=mask)
@@ -166,7 +171,8 @@ def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None):
         )
         gc = np.where(live, gc_live * f, gc)
         gh = g[t] + np.where(live, 0, gh) + np.matmul(gz[t], recurrent_kernel.T)
-    return gz, _weight_grad(states, gz), np.array(gh), np.array(gc)
+    ends = (np.array(gh), np.array(gc)) if initial else (None, None)
+    return gz, _weight_grad(states, gz), *ends
 
 
 @np.errstate(all="ignore")
@@ -201,11 +207,14 @@ def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
 
 
 @np.errstate(all="ignore")
-def gru_grad(g, states, gates, recurrent_kernel, mask=None):
+def gru_grad(g, states, gates, recurrent_kernel, mask=None, initial=True):
     """Gradients of `gru`; g (T + 1, N, U) belongs to states, row 0 included.
 
+    ``initial`` is False where there was no h0.
+
     Returns:
-        gz (T, N, 3 U), grecurrent_kernel (U, 3 U), grecurrent_bias (3 U,), gh0 (N, U).
+        gz (T, N, 3 U), grecurrent_kernel (U, 3 U), grecurrent_bias (3 U,), gh0 (N, U), None without
+        ``initial``.
     """
     check_sequence_grad("gru_grad", g, states)
     units = states.shape[-1]
@@ -223,4 +232,5 @@ def gru_grad(g, states, gates, recurrent_kernel, mask=None):
         gz[t] = np.concatenate([gu, gr, gn], axis=-1)
         gb[t] = np.concatenate([gu, gr, gn * r], axis=-1)
         gh = g[t] + np.where(live, gh_live * u, gh) + np.matmul(gb[t], recurrent_kernel.T)
-    return gz, _weight_grad(states, gb), gb.sum(axis=(0, 1)), np.array(gh)
+    gh0 = np.array(gh) if initial else None
+    return gz, _weight_grad(states, gb), gb.sum(axis=(0, 1)), gh0
