@@ -34,11 +34,16 @@
     K(transpose,                                                                                   \
       (ptrdiff_t n_rows, ptrdiff_t n_cols, T *y, ptrdiff_t y_row, const T *x, ptrdiff_t x_row))
 
-/* See kernels/reduction.h, scan.h, softmax.h, random.h, optimizer.h. */
+/* See kernels/reduction.h, extreme.h, scan.h, softmax.h, random.h, optimizer.h. */
 #define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
     A(reduce, REDUCE,                                                                              \
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
     K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))                            \
+    K(arg_rows, (int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index, const T *x))          \
+    K(arg_columns, (int largest, ptrdiff_t n_rows, ptrdiff_t n, T *best, int64_t *index,           \
+                    const T *x, ptrdiff_t x_row))                                                  \
+    K(arg_merge, (ptrdiff_t n, T *best, int64_t *index, const T *other, const int64_t *place,      \
+                  ptrdiff_t step, ptrdiff_t first))                                                \
     K(cumsum_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                              \
     K(cumprod_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                             \
     K(cumsum_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))       \

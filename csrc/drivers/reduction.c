@@ -3,7 +3,8 @@
  * reduce      arrays: y (outer, inner), x (outer, n, inner), both in C order; floats, or int64 but
  *             for the mean
  *             ints[0]: tg_reduce_op     floats[0]: what a mean divides by
- * arg_reduce  arrays: y (i64, outer), x (outer, n)     ints[0]: 1 for argmax, 0 for argmin
+ * arg_reduce  arrays: y (i64, outer, inner), x (outer, n, inner)     ints[0]: 1 for argmax, 0 for
+ *             argmin
  * scan        arrays: y, x (outer, n, inner), both in C order     ints[0]: 1 for cumprod, 0 for
  *             cumsum, along n
  *
@@ -190,13 +191,29 @@ int tg_reduce(const tg_call *call)
 /* --- where the largest is -----------------------------------------------------------------------
  */
 
-/* The extreme of the row, then the first place that holds it: the second look mostly ends early,
- * and the row is in cache by then. */
+/* Rows of up to so many numbers go side by side; columns in strips of NARROW, and so many rows. */
+enum { ARG_TOGETHER = 16, ARG_ROW = 4096, ARG_ROWS = 2048 };
+
+/* Short rows, as many as vectors take together; a row that is long or left over: its extreme, then
+ * the first place that holds it. The second look mostly ends early, and finds the row in cache. */
 static void run_arg_rows(void *context, ptrdiff_t task)
 {
     const reduction *r = context;
     ptrdiff_t row = task * r->rows_per_task, end = row + r->rows_per_task;
-    for (end = end < r->outer ? end : r->outer; row < end; row++) {
+    int64_t *y = (int64_t *)r->y;
+    end = end < r->outer ? end : r->outer;
+    if (r->n <= ARG_ROW) {
+        ptrdiff_t lanes = r->dtype == TG_F32 ? tg_active->lanes_f32 : tg_active->lanes_f64;
+        ptrdiff_t count = (end - row) / lanes * lanes;
+        if (r->dtype == TG_F32)
+            tg_active->arg_rows_f32(r->op == TG_REDUCE_max, count, r->n, y + row,
+                                    (const float *)r->x + row * r->n);
+        else
+            tg_active->arg_rows_f64(r->op == TG_REDUCE_max, count, r->n, y + row,
+                                    (const double *)r->x + row * r->n);
+        row += count;
+    }
+    for (; row < end; row++) {
         ptrdiff_t index;
         if (r->dtype == TG_F32) {
             const float *x = (const float *)r->x + row * r->n;
@@ -209,7 +226,7 @@ static void run_arg_rows(void *context, ptrdiff_t task)
             tg_active->reduce_f64[r->op](0, 1, r->n, &best, x, r->n);
             tg_active->find_first_f64(r->n, x, best, &index);
         }
-        ((int64_t *)r->y)[row] = index;
+        y[row] = index;
     }
 }
 
@@ -245,6 +262,90 @@ static void arg_long_row(reduction *r, ptrdiff_t row)
     ((int64_t *)r->y)[row] = start + index;
 }
 
+/* Columns: the best of a strip of them over a piece of the rows is a candidate, with its place in
+ * the piece. Few columns are walked with several rows side by side, which fills the registers. */
+typedef struct {
+    const reduction *r;
+    ptrdiff_t side, rows, width; /* rows side by side, and the matrix that they make */
+    ptrdiff_t pieces, strips;
+    char *best; /* the candidates: (outer, pieces, width), then (outer, inner) of the rows left */
+    int64_t *place;
+} arg_matrix;
+
+static void best_of_columns(const arg_matrix *m, ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t to,
+                            ptrdiff_t from)
+{
+    const reduction *r = m->r;
+    const int largest = r->op == TG_REDUCE_max;
+    const ptrdiff_t step = width == r->inner ? r->inner : m->width;
+    if (r->dtype == TG_F32)
+        tg_active->arg_columns_f32(largest, n_rows, width, (float *)m->best + to, m->place + to,
+                                   (const float *)r->x + from, step);
+    else
+        tg_active->arg_columns_f64(largest, n_rows, width, (double *)m->best + to, m->place + to,
+                                   (const double *)r->x + from, step);
+}
+
+static void run_arg_columns(void *context, ptrdiff_t task)
+{
+    const arg_matrix *m = context;
+    ptrdiff_t column = task % m->strips * NARROW, part = task / m->strips;
+    ptrdiff_t first = part % m->pieces * ARG_ROWS, block = part / m->pieces;
+    ptrdiff_t width = m->width - column < NARROW ? m->width - column : NARROW;
+    ptrdiff_t n_rows = m->rows - first < ARG_ROWS ? m->rows - first : ARG_ROWS;
+    best_of_columns(m, n_rows, width, part * m->width + column,
+                    block * m->r->n * m->r->inner + first * m->width + column);
+}
+
+/* The best of the candidates for the columns of an outer block. */
+static void merge_candidates(void *context, ptrdiff_t block)
+{
+    const arg_matrix *m = context;
+    const reduction *r = m->r;
+    int64_t *y = (int64_t *)r->y + block * r->inner;
+    ptrdiff_t start = block * m->pieces * m->width, rest = r->n - m->rows * m->side;
+    ptrdiff_t left = r->outer * m->pieces * m->width + block * r->inner;
+    ptrdiff_t n_candidates = m->pieces * m->side + (rest > 0);
+    if (rest > 0)
+        best_of_columns(m, rest, r->inner, left, (block * r->n + m->rows * m->side) * r->inner);
+    for (ptrdiff_t j = 0; j < r->inner; j++)
+        y[j] = m->side * m->place[start + j];
+    for (ptrdiff_t i = 1; i < n_candidates; i++) {
+        int is_rest = i == m->pieces * m->side;
+        ptrdiff_t from = is_rest ? left : start + i * r->inner, step = is_rest ? 1 : m->side;
+        ptrdiff_t first =
+            is_rest ? m->rows * m->side : i / m->side * ARG_ROWS * m->side + i % m->side;
+        if (r->dtype == TG_F32)
+            tg_active->arg_merge_f32(r->inner, (float *)m->best + start, y,
+                                     (const float *)m->best + from, m->place + from, step, first);
+        else
+            tg_active->arg_merge_f64(r->inner, (double *)m->best + start, y,
+                                     (const double *)m->best + from, m->place + from, step, first);
+    }
+}
+
+static int arg_columns(reduction *r)
+{
+    arg_matrix m = {.r = r, .side = 1};
+    if (r->inner <= NARROW / 2 && r->n >= 4 * NARROW)
+        m.side = NARROW / r->inner;
+    m.rows = r->n / m.side;
+    m.width = r->inner * m.side;
+    m.pieces = (m.rows + ARG_ROWS - 1) / ARG_ROWS;
+    m.strips = (m.width + NARROW - 1) / NARROW;
+    const int direct = m.pieces == 1 && m.side == 1;
+    ptrdiff_t n_candidates = r->outer * (m.pieces * m.width + r->inner);
+    m.best = tg_scratch(TG_SCRATCH_WORK, (size_t)n_candidates * 2 * sizeof(double));
+    if (!m.best)
+        return TG_NO_MEMORY;
+    m.place = direct ? (int64_t *)r->y : (int64_t *)m.best + n_candidates;
+    tg_parallel(r->outer * m.pieces * m.strips, 0.2 * (double)(r->outer * r->n * r->inner),
+                run_arg_columns, &m);
+    if (!direct)
+        tg_parallel(r->outer, (double)n_candidates, merge_candidates, &m);
+    return TG_OK;
+}
+
 int tg_arg_reduce(const tg_call *call)
 {
     const tg_array *y = &call->arrays[0], *x = &call->arrays[1];
@@ -253,6 +354,9 @@ int tg_arg_reduce(const tg_call *call)
     r.x = x->data;
     r.outer = x->shape[0];
     r.n = x->shape[1];
+    r.inner = x->shape[2];
+    if (r.inner > 1)
+        return arg_columns(&r);
     if (r.n > 2 * LONG_ROW) {
         r.room = tg_scratch(TG_SCRATCH_WORK, (size_t)(r.n / LONG_ROW + 1) * sizeof(double));
         if (!r.room)
@@ -261,7 +365,8 @@ int tg_arg_reduce(const tg_call *call)
             arg_long_row(&r, row);
         return TG_OK;
     }
-    r.rows_per_task = ROWS / r.n + 1;
+    r.rows_per_task =
+        r.n <= ARG_ROW ? (ROWS / r.n / ARG_TOGETHER + 1) * ARG_TOGETHER : ROWS / r.n + 1;
     ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
     tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);
     return TG_OK;

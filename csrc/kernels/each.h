@@ -3,6 +3,7 @@
 /* clang-format off */
 #include "elementwise.h"
 #include "reduction.h"
+#include "extreme.h"
 #include "scan.h"
 #include "softmax.h"
 #include "random.h"

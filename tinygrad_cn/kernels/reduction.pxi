@@ -130,7 +130,7 @@ cdef object reduce(int op, str name, object x, object axis, bint keepdims):
 cdef object arg_reduce(bint largest, str name, object x, object axis, bint keepdims):
     cdef cnp.npy_intp shape[TG_MAX_NDIM]
     cdef cnp.ndarray a, y
-    cdef Py_ssize_t n
+    cdef Py_ssize_t n, inner = 1
     cdef int i, at, ndim, n_kept = 0
     cdef tg_call call
     if not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0:
@@ -146,14 +146,13 @@ cdef object arg_reduce(bint largest, str name, object x, object axis, bint keepd
         if keepdims or (axis is not None and i != at):
             shape[n_kept] = 1 if axis is None or i == at else cnp.PyArray_DIMS(a)[i]
             n_kept += 1
-    a = behaved(a)
-    if axis is not None and at != ndim - 1:
-        a = np.moveaxis(a, at, -1)
-    a = contiguous(a)
+        if axis is not None and i > at:
+            inner *= cnp.PyArray_DIMS(a)[i]
+    a = contiguous(behaved(a))
     y = allocate(n_kept, shape, cnp.NPY_INT64)
     begin(&call, TG_DRIVER_arg_reduce)
-    fill_matrix(&call.arrays[0], y, 1, cnp.PyArray_SIZE(a) // n, 1, 1)
-    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(a) // n, n, 1)
+    fill_matrix(&call.arrays[0], y, 2, cnp.PyArray_SIZE(a) // (n * inner), inner, 1)
+    fill_matrix(&call.arrays[1], a, 3, cnp.PyArray_SIZE(a) // (n * inner), n, inner)
     call.ints[0] = largest
     launch(&call, (y, a))
     return y
