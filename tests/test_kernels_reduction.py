@@ -128,6 +128,22 @@ def test_nan_wins_and_the_first_of_equals(isa: str) -> None:
     assert kernels.argmax(x) == kernels.argmin(x) == 100_000
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_extremes_of_rows_and_columns(dtype: type, isa: str, rng: np.random.Generator) -> None:
+    shapes = [(100, 3), (33, 17), (70, 65), (17, 5000)]  # rows turned in squares, and left over
+    shapes += [(5000, 31), (2, 4500, 5), (5, 700, 7)]  # columns side by side, in pieces of rows
+    for shape in shapes:
+        few = rng.integers(-2, 3, shape).astype(dtype)  # many ties
+        gaps = np.where(rng.random(shape) < 0.1, np.nan, few).astype(dtype)
+        least = np.where(rng.random(shape) < 0.5, -np.inf, np.nan).astype(dtype)
+        for x in (few, gaps, least, np.full(shape, -np.inf, dtype)):
+            for axis in range(x.ndim):
+                for name in ("max", "min", "argmax", "argmin"):
+                    np.testing.assert_array_equal(
+                        getattr(kernels, name)(x, axis), getattr(ref, name)(x, axis), err_msg=name
+                    )
+
+
 def test_empty_arrays() -> None:
     x = np.zeros((0, 3), np.float32)
     assert kernels.sum(x) == 0

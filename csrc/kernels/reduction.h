@@ -7,8 +7,9 @@
  * additions to hide their latency. max and min keep a NaN.
  *
  * Columns: 64 at a time are held in registers over 32 rows, then added to the result; the driver
- * gives a few hundred rows at once and combines their results the same way. Fewer columns are held
- * over several such blocks of rows at once: one addition waits for the one before.
+ * gives a few hundred rows at once and combines their results the same way. Where these are fewer
+ * than eight registers, they are held over several such blocks of rows at once: one addition waits
+ * for the one before. The next 64 columns are fetched ahead, as they lie a whole row apart.
  */
 
 #if V_BITS == 32
@@ -21,7 +22,7 @@
 #define TG_SHORT (8 * TG_VIRTUAL)
 #define TG_BLOCK_ROW 4096
 #define TG_BLOCK_COLUMN 32
-#define TG_N_BLOCKS (TG_N_ACC < 8 ? TG_N_ACC : 8)
+#define TG_N_CHAINS (TG_N_ACC < 8 ? 8 : TG_N_ACC)
 
 /* The lanes of acc[0 .. n) folded to one number; lanes of registers beyond n were never used. */
 #define TG_DEFINE_FOLD(name, op, hop)                                                              \
@@ -68,10 +69,11 @@
 #define TG_SCALAR_MAX(a, b) ((a) > (b) || (a) != (a) ? (a) : (b))
 #define TG_SCALAR_MIN(a, b) ((a) < (b) || (a) != (a) ? (a) : (b))
 
-/* A short row, n < TG_SHORT: a quarter of the lanes, as most of the time would go into folding
- * them. */
+/* Short rows, n < TG_SHORT: a quarter of the lanes, as most of the time would go into folding them;
+ * and those of several rows are folded at once, turned so that a row is a lane. The tree is that of
+ * the verb `hop`. */
 #define TG_DEFINE_SHORT(name, op, hop, identity)                                                   \
-    TG_INLINE V_T TG_FN(short_##name)(ptrdiff_t n, const V_T *x)                                   \
+    TG_INLINE VT TG_FN(short_##name)(ptrdiff_t n, const V_T *x)                                    \
     {                                                                                              \
         VT acc[TG_N_SHORT];                                                                        \
         for (int j = 0; j < TG_N_SHORT; j++)                                                       \
@@ -90,7 +92,33 @@
         for (int half = TG_N_SHORT / 2; half > 0; half /= 2)                                       \
             for (int j = 0; j < half; j++)                                                         \
                 acc[j] = op(acc[j], acc[j + half]);                                                \
-        return hop(acc[0]);                                                                        \
+        return acc[0];                                                                             \
+    }                                                                                              \
+    TG_INLINE void TG_FN(short_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x,   \
+                                            ptrdiff_t x_row)                                       \
+    {                                                                                              \
+        const VM there = V(lt)(V(iota)(), V(set1)((V_T)n));                                        \
+        const VT none = V(set1)(identity);                                                         \
+        ptrdiff_t row = 0;                                                                         \
+        for (; row + V_LANES <= n_rows; row += V_LANES) {                                          \
+            VT acc[V_LANES];                                                                       \
+            if (n < V_LANES) {                                                                     \
+                for (int k = 0; k < V_LANES; k++) {                                                \
+                    VT all = V(load_tail)(x + (row + k) * x_row, n);                               \
+                    acc[k] = op(none, V(select)(there, all, none));                                \
+                }                                                                                  \
+            } else {                                                                               \
+                for (int k = 0; k < V_LANES; k++)                                                  \
+                    acc[k] = TG_FN(short_##name)(n, x + (row + k) * x_row);                        \
+            }                                                                                      \
+            V(transpose)(acc);                                                                     \
+            for (int half = V_LANES / 2; half > 0; half /= 2)                                      \
+                for (int k = 0; k < half; k++)                                                     \
+                    acc[k] = op(acc[k], acc[k + half]);                                            \
+            V(store)(y + row, acc[0]);                                                             \
+        }                                                                                          \
+        for (; row < n_rows; row++)                                                                \
+            y[row] = hop(TG_FN(short_##name)(n, x + row * x_row));                                 \
     }
 
 /* y[i] = the row i of x, n >= 1: the blocks as a binary counter; the carries build the tree. */
@@ -100,11 +128,11 @@
     TG_KERNEL void TG_FN(reduce_rows_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *x,  \
                                              ptrdiff_t x_row)                                      \
     {                                                                                              \
+        if (n < TG_SHORT) {                                                                        \
+            TG_FN(short_rows_##name)(n_rows, n, y, x, x_row);                                      \
+            return;                                                                                \
+        }                                                                                          \
         for (ptrdiff_t row = 0; row < n_rows; row++, x += x_row) {                                 \
-            if (n < TG_SHORT) {                                                                    \
-                y[row] = TG_FN(short_##name)(n, x);                                                \
-                continue;                                                                          \
-            }                                                                                      \
             if (n <= TG_BLOCK_ROW) {                                                               \
                 y[row] = TG_FN(block_##name)(n, x);                                                \
                 continue;                                                                          \
@@ -130,15 +158,18 @@
     TG_INLINE void TG_FN(blocks_##name)(ptrdiff_t n_rows, int count, int blocks, int first,        \
                                         V_T *y, const V_T *x, ptrdiff_t x_row)                     \
     {                                                                                              \
-        VT acc[TG_N_ACC];                                                                          \
+        VT acc[TG_N_CHAINS];                                                                       \
         for (int b = 0; b < blocks; b++)                                                           \
             for (int k = 0; k < count; k++)                                                        \
                 acc[b * count + k] = V(load)(x + b * TG_BLOCK_COLUMN * x_row + k * V_LANES);       \
         for (ptrdiff_t r = 1; r < n_rows; r++)                                                     \
             for (int b = 0; b < blocks; b++) {                                                     \
                 const V_T *p = x + (b * TG_BLOCK_COLUMN + r) * x_row;                              \
-                for (int k = 0; k < count; k++)                                                    \
+                for (int k = 0; k < count; k++) {                                                  \
+                    if (count == TG_N_ACC && k * V_LANES * sizeof(V_T) % 64 == 0)                  \
+                        TG_PREFETCH(p + TG_VIRTUAL + k * V_LANES);                                 \
                     acc[b * count + k] = op(acc[b * count + k], V(load)(p + k * V_LANES));         \
+                }                                                                                  \
             }                                                                                      \
         for (int k = 0; k < count; k++) {                                                          \
             VT sum = first ? acc[k] : op(V(load)(y + k * V_LANES), acc[k]);                        \
@@ -165,11 +196,12 @@
     {                                                                                              \
         ptrdiff_t j = 0;                                                                           \
         for (; j + TG_VIRTUAL <= n; j += TG_VIRTUAL)                                               \
-            TG_FN(strip_##name)(n_rows, TG_N_ACC, 1, y + j, x + j, x_row);                         \
+            TG_FN(strip_##name)(n_rows, TG_N_ACC, TG_N_CHAINS / TG_N_ACC, y + j, x + j, x_row);    \
         for (; j + TG_VIRTUAL / 2 <= n; j += TG_VIRTUAL / 2)                                       \
-            TG_FN(strip_##name)(n_rows, TG_N_ACC / 2, 2, y + j, x + j, x_row);                     \
+            TG_FN(strip_##name)(n_rows, TG_N_ACC / 2, TG_N_CHAINS / TG_N_ACC * 2, y + j, x + j,    \
+                                x_row);                                                            \
         for (; j + V_LANES <= n; j += V_LANES)                                                     \
-            TG_FN(strip_##name)(n_rows, 1, TG_N_BLOCKS, y + j, x + j, x_row);                      \
+            TG_FN(strip_##name)(n_rows, 1, 8, y + j, x + j, x_row);                                \
         if (j == n)                                                                                \
             return;                                                                                \
         VT total = V(zero)();                                                                      \
@@ -234,4 +266,4 @@ TG_KERNEL void TG_FN(find_first)(ptrdiff_t n, const V_T *x, V_T value, ptrdiff_t
 #undef TG_SHORT
 #undef TG_BLOCK_ROW
 #undef TG_BLOCK_COLUMN
-#undef TG_N_BLOCKS
+#undef TG_N_CHAINS
