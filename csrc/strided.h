@@ -23,7 +23,8 @@ enum {
     TG_BLOCK = 1024,
     TG_TASK = 4096,
     TG_LONG_TASK = 16384,
-    TG_SHORT_ROW = 256
+    TG_SHORT_ROW = 256,
+    TG_SPREAD_ROW = 32
 };
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
@@ -131,14 +132,23 @@ static inline void tg_copy_row(char *to, const char *from, size_t n_bytes)
         TG_MOVE_ROWS(T, 1, 0)                                                                      \
     else if (to_column == 1 && from_column == 2)                                                   \
         TG_MOVE_ROWS(T, 1, 2)                                                                      \
+    else if (to_column == 1 && from_column == 3)                                                   \
+        TG_MOVE_ROWS(T, 1, 3)                                                                      \
+    else if (to_column == 1 && from_column == -1)                                                  \
+        TG_MOVE_ROWS(T, 1, -1)                                                                     \
     else                                                                                           \
         TG_MOVE_ROWS(T, to_column, from_column)
 
-/* Copy rows x columns elements between any strides. */
+/* Copy rows x columns elements between any strides; very short rows are taken as columns. */
 static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t columns, void *to,
                                  ptrdiff_t to_row, ptrdiff_t to_column, const void *from,
                                  ptrdiff_t from_row, ptrdiff_t from_column)
 {
+    if (columns < 8 && rows > columns && !(to_column == 1 && from_column == 1)) {
+        ptrdiff_t n = rows, to_n = to_row, from_n = from_row;
+        rows = columns, to_row = to_column, from_row = from_column;
+        columns = n, to_column = to_n, from_column = from_n;
+    }
     if (to_column == 1 && from_column == 1) {
         for (ptrdiff_t i = 0; i < rows; i++)
             tg_copy_row((char *)to + i * to_row * item, (const char *)from + i * from_row * item,
@@ -220,9 +230,13 @@ static void tg_strided_task(void *context, ptrdiff_t task)
     tg_kept kept[TG_MAX_OPERANDS] = {0};
     int inner = s->ndim - 1;
     ptrdiff_t columns = s->shape[inner], index[TG_MAX_NDIM], limit = s->size;
-    int direct = 1, grouped = s->ndim > 1 && columns < TG_SHORT_ROW;
-    for (int k = 0; k < s->n_operands; k++)
+    int direct = 1, spread = 0;
+    for (int k = 0; k < s->n_operands; k++) {
         direct &= s->strides[k][inner] == 1 || (k > 0 && s->strides[k][inner] == 0);
+        spread |= inner > 0 && s->strides[k][inner] == 0 && s->strides[k][inner - 1] != 0;
+    }
+    /* to fill a block with a number per row takes longer than a call per row of that many */
+    int grouped = s->ndim > 1 && columns < (direct && spread ? TG_SPREAD_ROW : TG_SHORT_ROW);
     ptrdiff_t at = task * s->per_task, rest = at;
     ptrdiff_t end = at + s->per_task < limit ? at + s->per_task : limit;
     char *pointers[TG_MAX_OPERANDS];

@@ -121,6 +121,9 @@ def test_where_and_copy(isa: str, rng: np.random.Generator) -> None:
             a.astype(np.int64).T,
             a[:0],
             a[0, 0],
+            a.reshape(-1)[::3],
+            np.broadcast_to(a[:, :, None], (37, 19, 5)),
+            rng.normal(size=(3, 40, 5, 33)).astype(dtype).transpose(0, 2, 1, 3),
         ]
         for x in turned:
             y = kernels.copy(x)

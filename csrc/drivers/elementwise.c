@@ -212,6 +212,25 @@ static void copy_tile(void *context, ptrdiff_t task)
         tg_move_block(item, rows, columns, y, y_row, 1, x, 1, x_row);
 }
 
+/* Whole rows are copied in the order of y, unless x is then read with longer steps than another
+ * order writes with: of the two axes outside a row the shorter one goes inside, where both arrays
+ * are read or written in as many streams as it is long. */
+static void put_near_inside(tg_strided *s)
+{
+    int i = s->ndim - 3, j = s->ndim - 2;
+    if (s->shape[i] >= s->shape[j] ||
+        tg_magnitude(s->strides[1][i]) >= tg_magnitude(s->strides[1][j]))
+        return;
+    ptrdiff_t n = s->shape[i];
+    s->shape[i] = s->shape[j];
+    s->shape[j] = n;
+    for (int k = 0; k < 2; k++) {
+        ptrdiff_t stride = s->strides[k][i];
+        s->strides[k][i] = s->strides[k][j];
+        s->strides[k][j] = stride;
+    }
+}
+
 int tg_copy(const tg_call *call)
 {
     tg_strided s;
@@ -233,6 +252,8 @@ int tg_copy(const tg_call *call)
         tg_parallel(others * t.n_down * t.n_across, 0.3 * (double)size, copy_tile, &t);
         return TG_OK;
     }
+    if (s.ndim > 2 && s.strides[1][inner] == 1)
+        put_near_inside(&s);
     s.is_copy = 1;
     tg_strided_run(&s, run_copy, &s.item[0], 0.02 * (double)s.item[0]);
     return TG_OK;
