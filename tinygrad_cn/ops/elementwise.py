@@ -176,8 +176,13 @@ class Clip(Op):
     wins."""
 
     def forward(x, min, max):
-        y = x if min is None else kernels.maximum(x, min)
-        return y if max is None else kernels.minimum(y, max)
+        if min is None:
+            return x if max is None else kernels.minimum(x, max)
+        y = kernels.maximum(x, min)
+        if max is None:
+            return y
+        fits = isinstance(max, (int, float)) and y.dtype.kind == "f" and y.ndim > 0
+        return kernels.minimum(y, max, y if fits else None)  # into y, where the result fits
 
     def vjp(g, x, min, max, needs):
         low = False if min is None else less(x, min)

@@ -32,15 +32,16 @@ class Reshape(Op):
 
     def forward(x, *, shape):
         try:
-            y = x.reshape(shape)
+            return x.reshape(shape, copy=False)
+        except ValueError:  # strides cannot say it, or it has another size
+            x = kernels.copy(x)
+        try:
+            return x.reshape(shape)
         except ValueError:
             raise ValueError(
                 f"[reshape] {x.size} elements do not fill the shape. Expected lengths whose "
                 f"product is {x.size} (one may be -1), received x.shape={x.shape}, shape={shape}."
             ) from None
-        if x.flags.c_contiguous or np.may_share_memory(x, y) or not y.size:
-            return y
-        return kernels.copy(x).reshape(shape)  # strides cannot say it
 
     def vjp(g, x_shape):
         return reshape(g, shape=x_shape)
