@@ -46,6 +46,7 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 #define FMAS_PER_TASK 65536.0
 #define DOT_COLUMNS 4           /* dot products for up to so many in any case */
 #define LANES_SUM 10.0          /* fma in the time of adding up the lanes of a vector */
+#define LANES_TURNED 3.0        /* the same per row, for a single column, where rows are turned */
 #define TURNED_COLUMNS 8        /* at most, for the turned path */
 #define STREAMED_ROWS 4         /* at most, for the rows path */
 #define PACKED_BYTES (32 << 20) /* of B at once */
@@ -466,15 +467,17 @@ static int run_packed(gemm_plan *plan, double fmas)
 }
 
 /* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
- * for every fma or so, and ends in a sum over their lanes. Where both factors lie as it reads them,
- * a tile would have to pack one of them; with registers for 16 sums (AVX-512) the dot product then
- * pays up to more columns. */
+ * for every fma or so, and ends in a sum over their lanes: for a single column, whose sums are
+ * taken for a square of rows at once, it pays from a few terms on. Where both factors lie as it
+ * reads them, a tile would have to pack one of them; with registers for 16 sums (AVX-512) the dot
+ * product then pays up to more columns. */
 static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
 {
     const double k = (double)p->k, lanes = (double)tg_gemm_panel(p->dtype) / 2;
     const int wide = tg_gemm_panel(p->dtype) * size_of(p->dtype) >= 128;
     const double cost = wide && p->a_col == 1 && p->b_row == 1 ? 1 : 2;
-    return p->k >= 32 && (few <= DOT_COLUMNS || (double)few * (cost * k / lanes + LANES_SUM) < k);
+    const double sum = few == 1 ? LANES_TURNED : LANES_SUM;
+    return (few <= DOT_COLUMNS && p->k >= 32) || (double)few * (cost * k / lanes + sum) < k;
 }
 
 static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
@@ -493,6 +496,8 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         /* Rows of B that lie a power of two apart meet in few sets of the caches. */
         const ptrdiff_t apart = p->b_row * size_of(p->dtype);
         double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
+        if (p->m == 1 && streamed > FAR_BYTES) /* a tile of one row loads more than it computes */
+            streamed = FAR_BYTES;
         if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
             return PATH_ROWS;
         /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,

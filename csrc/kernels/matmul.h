@@ -361,10 +361,9 @@ TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdif
 
 /* C (m x n, any strides) = A B for few columns: the rows of A and the columns of B (bt: n x k) are
  * contiguous, and each element is a dot product. A block of rows and columns shares the loads. The
- * sum has V_LANES x 2 interleaved parts, added by the fixed tree of hsum. */
-TG_INLINE void TG_FN(gemm_dot_block)(const int rows, const int cols, ptrdiff_t k, const V_T *a,
-                                     ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
-                                     ptrdiff_t c_row, ptrdiff_t c_col)
+ * sum has V_LANES x 2 interleaved parts, of which `lanes` gets V_LANES, row by row. */
+TG_INLINE void TG_FN(gemm_dot_lanes)(const int rows, const int cols, ptrdiff_t k, const V_T *a,
+                                     ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, VT *lanes)
 {
     VT even[4][2], odd[4][2];
     ptrdiff_t p = 0;
@@ -395,9 +394,38 @@ TG_INLINE void TG_FN(gemm_dot_block)(const int rows, const int cols, ptrdiff_t k
 #undef TG_LOAD_LEFT
     TG_UNROLL for (int i = 0; i < rows; i++)
     {
-        TG_UNROLL for (int j = 0; j < cols; j++) c[i * c_row + j * c_col] =
-            V(hsum)(V(add)(even[i][j], odd[i][j]));
+        TG_UNROLL for (int j = 0; j < cols; j++) lanes[i * cols + j] =
+            V(add)(even[i][j], odd[i][j]);
     }
+}
+
+/* The lanes added up by the fixed tree of hsum. */
+TG_INLINE void TG_FN(gemm_dot_block)(const int rows, const int cols, ptrdiff_t k, const V_T *a,
+                                     ptrdiff_t a_row, const V_T *bt, ptrdiff_t bt_row, V_T *c,
+                                     ptrdiff_t c_row, ptrdiff_t c_col)
+{
+    VT lanes[8];
+    TG_FN(gemm_dot_lanes)(rows, cols, k, a, a_row, bt, bt_row, lanes);
+    TG_UNROLL for (int i = 0; i < rows; i++)
+    {
+        TG_UNROLL for (int j = 0; j < cols; j++) c[i * c_row + j * c_col] =
+            V(hsum)(lanes[i * cols + j]);
+    }
+}
+
+/* One column for V_LANES rows: the same tree for all of them at once, a row in each lane. */
+TG_INLINE void TG_FN(gemm_dot_column)(ptrdiff_t k, const V_T *a, ptrdiff_t a_row, const V_T *bt,
+                                      V_T *c)
+{
+    enum { ROWS = V_LANES < 4 ? V_LANES : 4 };
+    VT lanes[V_LANES];
+    for (int i = 0; i < V_LANES; i += ROWS)
+        TG_FN(gemm_dot_lanes)(ROWS, 1, k, a + i * a_row, a_row, bt, 0, lanes + i);
+    V(transpose)(lanes);
+    for (int half = V_LANES / 2; half > 0; half /= 2)
+        for (int i = 0; i < half; i++)
+            lanes[i] = V(add)(lanes[i], lanes[i + half]);
+    V(store)(c, lanes[0]);
 }
 
 TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a, ptrdiff_t a_row,
@@ -406,6 +434,8 @@ TG_KERNEL void TG_FN(gemm_dot)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T 
 {
     enum { COLS = TG_TILE_ROWS >= 10 ? 2 : 1 }; /* 16 sums need 32 registers */
     ptrdiff_t i = 0;
+    for (; n == 1 && c_row == 1 && i + V_LANES <= m; i += V_LANES)
+        TG_FN(gemm_dot_column)(k, a + i * a_row, a_row, bt, c + i);
 #define TG_DOTS(rows, cols)                                                                        \
     for (; j + (cols) <= n; j += (cols))                                                           \
         TG_FN(gemm_dot_block)                                                                      \
