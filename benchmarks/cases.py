@@ -37,7 +37,8 @@ def matmul() -> Iterator[Case]:
             flops=2 * n**3, bytes=12 * n**2, scale=math.sqrt(n), large=n > 1024,
         )  # fmt: skip
     skinny = [(32, 784, 128), (128, 784, 512), (32, 128, 10), (768, 128, 512), (768, 512, 128)]
-    skinny += [(4096, 64, 64), (64, 4096, 64), (1, 512, 512), (512, 512, 1)]
+    skinny += [(4096, 64, 64), (64, 4096, 64), (1, 512, 512), (1, 1000, 1000)]
+    skinny += [(512, 512, 1), (5000, 20, 1)]
     for m, k, n in skinny:
         yield Case(
             "matmul", "matmul", f"{m}x{k}x{n}", arrays(f32(m, k), f32(k, n)), peer=peer,
@@ -238,6 +239,24 @@ def memory() -> Iterator[Case]:
         "memory", "copy", "transpose (4096, 512)", arrays(lambda rng: table(rng).T), bytes=2 * half,
         peer=lambda x: call(x.clone, memory_format=torch.contiguous_format),
     )  # fmt: skip
+    heads, pixels = f32(32, 64, 8, 32), f32(64, 8, 8, 64)
+    views = {
+        "heads (32, 64, 8, 32)": (lambda rng: heads(rng).transpose(0, 2, 1, 3), 4 * 2**20),
+        "every third of 3e+05": (lambda rng: f32(300_000)(rng)[::3], 8e5),
+        "repeated (65536, 3)": (  # writeable, as PyTorch wants it
+            lambda rng: np.lib.stride_tricks.as_strided(f32(2**16)(rng), (2**16, 3), (4, 0)),
+            2**20,
+        ),
+    }
+    for label, (make, moved) in views.items():
+        yield Case(
+            "memory", "copy", label, arrays(make), bytes=moved,
+            peer=lambda x: call(x.clone, memory_format=torch.contiguous_format),
+        )  # fmt: skip
+    yield Case(
+        "memory", "add", "(64, 8, 8, 64) + (64, 8, 8, 1)", arrays(pixels, f32(64, 8, 8, 1)),
+        bytes=2 * 2**20, peer=lambda a, b: call(torch.add, a, b),
+    )  # fmt: skip
     whole = lambda rng: rng.integers(0, 100, n)
     conversions = [("float64 to float32", lambda rng: rng.standard_normal(n), "float32", 12)]
     conversions += [("int64 to float32", whole, "float32", 12)]
@@ -254,6 +273,17 @@ def memory() -> Iterator[Case]:
     )  # fmt: skip
     reductions = {"sum": "sum", "mean": "mean", "max": "amax", "min": "amin", "prod": "prod"}
     reductions |= {"argmax": "argmax", "argmin": "argmin", "cumsum": "cumsum", "cumprod": "cumprod"}
+    for name in ("sum", "max", "argmax"):
+        yield Case(
+            "memory", name, "axis 1 (10000, 3)", arrays(f32(10_000, 3)), {"axis": 1},
+            bytes=120_000, scale=64,
+            peer=lambda x, f=reductions[name]: call(getattr(torch, f), x, 1),
+        )  # fmt: skip
+    image = (16, 64, 64, 32)
+    yield Case(
+        "memory", "max", f"axes 1, 2 {image}", arrays(f32(*image)), {"axis": (1, 2)},
+        bytes=4 * math.prod(image), peer=lambda x: call(torch.amax, x, (1, 2)),
+    )  # fmt: skip
     for name, peer in reductions.items():
         for axis in (0, 1):
             yield Case(
