@@ -397,6 +397,14 @@ def test_reductions_keep_numpys_dtype(name, dtype):
     assert getattr(ops, name)(x).dtype == getattr(np, name)(x).dtype
 
 
+def test_clip_takes_the_dtype_of_its_bounds():
+    x = np.float32([-2, 0, 2])
+    for low, high in ((-1, np.float64(1)), (np.float64(-1), 1), (-1, 1), (-1.5, None), (None, 1)):
+        y = ops.clip(x, low, high)
+        assert y.dtype == np.clip(x, low, high).dtype
+        np.testing.assert_array_equal(y.numpy(), np.clip(x, low, high))
+
+
 def test_gradients_have_the_dtype_of_their_input():
     a = tg.Tensor(np.ones(3, np.float32), requires_grad=True)
     b = tg.Tensor(np.ones(3), requires_grad=True)

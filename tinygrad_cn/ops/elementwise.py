@@ -181,7 +181,7 @@ class Clip(Op):
         y = kernels.maximum(x, min)
         if max is None:
             return y
-        fits = isinstance(max, (int, float)) and y.dtype.kind == "f" and y.ndim > 0
+        fits = type(max) in (int, float) and y.dtype.kind == "f" and y.ndim > 0  # keeps the dtype
         return kernels.minimum(y, max, y if fits else None)  # into y, where the result fits
 
     def vjp(g, x, min, max, needs):
