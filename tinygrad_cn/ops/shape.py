@@ -34,10 +34,8 @@ class Reshape(Op):
         try:
             return x.reshape(shape, copy=False)
         except ValueError:  # strides cannot say it, or it has another size
-            x = kernels.copy(x)
-        try:
-            return x.reshape(shape)
-        except ValueError:
+            if _fills(shape, x.size):
+                return kernels.copy(x).reshape(shape)
             raise ValueError(
                 f"[reshape] {x.size} elements do not fill the shape. Expected lengths whose "
                 f"product is {x.size} (one may be -1), received x.shape={x.shape}, shape={shape}."
@@ -45,6 +43,14 @@ class Reshape(Op):
 
     def vjp(g, x_shape):
         return reshape(g, shape=x_shape)
+
+
+def _fills(shape, size):
+    lengths = np.ravel(shape).tolist()
+    known = math.prod([n for n in lengths if n != -1])
+    if min(lengths, default=0) < -1 or lengths.count(-1) > 1:
+        return False
+    return known == size if -1 not in lengths else known > 0 and size % known == 0
 
 
 class PermuteDims(Op):
