@@ -90,6 +90,17 @@ def test_no_initial_state_has_no_gradient(cell, kernels):
 
 
 @pytest.mark.parametrize("cell", CELLS)
+def test_no_initial_state_meets_no_infinity(cell):
+    case = Case(cell, (1, 6, 5), "float32", initial=False)
+    case.weights[2] = np.inf
+    case.g[0] = np.inf  # belongs to the state before the first step
+    for kernels in (compiled, reference):
+        saved = case.forward(kernels)
+        for x in (*saved, *case.backward(kernels, saved)):
+            assert np.isfinite(x).all()
+
+
+@pytest.mark.parametrize("cell", CELLS)
 def test_any_layout(cell):
     case = Case(cell, (4, 6, 5), "float32")
     for name in ("z", "g", "weights"):

@@ -66,10 +66,18 @@ def _start(n_steps, initial, shape, dtype):
     return states
 
 
-def _weight_grad(states, ga):
-    """The sum over steps and rows of h^T ga, as one product."""
+def _product(states, t, recurrent_kernel, h0):
+    """h_{t-1} R. Without h0 that of the first step has no terms: 0 even where R is infinite."""
+    terms = 0 if t == 0 and h0 is None else len(recurrent_kernel)
+    return np.matmul(states[t][:, :terms], recurrent_kernel[:terms])
+
+
+def _weight_grad(states, ga, initial):
+    """The sum over steps and rows of h^T ga, as one product; without the first step if its h is the
+    zeros of no h0."""
     units, width = states.shape[-1], ga.shape[-1]
-    return np.matmul(states[:-1].reshape(-1, units).T, ga.reshape(-1, width))
+    first = 0 if initial else 1
+    return np.matmul(states[first:-1].reshape(-1, units).T, ga[first:].reshape(-1, width))
 
 
 @np.errstate(all="ignore")
@@ -86,7 +94,7 @@ def simple_rnn(z, recurrent_kernel, h0=None, mask=None):
     n_steps, n_rows, units = check_sequence("simple_rnn", z, recurrent_kernel, 1, h0, mask=mask)
     states = _start(n_steps, h0, (n_rows, units), z.dtype)
     for t in range(n_steps):
-        h = np.tanh(z[t] + np.matmul(states[t], recurrent_kernel))
+        h = np.tanh(z[t] + _product(states, t, recurrent_kernel, h0))
         states[t + 1] = h if mask is None else np.where(mask[t, :, None], h, states[t])
     return states
 
@@ -108,7 +116,7 @@ def simple_rnn_grad(g, states, recurrent_kernel, mask=None, initial=True):
         live = gh if mask is None else np.where(mask[t, :, None], gh, 0)
         gz[t] = live * (1 - states[t + 1] ** 2)
         gh = g[t] + (gh - live) + np.matmul(gz[t], recurrent_kernel.T)
-    return gz, _weight_grad(states, gz), np.array(gh) if initial else None
+    return gz, _weight_grad(states, gz, initial), np.array(gh) if initial else None
 
 
 @np.errstate(all="ignore")
@@ -128,7 +136,7 @@ def lstm(z, recurrent_kernel, h0=None, c0=None, mask=None):
     cells = _start(n_steps, c0, (n_rows, units), z.dtype)
     gates = np.empty_like(z, order="C")
     for t in range(n_steps):
-        i, f, u, o = np.split(z[t] + np.matmul(states[t], recurrent_kernel), 4, axis=-1)
+        i, f, u, o = np.split(z[t] + _product(states, t, recurrent_kernel, h0), 4, axis=-1)
         i, f, u, o = _sigmoid(i), _sigmoid(f), np.tanh(u), _sigmoid(o)
         gates[t] = np.concatenate([i, f, u, o], axis=-1)
         c = f * cells[t] + i * u
@@ -172,7 +180,7 @@ def lstm_grad(g, gc, states, cells, gates, recurrent_kernel, mask=None, initial=
         gc = np.where(live, gc_live * f, gc)
         gh = g[t] + np.where(live, 0, gh) + np.matmul(gz[t], recurrent_kernel.T)
     ends = (np.array(gh), np.array(gc)) if initial else (None, None)
-    return gz, _weight_grad(states, gz), *ends
+    return gz, _weight_grad(states, gz, initial), *ends
 
 
 @np.errstate(all="ignore")
@@ -195,7 +203,7 @@ def gru(z, recurrent_kernel, recurrent_bias=None, h0=None, mask=None):
     states = _start(n_steps, h0, (n_rows, units), z.dtype)
     gates = np.empty((n_steps, n_rows, 4 * units), z.dtype)
     for t in range(n_steps):
-        b = np.matmul(states[t], recurrent_kernel)
+        b = _product(states, t, recurrent_kernel, h0)
         bz, br, bh = np.split(b if recurrent_bias is None else b + recurrent_bias, 3, axis=-1)
         az, ar, ah = np.split(z[t], 3, axis=-1)
         u, r = _sigmoid(az + bz), _sigmoid(ar + br)
@@ -233,4 +241,4 @@ def gru_grad(g, states, gates, recurrent_kernel, mask=None, initial=True):
         gb[t] = np.concatenate([gu, gr, gn * r], axis=-1)
         gh = g[t] + np.where(live, gh_live * u, gh) + np.matmul(gb[t], recurrent_kernel.T)
     gh0 = np.array(gh) if initial else None
-    return gz, _weight_grad(states, gb), gb.sum(axis=(0, 1)), gh0
+    return gz, _weight_grad(states, gb, initial), gb.sum(axis=(0, 1)), gh0
