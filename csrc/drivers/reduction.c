@@ -191,8 +191,11 @@ int tg_reduce(const tg_call *call)
 /* --- where the largest is -----------------------------------------------------------------------
  */
 
-/* Rows of up to so many numbers go side by side; columns in strips of NARROW, and so many rows. */
-enum { ARG_TOGETHER = 16, ARG_ROW = 4096, ARG_ROWS = 2048 };
+enum {
+    ARG_ROW = 4096,    /* numbers: rows of up to so many go side by side */
+    ARG_TOGETHER = 16, /* rows of a task, or a multiple: the lanes of any ISA divide it */
+    ARG_ROWS = 2048    /* of NARROW columns, in a task */
+};
 
 /* Short rows, as many as vectors take together; a row that is long or left over: its extreme, then
  * the first place that holds it. The second look mostly ends early, and finds the row in cache. */
