@@ -30,9 +30,9 @@ typedef struct {
     ptrdiff_t c_row;
     const ptrdiff_t *c_rows; /* offsets of the rows of C; NULL: i * c_row */
     const void *bias;        /* n values added at the end, or NULL */
-    int a_packed;            /* A comes from gemm_pack_a: a_row, a_col mean nothing */
-    int accumulate;          /* 0: C is written, 1: added to */
-    int relu;                /* max(0, .) at the end */
+    int a_packed;   /* A and B come from gemm_pack_a and gemm_pack_b: a_row, a_col mean nothing */
+    int accumulate; /* 0: C is written, 1: added to */
+    int relu;       /* max(0, .) at the end */
 } tg_gemm_block;
 
 /* Terms of a sum between two additions to C. 320 rows of a 16-column panel of B are 20 KB: with the

@@ -17,6 +17,7 @@
 
 #if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers */
 #define TG_TILE_ROWS 6
+#define TG_TILE_UNROLL 4
 #define TG_SMALL_B (48 << 10)
 #define TG_TILE_WIDE_ROWS 3
 #define TG_EACH_ROWS(X, ...)                                                                       \
@@ -25,6 +26,7 @@
 #define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
 #else /* 32 */
 #define TG_SMALL_B (256 << 10)
+#define TG_TILE_UNROLL 1
 #define TG_TILE_ROWS 10 /* 12 would fit, but not their 12 pointers into the general registers */
 #define TG_TILE_WIDE_ROWS 6
 #define TG_EACH_WIDE_ROWS(X, ...)                                                                  \
@@ -37,15 +39,26 @@
 
 #if defined(__clang__)
 #define TG_UNROLL _Pragma("clang loop unroll(full)")
+#define TG_NO_UNROLL _Pragma("clang loop unroll(disable)")
 #elif defined(__GNUC__)
 #define TG_UNROLL _Pragma("GCC unroll 16")
+#define TG_NO_UNROLL _Pragma("GCC unroll 1")
 #else
 #define TG_UNROLL
+#define TG_NO_UNROLL
+#endif
+
+/* The compiler is not to mix one step of the sum over k with the next, which takes more registers
+ * than there are. */
+#if defined(__GNUC__)
+#define TG_IN_ORDER __asm__ __volatile__("" ::: "memory")
+#else
+#define TG_IN_ORDER (void)0
 #endif
 
 /* How the rows of a tile's A lie: anywhere, each with its pointer; where the offset tables say;
- * side by side (packed, or A transposed), so that one pointer reaches them all. */
-enum { TG_LIE_APART, TG_LIE_TABLE, TG_LIE_BESIDE, TG_N_LIES };
+ * side by side (A transposed), so that one pointer reaches them all; packed, and B too. */
+enum { TG_LIE_APART, TG_LIE_TABLE, TG_LIE_BESIDE, TG_LIE_PACKED, TG_N_LIES };
 
 #endif
 
@@ -57,10 +70,12 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
                                 ptrdiff_t n_tail)
 {
     const V_T *row[TG_GEMM_MAX_ROWS];
-    const int table = lie == TG_LIE_TABLE;
+    const int table = lie == TG_LIE_TABLE, packed = lie == TG_LIE_PACKED;
+    const int beside = lie == TG_LIE_BESIDE || packed;
     VT sum[TG_GEMM_MAX_ROWS][4];
     const ptrdiff_t *a_cols = g->a_cols;
-    ptrdiff_t k = g->k, a_col = g->a_col, b_row = g->b_row;
+    const ptrdiff_t k = g->k, a_col = packed ? mr : g->a_col;
+    const ptrdiff_t b_row = packed ? 2 * V_LANES : g->b_row;
     TG_UNROLL for (int i = 0; i < mr; i++)
     {
         row[i] = table ? a + a_rows[i] : i && lie == TG_LIE_APART ? row[i - 1] + g->a_row : a;
@@ -73,24 +88,41 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
         TG_PREFETCH(out);
         TG_PREFETCH(out + nv * V_LANES - 1);
     }
-    for (ptrdiff_t p = 0, at = 0; p < k; p++) {
-        VT v[4];
-        TG_UNROLL for (int j = 0; j < nv; j++)
-        {
-            v[j] = tail && j == nv - 1 ? V(load_tail)(b + j * V_LANES, n_tail)
-                                       : V(load)(b + j * V_LANES);
-        }
-        if (table)
-            at = a_cols[p];
-        TG_UNROLL for (int i = 0; i < mr; i++)
-        {
-            VT x = V(set1)(lie == TG_LIE_BESIDE ? a[i] : row[i][at]);
-            TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(fma)(x, v[j], sum[i][j]);
-        }
-        at += a_col;
-        a += a_col;
-        b += b_row;
+#define TG_STEP(p)                                                                                 \
+    {                                                                                              \
+        VT v[4];                                                                                   \
+        TG_UNROLL for (int j = 0; j < nv; j++) v[j] = tail && !packed && j == nv - 1               \
+                                                          ? V(load_tail)(b + j * V_LANES, n_tail)  \
+                                                          : V(load)(b + j * V_LANES);              \
+        if (table)                                                                                 \
+            at = a_cols[p];                                                                        \
+        TG_UNROLL for (int i = 0; i < mr; i++)                                                     \
+        {                                                                                          \
+            VT x = V(set1)(beside ? a[i] : row[i][at]);                                            \
+            TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(fma)(x, v[j], sum[i][j]);         \
+        }                                                                                          \
+        at += a_col;                                                                               \
+        a += a_col;                                                                                \
+        b += b_row;                                                                                \
+        if (packed)                                                                                \
+            TG_IN_ORDER;                                                                           \
     }
+    ptrdiff_t p = 0, at = 0;
+    /* Where everything lies at constant distances, several steps need fewer instructions than as
+     * many turns of a loop; elsewhere their addresses would take more registers than there are. */
+    if (packed)
+        TG_NO_UNROLL for (; p + TG_TILE_UNROLL <= k; p += TG_TILE_UNROLL)
+        {
+            TG_UNROLL for (int u = 0; u < TG_TILE_UNROLL; u++)
+            {
+                TG_STEP(p);
+            }
+        }
+    TG_NO_UNROLL for (; p < k; p++)
+    {
+        TG_STEP(p);
+    }
+#undef TG_STEP
 #define TG_OUT(i) (c + (table ? c_rows[i] : (i) * c_row))
 #define TG_EACH_SUM(body)                                                                          \
     TG_UNROLL for (int i = 0; i < mr; i++)                                                         \
@@ -147,14 +179,15 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
 TG_TILES_OF(0)
 TG_TILES_OF(1)
 TG_TILES_OF(2)
+TG_TILES_OF(3)
 
 typedef void (*TG_FN(gemm_tile_fn))(const tg_gemm_block *, const V_T *, const ptrdiff_t *,
                                     const V_T *, V_T *, const ptrdiff_t *, const V_T *, ptrdiff_t);
 
 /* [lie][vectors - 1][tail][rows - 1] */
 static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[TG_N_LIES][2][2][TG_TILE_ROWS] = {
-    TG_ENTRIES_OF(0), TG_ENTRIES_OF(1), TG_ENTRIES_OF(2)};
-static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_N_LIES][TG_TILE_WIDE_ROWS] = {
+    TG_ENTRIES_OF(0), TG_ENTRIES_OF(1), TG_ENTRIES_OF(2), TG_ENTRIES_OF(3)};
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_LIE_PACKED][TG_TILE_WIDE_ROWS] = {
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 0, 0)},
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 1, 0)},
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 2, 0)},
@@ -174,13 +207,11 @@ TG_INLINE void TG_FN(gemm_tile_at)(tg_gemm_block *g, int lie, ptrdiff_t i, ptrdi
     const int table = lie == TG_LIE_TABLE;
     const V_T *a = g->a, *b = g->b, *bias = g->bias;
     V_T *c = g->c;
-    if (g->a_packed)
-        g->a_col = rows;
     TG_FN(gemm_tiles)
     [lie][vectors - 1][tail != 0][rows - 1](
-        g, table ? a : a + i *(g->a_packed ? g->k : g->a_row), table ? g->a_rows + i : NULL,
-        b + j / nr *g->b_panel, table ? c + j : c + j + i *g->c_row, table ? g->c_rows + i : NULL,
-        bias ? bias + j : NULL, tail);
+        g, table ? a : a + i *g->a_row, table ? g->a_rows + i : NULL, b + j / nr *g->b_panel,
+        table ? c + j : c + j + i *g->c_row, table ? g->c_rows + i : NULL, bias ? bias + j : NULL,
+        tail);
 }
 
 /* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. A
@@ -189,12 +220,14 @@ TG_INLINE void TG_FN(gemm_tile_at)(tg_gemm_block *g, int lie, ptrdiff_t i, ptrdi
 TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
 {
     tg_gemm_block copy = *given, *g = &copy;
-    const int table = g->a_rows != NULL, beside = g->a_packed || (g->a_row == 1 && !table);
-    const int lie = table ? TG_LIE_TABLE : beside ? TG_LIE_BESIDE : TG_LIE_APART;
+    const int lie = g->a_rows       ? TG_LIE_TABLE
+                    : g->a_packed   ? TG_LIE_PACKED
+                    : g->a_row == 1 ? TG_LIE_BESIDE
+                                    : TG_LIE_APART;
     const ptrdiff_t nr = 2 * V_LANES, n_tiles = (g->m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
     ptrdiff_t first = 0; /* the columns before are done */
     if (g->a_packed)
-        g->a_row = 1;
+        g->a_row = g->k;
     if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
         for (; first + 2 * nr <= g->n; first += 2 * nr)
             TG_FN(gemm_wide_tiles)
@@ -327,31 +360,67 @@ TG_KERNEL void TG_FN(gemm_pack_b)(ptrdiff_t k, ptrdiff_t n, const V_T *b, ptrdif
             V(store)(out + (n - 1) / nr * panel + p * nr + V_LANES, V(zero)());
 }
 
+/* The rows of a tile of A take so many vectors, the last of them in part. */
+enum { TG_FN(tile_vectors) = (TG_TILE_ROWS + V_LANES - 1) / V_LANES };
+
+/* A transposed A: its columns, the `rows` elements of each k of a tile, are contiguous. Some of
+ * them are taken for all tiles before the next ones, so that what lies together is read together.
+ */
+TG_INLINE void TG_FN(gemm_pack_columns)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdiff_t a_col,
+                                        V_T *out)
+{
+    enum { COLUMNS = 16, VECTORS = TG_FN(tile_vectors) };
+    const ptrdiff_t n_tiles = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    for (ptrdiff_t p0 = 0; p0 < k; p0 += COLUMNS)
+        for (ptrdiff_t t = 0, first = 0, rows; t < n_tiles; t++, first += rows) {
+            rows = (m - first) / (n_tiles - t);
+            const int whole = first + VECTORS * V_LANES <= m; /* vectors end inside the matrix */
+            ptrdiff_t p = p0, end = p0 + COLUMNS < k ? p0 + COLUMNS : k - 1;
+            const V_T *from = a + first + p * a_col;
+            V_T *to = out + first * k + p * rows;
+            for (; whole && p < end; p++, from += a_col, to += rows)
+                TG_UNROLL for (int v = 0; v < VECTORS; v++)
+                    V(store)(to + v * V_LANES, V(load)(from + v * V_LANES));
+            for (end = p0 + COLUMNS < k ? p0 + COLUMNS : k; p < end; p++, from += a_col, to += rows)
+                for (ptrdiff_t i = 0; i < rows; i++)
+                    to[i] = from[i];
+        }
+}
+
 /* A (m x k) in the tiles that gemm_block takes, each with its rows of one k side by side: element
  * (i, p) of a tile of `rows` rows is out[p * rows + i], and the tile of row i starts at out + i *
- * k. May write up to V_LANES elements past the end. */
+ * k. Stores are whole vectors, whose last lanes the next k overwrites: up to 16 elements past the
+ * end are written. */
 TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdiff_t a_row,
                                   ptrdiff_t a_col, V_T *out)
 {
+    enum { VECTORS = TG_FN(tile_vectors) };
     const ptrdiff_t n_tiles = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    if (a_row == 1 && a_col != 1) {
+        TG_FN(gemm_pack_columns)(m, k, a, a_col, out);
+        return;
+    }
     for (ptrdiff_t t = 0, first = 0, rows; t < n_tiles; t++, first += rows) {
         rows = (m - first) / (n_tiles - t);
         const V_T *from = a + first * a_row;
         V_T *to = out + first * k;
         ptrdiff_t p = 0;
-        if (a_col == 1 && rows <= V_LANES) {
-            /* A store spills its last lanes into the next k, whose own store comes later. */
-            for (; p + V_LANES <= k; p += V_LANES) {
-                VT square[V_LANES];
-                TG_UNROLL for (int i = 0; i < V_LANES; i++) square[i] =
-                    i < rows ? V(load)(from + i * a_row + p) : V(zero)();
-                V(transpose)(square);
+        for (; a_col == 1 && p + V_LANES <= k; p += V_LANES) {
+            VT square[VECTORS][V_LANES];
+            TG_UNROLL for (int v = 0; v < VECTORS; v++)
+            {
                 TG_UNROLL for (int i = 0; i < V_LANES; i++)
-                    V(store)(to + (p + i) * rows, square[i]);
+                {
+                    const ptrdiff_t row = v * V_LANES + i;
+                    square[v][i] = row < rows ? V(load)(from + row * a_row + p) : V(zero)();
+                }
+                V(transpose)(square[v]);
             }
-        } else if (a_row == 1 && rows <= V_LANES) {
-            for (; p < k; p++)
-                V(store)(to + p * rows, V(load_tail)(from + p * a_col, rows));
+            TG_UNROLL for (int i = 0; i < V_LANES; i++)
+            {
+                TG_UNROLL for (int v = 0; v < VECTORS; v++)
+                    V(store)(to + (p + i) * rows + v * V_LANES, square[v][i]);
+            }
         }
         for (; p < k; p++)
             for (ptrdiff_t i = 0; i < rows; i++)
