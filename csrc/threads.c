@@ -184,6 +184,7 @@ int tg_num_threads(void)
 typedef struct {
     void *block, *base;
     size_t size, mapped;
+    tg_mark mark;
 } scratch;
 
 #if defined(_WIN32)
@@ -215,6 +216,7 @@ static void free_at_exit(scratch *mine)
 void *tg_scratch(int slot, size_t n_bytes)
 {
     scratch *mine = &scratch_of_thread[slot];
+    mine->mark = (tg_mark){0};
     if (mine->size >= n_bytes && mine->block)
         return mine->block;
     if (mine->block)
@@ -223,6 +225,26 @@ void *tg_scratch(int slot, size_t n_bytes)
     mine->block = tg_system_alloc(mine->size, 0, &mine->base, &mine->mapped);
     free_at_exit(scratch_of_thread);
     return mine->block;
+}
+
+uint64_t tg_new_job(void)
+{
+    static _Atomic uint64_t last;
+    return atomic_fetch_add_explicit(&last, 1, memory_order_relaxed) + 1;
+}
+
+void tg_scratch_mark(int slot, tg_mark mark)
+{
+    scratch_of_thread[slot].mark = mark;
+}
+
+void *tg_scratch_marked(int slot, tg_mark mark)
+{
+    const scratch *mine = &scratch_of_thread[slot];
+    const tg_mark is = mine->mark;
+    const int same = is.job == mark.job && is.from == mark.from && is.first == mark.first &&
+                     is.last == mark.last;
+    return same ? mine->block : NULL;
 }
 
 /* ---- tasks --------------------------------------------------------------------------------------

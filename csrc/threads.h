@@ -8,6 +8,7 @@
 #define TG_THREADS_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 typedef void (*tg_task)(void *context, ptrdiff_t task);
 
@@ -33,5 +34,18 @@ void tg_alone(void (*leader)(void *context), void *context);
  * apart that are needed at once. NULL when there is no memory. */
 enum { TG_SCRATCH_PACK_A, TG_SCRATCH_PACK_B, TG_SCRATCH_WORK, TG_N_SCRATCH };
 void *tg_scratch(int slot, size_t n_bytes);
+
+/* A mark says what the scratch block of the calling thread holds, so that the next task need not
+ * compute it again. Whoever asks for the block by tg_scratch wipes the mark off; tg_scratch_marked
+ * returns the block if it has this very mark, else NULL. A job is a number of tg_new_job. */
+typedef struct {
+    uint64_t job;
+    const void *from;
+    ptrdiff_t first, last;
+} tg_mark;
+
+uint64_t tg_new_job(void);
+void tg_scratch_mark(int slot, tg_mark mark);
+void *tg_scratch_marked(int slot, tg_mark mark);
 
 #endif

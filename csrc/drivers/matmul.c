@@ -59,6 +59,7 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 
 typedef struct {
     const tg_gemm_problem *p;
+    uint64_t job; /* of marks on what is packed */
     int path, pack_a;
     ptrdiff_t n_batch;              /* matrices */
     ptrdiff_t per_task;             /* matrices in a task (row_parts = col_parts = 1 if not 1) */
@@ -144,6 +145,7 @@ void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptr
 /* What `compute_piece` needs to know of the matrices at hand. */
 typedef struct {
     const tg_gemm_problem *p;
+    uint64_t job;
     int streamed;                    /* by gemm_rows */
     const char *a, *b;               /* the matrices; a from its row i0 on when packed in tiles */
     const char *packed_a, *packed_b; /* or NULL */
@@ -216,12 +218,17 @@ static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
 {
     const tg_gemm_problem *p = x->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = size_of(p->dtype);
+    const tg_mark mark = {x->job, x->a, i0, i1};
+    x->packed_a = tg_scratch_marked(TG_SCRATCH_PACK_A, mark);
+    if (x->packed_a)
+        return TG_OK;
     char *out = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((m * p->k + 64) * size));
     x->packed_a = out;
     for (ptrdiff_t p0 = 0; out && p0 < p->k; p0 += depth)
         pack_a(p->dtype, m, min_of(depth, p->k - p0),
                at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col), p->a_row, p->a_col,
                out + m * p0 * size);
+    tg_scratch_mark(TG_SCRATCH_PACK_A, mark);
     return out ? TG_OK : TG_NO_MEMORY;
 }
 
@@ -231,8 +238,12 @@ static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
     const tg_gemm_problem *p = x->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
     const ptrdiff_t size = size_of(p->dtype);
+    const tg_mark mark = {x->job, x->b, j0, j1};
     x->first_col = j0;
     x->padded = (j1 - j0 + nr - 1) / nr * nr;
+    x->packed_b = tg_scratch_marked(TG_SCRATCH_PACK_B, mark);
+    if (x->packed_b)
+        return TG_OK;
     char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->k * x->padded * size));
     x->packed_b = out;
     for (ptrdiff_t p0 = 0; out && p0 < p->k; p0 += depth) {
@@ -240,6 +251,7 @@ static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
         tg_gemm_pack_b(p->dtype, k, j1 - j0, at(p->dtype, x->b, p0 * p->b_row + j0 * p->b_col),
                        p->b_row, p->b_col, out + p0 * x->padded * size, k * nr);
     }
+    tg_scratch_mark(TG_SCRATCH_PACK_B, mark);
     return out ? TG_OK : TG_NO_MEMORY;
 }
 
@@ -249,7 +261,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
 {
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr; /* columns at once */
-    matrices x = {.p = p, .streamed = plan->path == PATH_ROWS, .a = a, .b = b, .c = c};
+    matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
+    x.streamed = plan->path == PATH_ROWS;
     if (plan->path == PATH_LOCAL) {
         int status = plan->pack_a ? pack_rows(&x, i0, i1) : TG_OK;
         for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
@@ -392,7 +405,11 @@ static void compute_task(void *context, ptrdiff_t task)
     gemm_plan *plan = context;
     const tg_gemm_problem *p = plan->p;
     ptrdiff_t parts = plan->row_parts * plan->col_parts, part = task % parts;
-    ptrdiff_t row = part % plan->row_parts, col = part / plan->row_parts;
+    /* The parts of one matrix that share what a task packs, rows or columns, follow each other, so
+     * that a thread need not pack it again. */
+    const int by_rows = plan->path == PATH_PACKED;
+    ptrdiff_t row = by_rows ? part / plan->col_parts : part % plan->row_parts;
+    ptrdiff_t col = by_rows ? part % plan->col_parts : part / plan->row_parts;
     ptrdiff_t i0 = p->m * row / plan->row_parts, i1 = p->m * (row + 1) / plan->row_parts;
     ptrdiff_t nr = tg_gemm_panel(p->dtype), panels = (plan->n_cols + nr - 1) / nr;
     ptrdiff_t j0 = panels * col / plan->col_parts * nr;
@@ -565,6 +582,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
     plan.path = choose_path(p, n_batch);
+    if (plan.path == PATH_LOCAL || plan.path == PATH_PACKED)
+        plan.job = tg_new_job();
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);
     if (n_batch > n_tasks)
         plan.per_task = (n_batch + n_tasks - 1) / n_tasks;
