@@ -17,8 +17,9 @@
 /* Vectors per group of columns: enough independent sums to hide the latency of an add. */
 #define TG_NORM_GROUP 4
 
-/* sum of (x - mean)^power over n elements, power 1 or 2; lanes past the end count as `mean`. */
-TG_INLINE V_T TG_FN(norm_sum)(ptrdiff_t n, const V_T *x, V_T mean, int power)
+/* sum of (x - mean)^power over n elements, power 1 or 2; lanes past the end count as `mean`. What
+ * is `soon` to be written is asked for meanwhile, unless NULL. */
+TG_INLINE V_T TG_FN(norm_sum)(ptrdiff_t n, const V_T *x, V_T mean, int power, const V_T *soon)
 {
     VT s0 = V(zero)(), s1 = s0, s2 = s0, s3 = s0, m = V(set1)(mean);
     ptrdiff_t i = 0;
@@ -29,6 +30,8 @@ TG_INLINE V_T TG_FN(norm_sum)(ptrdiff_t n, const V_T *x, V_T mean, int power)
         s = power == 2 ? V(fma)(v, v, s) : V(add)(s, v);                                           \
     }
     for (; i + 4 * V_LANES <= n; i += 4 * V_LANES) {
+        if (soon)
+            TG_PREFETCH_LINES(soon + i, 4 * sizeof(VT));
         TG_STEP(s0, 0)
         TG_STEP(s1, 1)
         TG_STEP(s2, 2)
@@ -52,9 +55,9 @@ TG_INLINE void TG_FN(norm_block)(int k, ptrdiff_t d, V_T *y, V_T *mean, V_T *rst
     VT m[4], s[4];
     if (centred)
         for (int r = 0; r < k; r++)
-            mean[r] = mu[r] = TG_FN(norm_sum)(d, x + r * d, 0, 1) / (V_T)d;
+            mean[r] = mu[r] = TG_FN(norm_sum)(d, x + r * d, 0, 1, NULL) / (V_T)d;
     for (int r = 0; r < k; r++)
-        scale[r] = TG_FN(norm_sum)(d, x + r * d, mu[r], 2) / (V_T)d;
+        scale[r] = TG_FN(norm_sum)(d, x + r * d, mu[r], 2, y + r * d) / (V_T)d;
     for (int r = 0; r < k; r++) {
         rstd[r] = 1 / (V_T)sqrt((double)(scale[r] + (V_T)epsilon));
         m[r] = V(set1)(mu[r]);
@@ -99,9 +102,11 @@ TG_KERNEL void TG_FN(rms_norm)(ptrdiff_t n_rows, ptrdiff_t d, V_T *y, V_T *mean,
     (void)mean;
 }
 
-/* With n = (x - mean) rstd and w = g gamma, the means over one row of w and of w n. */
+/* With n = (x - mean) rstd and w = g gamma, the means over one row of w and of w n. `soon`: see
+ * norm_sum. */
 TG_INLINE void TG_FN(norm_row_means)(ptrdiff_t d, const V_T *g, const V_T *x, const V_T *gamma,
-                                     V_T mean, V_T rstd, int centred, V_T *mean_w, V_T *mean_wn)
+                                     V_T mean, V_T rstd, int centred, const V_T *soon, V_T *mean_w,
+                                     V_T *mean_wn)
 {
     VT sw0 = V(zero)(), sw1 = sw0, sn0 = sw0, sn1 = sw0, m = V(set1)(mean);
 #define TG_STEP(sw, sn, at, n)                                                                     \
@@ -117,6 +122,7 @@ TG_INLINE void TG_FN(norm_row_means)(ptrdiff_t d, const V_T *g, const V_T *x, co
     }
     ptrdiff_t i = 0;
     for (; i + 2 * V_LANES <= d; i += 2 * V_LANES) {
+        TG_PREFETCH_LINES(soon + i, 2 * sizeof(VT));
         TG_STEP(sw0, sn0, i, V_LANES)
         TG_STEP(sw1, sn1, i + V_LANES, V_LANES)
     }
@@ -135,8 +141,8 @@ TG_INLINE void TG_FN(norm_grad_block)(int k, ptrdiff_t d, V_T *gx, V_T *ggamma, 
     VT m[4], s[4], mw[4], mwn[4];
     for (int r = 0; r < k; r++) {
         V_T mean_w, mean_wn, mu = centred ? mean[r] : 0;
-        TG_FN(norm_row_means)(d, g + r * d, x + r * d, gamma, mu, rstd[r], centred, &mean_w,
-                              &mean_wn);
+        TG_FN(norm_row_means)(d, g + r * d, x + r * d, gamma, mu, rstd[r], centred, gx + r * d,
+                              &mean_w, &mean_wn);
         m[r] = V(set1)(mu);
         s[r] = V(set1)(rstd[r]);
         mw[r] = V(set1)(mean_w);

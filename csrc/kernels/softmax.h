@@ -37,12 +37,15 @@ TG_INLINE void TG_FN(scatter_rows)(ptrdiff_t n, V_T *y, const VT *columns)
             y[i * n + j] = lanes[j][i];
 }
 
-/* The largest element of a row; NaN if there is one. */
-TG_INLINE V_T TG_FN(row_max)(ptrdiff_t n, const V_T *x)
+/* The largest element of a row; NaN if there is one. The row that is `soon` to be written, unless
+ * NULL, is asked for meanwhile. */
+TG_INLINE V_T TG_FN(row_max)(ptrdiff_t n, const V_T *x, const V_T *soon)
 {
     VT low = V(set1)(-INFINITY), m0 = low, m1 = low;
     ptrdiff_t i = 0;
     for (; i + 2 * V_LANES <= n; i += 2 * V_LANES) {
+        if (soon)
+            TG_PREFETCH_LINES(soon + i, 2 * sizeof(VT));
         m0 = V(max_nan)(m0, V(load)(x + i));
         m1 = V(max_nan)(m1, V(load)(x + i + V_LANES));
     }
@@ -92,7 +95,7 @@ TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *
         y += V_LANES * n;
     }
     for (; row < n_rows; row++, x += n, y += n) {
-        V_T scale = (V_T)(1 / TG_FN(row_exp)(n, y, x, TG_FN(row_max)(n, x)));
+        V_T scale = (V_T)(1 / TG_FN(row_exp)(n, y, x, TG_FN(row_max)(n, x, y)));
         TG_FN(binary_multiply)(n, y, y, 1, &scale, 0);
     }
 }
@@ -107,7 +110,7 @@ TG_KERNEL void TG_FN(row_log_sum)(ptrdiff_t n_rows, ptrdiff_t n, V_T *m, V_T *lo
         V(store)(m + row, largest);
     }
     for (; row < n_rows; row++, x += n) {
-        m[row] = TG_FN(row_max)(n, x);
+        m[row] = TG_FN(row_max)(n, x, NULL);
         log_sum[row] = (V_T)TG_FN(row_exp)(n, NULL, x, m[row]);
     }
     TG_FN(unary_log)(n_rows, log_sum, log_sum);
@@ -139,14 +142,16 @@ TG_KERNEL void TG_FN(log_softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V
     }
 }
 
-/* sum g y over at most 1024 elements, in four chains. */
-TG_INLINE V_T TG_FN(block_dot)(ptrdiff_t n, const V_T *g, const V_T *y)
+/* sum g y over at most 1024 elements, in four chains. `soon`: see row_max. */
+TG_INLINE V_T TG_FN(block_dot)(ptrdiff_t n, const V_T *g, const V_T *y, const V_T *soon)
 {
     VT sum[4] = {V(zero)(), V(zero)(), V(zero)(), V(zero)()};
     ptrdiff_t i = 0;
-    for (; i + 4 * V_LANES <= n; i += 4 * V_LANES)
+    for (; i + 4 * V_LANES <= n; i += 4 * V_LANES) {
+        TG_PREFETCH_LINES(soon + i, 4 * sizeof(VT));
         for (int k = 0; k < 4; k++)
             sum[k] = V(fma)(V(load)(g + i + k * V_LANES), V(load)(y + i + k * V_LANES), sum[k]);
+    }
     for (; i + V_LANES <= n; i += V_LANES)
         sum[0] = V(fma)(V(load)(g + i), V(load)(y + i), sum[0]);
     if (i < n)
@@ -162,7 +167,8 @@ TG_KERNEL void TG_FN(softmax_grad)(ptrdiff_t n_rows, ptrdiff_t n, V_T *gx, const
         double total = 0;
         ptrdiff_t i = 0;
         for (ptrdiff_t start = 0; start < n; start += 1024)
-            total += TG_FN(block_dot)(n - start < 1024 ? n - start : 1024, g + start, y + start);
+            total += TG_FN(block_dot)(n - start < 1024 ? n - start : 1024, g + start, y + start,
+                                      gx + start);
         VT s = V(set1)((V_T)total);
         for (; i + V_LANES <= n; i += V_LANES)
             V(store)(gx + i, V(mul)(V(load)(y + i), V(sub)(V(load)(g + i), s)));

@@ -80,6 +80,12 @@
 #define TG_PREFETCH(p) ((void)(p))
 #endif
 
+/* Ask for the lines of n_bytes at p. A pass that only reads does so for what the next pass writes,
+ * since a store has to wait for its line: memory would rest in one pass and hold up the other. */
+#define TG_PREFETCH_LINES(p, n_bytes)                                                              \
+    for (ptrdiff_t line_ = 0; line_ < (ptrdiff_t)(n_bytes); line_ += 64)                           \
+    TG_PREFETCH((const char *)(p) + line_)
+
 /* of the tables of vf_lookup */
 #define TG_TABLE_ALIGN _Alignas(32)
 
