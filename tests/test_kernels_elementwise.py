@@ -132,6 +132,24 @@ def test_where_and_copy(isa: str, rng: np.random.Generator) -> None:
             np.testing.assert_array_equal(y, x)
 
 
+@pytest.mark.parametrize("far", [2**31, -(2**31) - 1, 2**53 + 1, -(2**63)])
+@pytest.mark.parametrize("floats", FLOATS)
+def test_conversions_of_small_integers_and_a_large_one(
+    isa: str, floats: str, far: int, rng: np.random.Generator
+) -> None:
+    whole = rng.integers(-(2**31), 2**31, 300)
+    for place in (None, 70, 299):
+        if place is not None:
+            whole[place] = far
+        np.testing.assert_array_equal(
+            kernels.copy(whole, np.empty(300, floats)), whole.astype(floats)
+        )
+        back = whole.astype(floats)
+        np.testing.assert_array_equal(
+            kernels.copy(back, np.empty(300, np.int64)), back.astype(np.int64)
+        )
+
+
 def values_of(dtype: str, rng: np.random.Generator) -> np.ndarray:
     """700 values of every size, and for floats what integers cannot hold."""
     if dtype == "bool":

@@ -19,43 +19,76 @@
         }                                                                                          \
     }
 
-#define TG_CAST_CASES(X, I64, I32)                                                                 \
+/* The same between int64 and a float: through int32, for which AVX2 has instructions, as long as
+ * no number of a block is a misfit there. */
+#if VF_LANES == 8
+#define TG_CAST_LONG(Y, X, misfit, value)                                                          \
+    for (ptrdiff_t first = 0, end; first < n; first = end) {                                       \
+        Y *restrict to_y = y;                                                                      \
+        const X *restrict from_x = x;                                                              \
+        uint64_t outside = 0;                                                                      \
+        end = n - first < 64 ? n : first + 64;                                                     \
+        for (ptrdiff_t i = first; i < end; i++) {                                                  \
+            X v = from_x[i];                                                                       \
+            outside |= (uint64_t)(misfit);                                                         \
+        }                                                                                          \
+        if (!outside)                                                                              \
+            for (ptrdiff_t i = first; i < end; i++)                                                \
+                to_y[i] = (Y)(int32_t)from_x[i];                                                   \
+        else                                                                                       \
+            for (ptrdiff_t i = first; i < end; i++) {                                              \
+                X v = from_x[i];                                                                   \
+                to_y[i] = value;                                                                   \
+            }                                                                                      \
+    }
+#else
+#define TG_CAST_LONG(Y, X, misfit, value) TG_CAST_LOOP(Y, X, value)
+#endif
+
+#define TG_CAST_CASES(X, FLOAT_LOOP, I64_LOOP, misfit, I64, I32)                                   \
     if (truth)                                                                                     \
         TG_CAST_LOOP(uint8_t, X, v != 0)                                                           \
     else if (to == TG_F32)                                                                         \
-        TG_CAST_LOOP(float, X, (float)v)                                                           \
+        FLOAT_LOOP(float, X, misfit, (float)v)                                                     \
     else if (to == TG_F64)                                                                         \
-        TG_CAST_LOOP(double, X, (double)v)                                                         \
+        FLOAT_LOOP(double, X, misfit, (double)v)                                                   \
     else if (to == TG_I64)                                                                         \
-        TG_CAST_LOOP(int64_t, X, I64)                                                              \
+        I64_LOOP(int64_t, X, misfit, I64)                                                          \
     else if (to == TG_I32)                                                                         \
         TG_CAST_LOOP(int32_t, X, I32)                                                              \
     else                                                                                           \
         TG_CAST_LOOP(uint8_t, X, (uint8_t)(I32))
+
+#define TG_CAST_SHORT(Y, X, misfit, value) TG_CAST_LOOP(Y, X, value)
 
 /* y = x in the dtype `to`; truth: y holds bool. */
 TG_KERNEL void TG_ONCE(cast)(int to, int truth, int from, ptrdiff_t n, void *y, const void *x)
 {
     switch (from) {
     case TG_F32:
-        TG_CAST_CASES(float, v >= -0x1p63f && v < 0x1p63f ? (int64_t)v : INT64_MIN,
+        TG_CAST_CASES(float, TG_CAST_SHORT, TG_CAST_LONG, !(v >= -0x1p31f && v < 0x1p31f),
+                      v >= -0x1p63f && v < 0x1p63f ? (int64_t)v : INT64_MIN,
                       v >= -0x1p31f && v < 0x1p31f ? (int32_t)v : INT32_MIN)
         return;
     case TG_F64:
-        TG_CAST_CASES(double, v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN,
+        TG_CAST_CASES(double, TG_CAST_SHORT, TG_CAST_LONG, !(v >= -0x1p31 && v < 0x1p31),
+                      v >= -0x1p63 && v < 0x1p63 ? (int64_t)v : INT64_MIN,
                       v >= -0x1p31 && v < 0x1p31 ? (int32_t)v : INT32_MIN)
         return;
     case TG_I64:
-        TG_CAST_CASES(int64_t, v, (int32_t)v)
+        TG_CAST_CASES(int64_t, TG_CAST_LONG, TG_CAST_SHORT, ((uint64_t)v + 0x80000000u) >> 32, v,
+                      (int32_t)v)
         return;
     case TG_I32:
-        TG_CAST_CASES(int32_t, v, v)
+        TG_CAST_CASES(int32_t, TG_CAST_SHORT, TG_CAST_SHORT, 0, v, v)
         return;
     default:
-        TG_CAST_CASES(uint8_t, v, v)
+        TG_CAST_CASES(uint8_t, TG_CAST_SHORT, TG_CAST_SHORT, 0, v, v)
         return;
     }
 }
+#undef TG_CAST_SHORT
+#undef TG_CAST_LONG
 #undef TG_CAST_CASES
 #undef TG_CAST_LOOP
 
