@@ -12,6 +12,7 @@ typedef struct {
     ptrdiff_t n_steps, n_batch, units;
     ptrdiff_t first, n_rows; /* the rows of the batch to do */
     const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
+    void *work;              /* room for the left side of a product */
     const void *z, *bias;
     int has_h0;                   /* else states[0] is 0 and its gradient not wanted */
     void *states, *cells, *gates; /* (T + 1, N, U), (T + 1, N, U), (T, N, 4 U) */

@@ -86,7 +86,8 @@ def test_no_initial_state_has_no_gradient(cell, kernels):
     zeros = case.backward(kernels, saved)
     assert len(without) == len(zeros) - len(case.initial)
     for a, b in zip(without, zeros, strict=False):
-        np.testing.assert_array_equal(a, b)
+        # NumPy's BLAS may add up a product without the zeros in another order.
+        np.testing.assert_allclose(a, b, *((0, 0) if kernels is compiled else (1e-5, 1e-6)))
 
 
 @pytest.mark.parametrize("cell", CELLS)

@@ -9,6 +9,7 @@
  *
  * The kernels are in kernels/recurrent.h.
  */
+#include <stdatomic.h>
 #include <string.h>
 
 #include "../gemm.h"
@@ -24,7 +25,8 @@ typedef struct {
     tg_recurrent_part part; /* of the whole batch */
     cell_kernel kernel;
     int dtype;
-    ptrdiff_t per_task;
+    ptrdiff_t per_task, depth; /* depth: of a product, cut */
+    atomic_int status;
 } recurrent_plan;
 
 static size_t size_of(int dtype)
@@ -38,7 +40,12 @@ static void rows_task(void *context, ptrdiff_t task)
     tg_recurrent_part p = plan->part;
     p.first = task * plan->per_task;
     p.n_rows = p.n_batch - p.first < plan->per_task ? p.n_batch - p.first : plan->per_task;
-    plan->kernel(&p);
+    p.work =
+        tg_scratch(TG_SCRATCH_PACK_A, (size_t)(p.n_rows * plan->depth + 64) * size_of(plan->dtype));
+    if (p.work)
+        plan->kernel(&p);
+    else
+        atomic_store(&plan->status, TG_NO_MEMORY);
 }
 
 /* The weights W (k x n; element (i, j) at i * row + j * col) in panels, cut in depth: block after
@@ -79,6 +86,7 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
         return TG_NO_MEMORY;
     tg_parallel((pack.n + nr - 1) / nr, (double)(u * width) * 0.3, pack_task, &pack);
     p->weights = pack.to;
+    plan->depth = tg_gemm_depth(pack.k);
     const int large = (size_t)(u * width) * size_of(plan->dtype) > LARGE_WEIGHTS;
     const ptrdiff_t most = large ? 2 * ROWS_PER_TASK : ROWS_PER_TASK;
     plan->per_task = p->n_batch > most ? most : (p->n_batch + 1) / 2;
@@ -90,7 +98,7 @@ static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
                     plan);
     }
     tg_free(pack.to);
-    return TG_OK;
+    return atomic_load(&plan->status);
 }
 
 /* The initial state (or carried gradient): a copy, or zeros when there is none. */

@@ -13,11 +13,14 @@
  */
 #include "../recurrent.h"
 
-/* c [+]= a W, W (k x n) in panels, cut in depth as the packing driver cut it. */
-TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
-                                        ptrdiff_t a_row, const V_T *weights, const V_T *bias,
-                                        V_T *c, ptrdiff_t c_row, int accumulate)
+/* c [+]= a W for the rows at hand, W (k x n) in panels, cut in depth as the packing driver cut it.
+ * Where a packed tile is the faster one, the rows of a are packed too: each panel reads them. */
+TG_INLINE void TG_FN(recurrent_product)(const tg_recurrent_part *part, ptrdiff_t n, ptrdiff_t k,
+                                        const V_T *a, ptrdiff_t a_row, const V_T *bias, V_T *c,
+                                        ptrdiff_t c_row, int accumulate)
 {
+    const V_T *weights = part->weights;
+    const ptrdiff_t m = part->n_rows;
     const ptrdiff_t depth = tg_gemm_depth(k), nr = 2 * V_LANES, padded = (n + nr - 1) / nr * nr;
     ptrdiff_t k0 = 0;
     do { /* once even when k is 0: the result is then bias alone */
@@ -25,6 +28,11 @@ TG_INLINE void TG_FN(recurrent_product)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, c
         g.a = a + k0;
         g.a_row = a_row;
         g.a_col = 1;
+        g.a_packed = TG_TILE_UNROLL > 1 && m >= 4 && n >= 4 * nr;
+        if (g.a_packed) {
+            TG_FN(gemm_pack_a)(m, g.k, g.a, a_row, 1, part->work);
+            g.a = part->work;
+        }
         g.b = weights + k0 * padded;
         g.b_row = nr;
         g.b_panel = nr * g.k;
@@ -81,8 +89,8 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
         const V_T *z = (const V_T *)p->z + t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? step : 0;
         V_T *old = (V_T *)p->states + t * step, *new = old + step;
-        TG_FN(recurrent_product)(p->n_rows, u, TG_DEPTH(t), old + p->first * u, u, p->weights, NULL,
-                                 new + p->first *u, u, 0);
+        TG_FN(recurrent_product)(p, u, TG_DEPTH(t), old + p->first * u, u, NULL, new + p->first *u,
+                                 u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             V_T *h = new + r *u;
             TG_EACH_UNIT
@@ -114,8 +122,7 @@ TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p->n_rows, u, u, gz + p->first * u, u, p->weights, NULL,
-                                     gh + p->first * u, u, 1);
+            TG_FN(recurrent_product)(p, u, u, gz + p->first * u, u, NULL, gh + p->first * u, u, 1);
     }
 }
 
@@ -127,8 +134,8 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
         const ptrdiff_t next = t + 1 < p->n_steps ? 4 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step;
         V_T *h = (V_T *)p->states + t * step, *c = (V_T *)p->cells + t * step;
-        TG_FN(recurrent_product)(p->n_rows, 4 * u, TG_DEPTH(t), h + p->first * u, u, p->weights,
-                                 NULL, gates + 4 * p->first * u, 4 * u, 0);
+        TG_FN(recurrent_product)(p, 4 * u, TG_DEPTH(t), h + p->first * u, u, NULL,
+                                 gates + 4 * p->first * u, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             const V_T *zr = z + 4 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u, *cr = c + r * u;
@@ -204,8 +211,8 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p->n_rows, u, 4 * u, gz + 4 * p->first * u, 4 * u, p->weights,
-                                     NULL, gh + p->first * u, u, 1);
+            TG_FN(recurrent_product)(p, u, 4 * u, gz + 4 * p->first * u, 4 * u, NULL,
+                                     gh + p->first * u, u, 1);
     }
 }
 
@@ -216,8 +223,8 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
         const V_T *z = (const V_T *)p->z + 3 * t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? 3 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step, *h = (V_T *)p->states + t * step;
-        TG_FN(recurrent_product)(p->n_rows, 3 * u, TG_DEPTH(t), h + p->first * u, u, p->weights,
-                                 p->bias, gates + 4 * p->first * u, 4 * u, 0);
+        TG_FN(recurrent_product)(p, 3 * u, TG_DEPTH(t), h + p->first * u, u, p->bias,
+                                 gates + 4 * p->first * u, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             const V_T *zr = z + 3 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u;
@@ -282,8 +289,8 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p->n_rows, u, 3 * u, gb + 3 * p->first * u, 3 * u, p->weights,
-                                     NULL, gh + p->first * u, u, 1);
+            TG_FN(recurrent_product)(p, u, 3 * u, gb + 3 * p->first * u, 3 * u, NULL,
+                                     gh + p->first * u, u, 1);
     }
 }
 
