@@ -78,6 +78,7 @@ def test_history():
     assert history.history["loss"][-1] < history.history["loss"][0]
 
 
+@pytest.mark.filterwarnings("ignore:Glyph .* missing")  # where no Chinese font is installed
 def test_history_can_be_drawn(tmp_path):
     history = fit(make_model(), epochs=2)
     history.plot(tmp_path / "curves.png", title="标题 title")
