@@ -243,8 +243,4 @@ int tg_depthwise(const problem *p, int dtype, int act, const void *x, const void
 int tg_depthwise_input_grad(const problem *p, int dtype, const void *g, const void *w, void *gx);
 int tg_depthwise_weight_grad(const problem *p, int dtype, const void *x, const void *g, void *gw);
 
-/* sum (n elements) += `parts` - 1 partial sums, n elements each, in pairs, then pairs of pairs: a
- * fixed tree. Overwrites the partial sums. */
-void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial);
-
 #endif

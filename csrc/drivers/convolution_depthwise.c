@@ -20,6 +20,7 @@
 
 #include "../convolution.h"
 #include "../gemm.h"
+#include "../parts.h"
 #include "../table.h"
 #include "../threads.h"
 

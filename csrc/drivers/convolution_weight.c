@@ -10,6 +10,7 @@
 
 #include "../convolution.h"
 #include "../gemm.h"
+#include "../parts.h"
 #include "../table.h"
 #include "../threads.h"
 #include "../winograd.h"
@@ -78,37 +79,6 @@ static void weight_task(void *context, ptrdiff_t task)
             tg_gemm_run(x->dtype, &block);
         }
     }
-}
-
-typedef struct {
-    int dtype;
-    ptrdiff_t parts, n;
-    char *sum, *partial;
-} addition;
-
-static void add_task(void *context, ptrdiff_t task)
-{
-    const addition *p = context;
-    const ptrdiff_t n_tasks = ceil_div(p->n, 4096), first = p->n * task / n_tasks;
-    const ptrdiff_t count = p->n * (task + 1) / n_tasks - first, size = size_of(p->dtype);
-    for (ptrdiff_t gap = 1; gap < p->parts; gap *= 2)
-        for (ptrdiff_t i = 0; i + gap < p->parts; i += 2 * gap) {
-            char *to = i ? p->partial + (i - 1) * p->n * size : p->sum;
-            char *from = p->partial + (i + gap - 1) * p->n * size;
-            if (p->dtype == TG_F32) {
-                float *a = (float *)to + first;
-                tg_active->binary_f32[TG_BINARY_add](count, a, a, 1, (float *)from + first, 1);
-            } else {
-                double *a = (double *)to + first;
-                tg_active->binary_f64[TG_BINARY_add](count, a, a, 1, (double *)from + first, 1);
-            }
-        }
-}
-
-void tg_add_parts(int dtype, ptrdiff_t parts, ptrdiff_t n, void *sum, void *partial)
-{
-    addition p = {dtype, parts, n, sum, partial};
-    tg_parallel(ceil_div(n, 4096), 0.05 * (double)(parts * n * size_of(dtype)), add_task, &p);
 }
 
 static int run_weight_walk(weight_walk *p)

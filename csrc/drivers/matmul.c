@@ -6,7 +6,7 @@
  *           since a vector along so few columns would be mostly empty;
  *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full;
  *   rows    up to 4 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
- *           past sums in the cache;
+ *           past sums in the cache, some of them by each task, whose sums are parts of the result;
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
  *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
  *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
@@ -36,6 +36,7 @@
 #endif
 
 #include "../gemm.h"
+#include "../parts.h"
 #include "../table.h"
 #include "../tg.h"
 #include "../threads.h"
@@ -44,12 +45,13 @@ enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_TURNED, PATH_ROWS };
 enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 
 #define FMAS_PER_TASK 65536.0
-#define DOT_COLUMNS 4           /* dot products for up to so many in any case */
-#define LANES_SUM 10.0          /* fma in the time of adding up the lanes of a vector */
-#define LANES_TURNED 3.0        /* the same per row, for a single column, where rows are turned */
-#define TURNED_COLUMNS 8        /* at most, for the turned path */
-#define STREAMED_ROWS 4         /* at most, for the rows path */
-#define PACKED_BYTES (32 << 20) /* of B at once */
+#define DOT_COLUMNS 4    /* dot products for up to so many in any case */
+#define LANES_SUM 10.0   /* fma in the time of adding up the lanes of a vector */
+#define LANES_TURNED 3.0 /* the same per row, for a single column, where rows are turned */
+#define TURNED_COLUMNS 8 /* at most, for the turned path */
+#define STREAMED_ROWS 4  /* at most, for the rows path */
+#define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
+#define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
 #define DIRECT_BYTES (3 << 20)     /* of B, at most, to be read where it lies */
 #define TALL_BYTES (16 << 20)      /* the same in a gradient of weights */
@@ -483,6 +485,41 @@ static int run_packed(gemm_plan *plan, double fmas)
     return atomic_load(&plan->status);
 }
 
+/* The rows path of one matrix: a task streams some whole rows of B, which memory takes faster than
+ * parts of all rows; its share of the sums is a part, and the parts are added in a fixed tree. */
+static void rows_task(void *context, ptrdiff_t part)
+{
+    const gemm_plan *plan = context;
+    const tg_gemm_problem *p = plan->p;
+    const ptrdiff_t size = size_of(p->dtype), n_parts = plan->row_parts;
+    const ptrdiff_t p0 = p->k * part / n_parts, p1 = p->k * (part + 1) / n_parts;
+    tg_gemm_problem q = {.dtype = p->dtype, .m = p->m, .n = p->n, .k = p1 - p0};
+    q.a_row = p->a_row;
+    q.a_col = p->a_col;
+    q.b_row = p->b_row;
+    q.c_row = p->n;
+    matrices x = {.p = &q, .streamed = 1, .a = at(p->dtype, p->a, p0 * p->a_col)};
+    x.b = at(p->dtype, p->b, p0 * p->b_row);
+    x.c = part ? plan->packed + (part - 1) * p->m * p->n * size : p->c;
+    compute_piece(&x, 0, p->m, 0, p->n);
+}
+
+static int run_rows(gemm_plan *plan, double fmas)
+{
+    const tg_gemm_problem *p = plan->p;
+    const ptrdiff_t count = p->m * p->n, size = size_of(p->dtype);
+    const double most = (double)p->k * (double)p->n * (double)size / (double)ROWS_PART_BYTES;
+    plan->row_parts = min_of(power_of_two_below(most < 16 ? most : 16), p->k);
+    plan->packed = tg_alloc((size_t)((plan->row_parts - 1) * count * size) + 1);
+    if (!plan->packed)
+        return TG_NO_MEMORY;
+    tg_parallel(plan->row_parts, fmas * fma_nanoseconds(p->dtype), rows_task, plan);
+    tg_add_parts(p->dtype, plan->row_parts, count, p->c, plan->packed);
+    tg_free(plan->packed);
+    finish_rows(p, p->m, p->n, p->c, p->bias);
+    return TG_OK;
+}
+
 /* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
  * for every fma or so, and ends in a sum over their lanes: for a single column, whose sums are
  * taken for a square of rows at once, it pays from a few terms on. Where both factors lie as it
@@ -593,6 +630,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
                   p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
     if (plan.path == PATH_PACKED)
         return run_packed(&plan, one);
+    if (plan.path == PATH_ROWS && n_batch == 1 && p->c_row == p->n)
+        return run_rows(&plan, one);
     tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
                 all * fma_nanoseconds(p->dtype), compute_task, &plan);
     return atomic_load(&plan.status);

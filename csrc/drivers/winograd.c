@@ -37,6 +37,7 @@
 
 #include "../convolution.h"
 #include "../gemm.h"
+#include "../parts.h"
 #include "../table.h"
 #include "../tg.h"
 #include "../threads.h"

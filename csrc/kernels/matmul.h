@@ -249,27 +249,43 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
 }
 
 /* y (n) += sum over q < count of a[q * a_step] times row q of B, for up to 4 rows of A and y at
- * once: `rows` x `count` multipliers wait in registers while the rows of B stream by. */
-TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, ptrdiff_t n, const V_T *a,
-                                  ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b, ptrdiff_t b_row,
-                                  V_T *y, ptrdiff_t y_row)
+ * once: `rows` x `count` multipliers wait in registers while the rows of B stream by, `nv` vectors
+ * at a time: a cache line, where registers allow it, lest rows that meet in one set of the cache
+ * push each other out between the halves of a line. */
+TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, const int nv, ptrdiff_t n,
+                                  const V_T *a, ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b,
+                                  ptrdiff_t b_row, V_T *y, ptrdiff_t y_row)
 {
     VT x[4][8];
     TG_UNROLL for (int i = 0; i < rows; i++)
     {
         TG_UNROLL for (int q = 0; q < count; q++) x[i][q] = V(set1)(a[i * a_row + q * a_col]);
     }
-    for (ptrdiff_t j = 0; j < n; j += V_LANES) { /* y has whole vectors, B need not */
-        const int whole = n - j >= V_LANES;
-        VT sum[4];
-        TG_UNROLL for (int i = 0; i < rows; i++) sum[i] = V(load)(y + i * y_row + j);
+    for (ptrdiff_t j = 0; j < n; j += nv * V_LANES) { /* y has whole vectors, B need not */
+        const int whole = n - j >= nv * V_LANES;
+        VT sum[4][2];
+        TG_UNROLL for (int i = 0; i < rows; i++)
+        {
+            TG_UNROLL for (int v = 0; v < nv; v++) sum[i][v] =
+                V(load)(y + i * y_row + j + v * V_LANES);
+        }
         TG_UNROLL for (int q = 0; q < count; q++)
         {
-            const V_T *from = b + q * b_row + j;
-            VT v = whole ? V(load)(from) : V(load_tail)(from, n - j);
-            TG_UNROLL for (int i = 0; i < rows; i++) sum[i] = V(fma)(x[i][q], v, sum[i]);
+            TG_UNROLL for (int v = 0; v < nv; v++)
+            {
+                const V_T *from = b + q * b_row + j + v * V_LANES;
+                const ptrdiff_t left = n - j - v * V_LANES;
+                VT u = whole      ? V(load)(from)
+                       : left > 0 ? V(load_tail)(from, left < V_LANES ? left : V_LANES)
+                                  : V(zero)();
+                TG_UNROLL for (int i = 0; i < rows; i++) sum[i][v] = V(fma)(x[i][q], u, sum[i][v]);
+            }
         }
-        TG_UNROLL for (int i = 0; i < rows; i++) V(store)(y + i * y_row + j, sum[i]);
+        TG_UNROLL for (int i = 0; i < rows; i++)
+        {
+            TG_UNROLL for (int v = 0; v < nv; v++)
+                V(store)(y + i * y_row + j + v * V_LANES, sum[i][v]);
+        }
     }
 }
 
@@ -278,35 +294,37 @@ TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, ptrdiff_t n, 
  */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
-    enum { WIDTH = 512 };
-    V_T sum[4 * WIDTH];
-    for (ptrdiff_t j = 0; j < g->n; j += WIDTH) {
-        const ptrdiff_t n = g->n - j < WIDTH ? g->n - j : WIDTH;
+    enum { ALL = 2048 };
+    V_T sum[ALL];
+    const ptrdiff_t width = ALL / (g->m < 3 ? g->m : 4);
+    for (ptrdiff_t j = 0; j < g->n; j += width) {
+        const ptrdiff_t n = g->n - j < width ? g->n - j : width;
         const V_T *a = g->a, *b = (const V_T *)g->b + j;
         ptrdiff_t p = 0;
-        for (ptrdiff_t i = 0; i < 4 * WIDTH; i += V_LANES)
+        for (ptrdiff_t i = 0; i < ALL; i += V_LANES)
             V(store)(sum + i, V(zero)());
-#define TG_STREAM(rows, count)                                                                     \
+#define TG_STREAM(rows, count, nv)                                                                 \
     for (; p + (count) <= g->k; p += (count))                                                      \
         TG_FN(gemm_stream)                                                                         \
-    (rows, count, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum, WIDTH);
+    (rows, count, nv, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum,    \
+     width);
         if (g->m == 1) {
-            TG_STREAM(1, 8)
-            TG_STREAM(1, 1)
+            TG_STREAM(1, 8, 2)
+            TG_STREAM(1, 1, 2)
         } else if (g->m == 2) {
-            TG_STREAM(2, TG_TILE_ROWS >= 10 ? 8 : 4)
-            TG_STREAM(2, 1)
+            TG_STREAM(2, TG_TILE_ROWS >= 10 ? 8 : 4, 2)
+            TG_STREAM(2, 1, 2)
         } else if (g->m == 3) {
-            TG_STREAM(3, TG_TILE_ROWS >= 10 ? 6 : 3)
-            TG_STREAM(3, 1)
+            TG_STREAM(3, TG_TILE_ROWS >= 10 ? 6 : 3, 1)
+            TG_STREAM(3, 1, 1)
         } else {
-            TG_STREAM(4, TG_TILE_ROWS >= 10 ? 6 : 2)
-            TG_STREAM(4, 1)
+            TG_STREAM(4, TG_TILE_ROWS >= 10 ? 6 : 2, 1)
+            TG_STREAM(4, 1, 1)
         }
 #undef TG_STREAM
         for (ptrdiff_t i = 0; i < g->m; i++) {
             V_T *c = (V_T *)g->c + i * g->c_row + j;
-            const V_T *bias = g->bias ? (const V_T *)g->bias + j : NULL, *from = sum + i * WIDTH;
+            const V_T *bias = g->bias ? (const V_T *)g->bias + j : NULL, *from = sum + i * width;
             for (ptrdiff_t q = 0; q < n; q++) {
                 V_T y = g->accumulate ? c[q] + from[q] : from[q];
                 y = bias ? y + bias[q] : y;
