@@ -198,20 +198,38 @@ static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_LIE_PACKED][TG_TILE_W
 #undef TG_TILES_OF
 #undef TG_ENTRIES_OF
 
-/* One tile: rows [i, i + rows) of the panel of columns from j on. */
-TG_INLINE void TG_FN(gemm_tile_at)(tg_gemm_block *g, int lie, ptrdiff_t i, ptrdiff_t rows,
-                                   ptrdiff_t j)
+/* Rows are shared out evenly among tiles: the last `larger` of them have one more than `least`. */
+typedef struct {
+    ptrdiff_t n_tiles, least, larger;
+} TG_FN(tile_rows);
+
+TG_INLINE TG_FN(tile_rows) TG_FN(share_rows)(ptrdiff_t m)
 {
-    const ptrdiff_t nr = 2 * V_LANES, width = g->n - j < nr ? g->n - j : nr;
-    const ptrdiff_t vectors = (width + V_LANES - 1) / V_LANES, tail = width % V_LANES;
-    const int table = lie == TG_LIE_TABLE;
-    const V_T *a = g->a, *b = g->b, *bias = g->bias;
-    V_T *c = g->c;
-    TG_FN(gemm_tiles)
-    [lie][vectors - 1][tail != 0][rows - 1](
-        g, table ? a : a + i *g->a_row, table ? g->a_rows + i : NULL, b + j / nr *g->b_panel,
-        table ? c + j : c + j + i *g->c_row, table ? g->c_rows + i : NULL, bias ? bias + j : NULL,
-        tail);
+    const ptrdiff_t n = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    return (TG_FN(tile_rows)){n, n ? m / n : 0, n ? m % n : 0};
+}
+
+TG_INLINE ptrdiff_t TG_FN(rows_of_tile)(const TG_FN(tile_rows) * s, ptrdiff_t tile)
+{
+    return s->least + (tile >= s->n_tiles - s->larger);
+}
+
+/* The tiles, by their rows, for each panel of a block but the last and for the last one. */
+typedef struct {
+    const TG_FN(gemm_tile_fn) * whole, *last;
+    ptrdiff_t tail; /* columns in the last vector, 0 for all */
+} TG_FN(gemm_panels);
+
+TG_INLINE void TG_FN(gemm_tile_at)(const tg_gemm_block *g, const TG_FN(gemm_panels) * panels,
+                                   ptrdiff_t i, ptrdiff_t rows, ptrdiff_t panel)
+{
+    const ptrdiff_t j = panel * 2 * V_LANES;
+    const V_T *bias = g->bias;
+    const int table = g->a_rows != NULL, last = j + 2 * V_LANES > g->n;
+    (last ? panels->last : panels->whole)[rows - 1](
+        g, table ? g->a : (const V_T *)g->a + i * g->a_row, table ? g->a_rows + i : NULL,
+        (const V_T *)g->b + panel * g->b_panel, (V_T *)g->c + j + (table ? 0 : i * g->c_row),
+        table ? g->c_rows + i : NULL, bias ? bias + j : NULL, panels->tail);
 }
 
 /* A block: panels of columns outside (a panel of B stays in the first-level cache), rows inside. A
@@ -224,26 +242,32 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
                     : g->a_packed   ? TG_LIE_PACKED
                     : g->a_row == 1 ? TG_LIE_BESIDE
                                     : TG_LIE_APART;
-    const ptrdiff_t nr = 2 * V_LANES, n_tiles = (g->m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
-    ptrdiff_t first = 0; /* the columns before are done */
+    const ptrdiff_t nr = 2 * V_LANES, n_panels = (g->n + nr - 1) / nr;
+    const ptrdiff_t rest = g->n - (n_panels - 1) * nr; /* columns of the last panel */
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(g->m);
+    const TG_FN(gemm_panels)
+        panels = {.whole = TG_FN(gemm_tiles)[lie][1][0],
+                  .last = TG_FN(gemm_tiles)[lie][rest > V_LANES][rest % V_LANES != 0],
+                  .tail = rest % V_LANES};
+    ptrdiff_t first = 0; /* the panels before are done */
     if (g->a_packed)
         g->a_row = g->k;
-    if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed)
-        for (; first + 2 * nr <= g->n; first += 2 * nr)
+    if (g->b_panel == nr && g->m <= TG_TILE_WIDE_ROWS && !g->a_packed && g->m > 0)
+        for (; (first + 2) * nr <= g->n; first += 2)
             TG_FN(gemm_wide_tiles)
-    [lie][g->m - 1](g, g->a, g->a_rows, (const V_T *)g->b + first, (V_T *)g->c + first, g->c_rows,
-                    g->bias ? (const V_T *)g->bias + first : NULL, 0);
+    [lie][g->m - 1](g, g->a, g->a_rows, (const V_T *)g->b + first *nr, (V_T *)g->c + first *nr,
+                    g->c_rows, g->bias ? (const V_T *)g->bias + first *nr : NULL, 0);
     if (g->k * g->n * (ptrdiff_t)sizeof(V_T) <= TG_SMALL_B) {
-        for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
-            rows = (g->m - i) / (n_tiles - t);
-            for (ptrdiff_t j = first; j < g->n; j += nr)
-                TG_FN(gemm_tile_at)(g, lie, i, rows, j);
+        for (ptrdiff_t t = 0, i = 0, rows; t < share.n_tiles; t++, i += rows) {
+            rows = TG_FN(rows_of_tile)(&share, t);
+            for (ptrdiff_t panel = first; panel < n_panels; panel++)
+                TG_FN(gemm_tile_at)(g, &panels, i, rows, panel);
         }
     } else {
-        for (ptrdiff_t j = first; j < g->n; j += nr)
-            for (ptrdiff_t t = 0, i = 0, rows; t < n_tiles; t++, i += rows) {
-                rows = (g->m - i) / (n_tiles - t);
-                TG_FN(gemm_tile_at)(g, lie, i, rows, j);
+        for (ptrdiff_t panel = first; panel < n_panels; panel++)
+            for (ptrdiff_t t = 0, i = 0, rows; t < share.n_tiles; t++, i += rows) {
+                rows = TG_FN(rows_of_tile)(&share, t);
+                TG_FN(gemm_tile_at)(g, &panels, i, rows, panel);
             }
     }
 }
@@ -388,10 +412,10 @@ TG_INLINE void TG_FN(gemm_pack_columns)(ptrdiff_t m, ptrdiff_t k, const V_T *a, 
                                         V_T *out)
 {
     enum { COLUMNS = 16, VECTORS = TG_FN(tile_vectors) };
-    const ptrdiff_t n_tiles = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(m);
     for (ptrdiff_t p0 = 0; p0 < k; p0 += COLUMNS)
-        for (ptrdiff_t t = 0, first = 0, rows; t < n_tiles; t++, first += rows) {
-            rows = (m - first) / (n_tiles - t);
+        for (ptrdiff_t t = 0, first = 0, rows; t < share.n_tiles; t++, first += rows) {
+            rows = TG_FN(rows_of_tile)(&share, t);
             const int whole = first + VECTORS * V_LANES <= m; /* vectors end inside the matrix */
             ptrdiff_t p = p0, end = p0 + COLUMNS < k ? p0 + COLUMNS : k - 1;
             const V_T *from = a + first + p * a_col;
@@ -413,13 +437,13 @@ TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdif
                                   ptrdiff_t a_col, V_T *out)
 {
     enum { VECTORS = TG_FN(tile_vectors) };
-    const ptrdiff_t n_tiles = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(m);
     if (a_row == 1 && a_col != 1) {
         TG_FN(gemm_pack_columns)(m, k, a, a_col, out);
         return;
     }
-    for (ptrdiff_t t = 0, first = 0, rows; t < n_tiles; t++, first += rows) {
-        rows = (m - first) / (n_tiles - t);
+    for (ptrdiff_t t = 0, first = 0, rows; t < share.n_tiles; t++, first += rows) {
+        rows = TG_FN(rows_of_tile)(&share, t);
         const V_T *from = a + first * a_row;
         V_T *to = out + first * k;
         ptrdiff_t p = 0;

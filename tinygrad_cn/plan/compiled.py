@@ -26,12 +26,13 @@ from .reductions import end_in_reductions
 from .schedule import schedule
 from .updates import merge_updates, record_of
 
-# Replays that are timed, by turns with a team of threads and alone, before the faster way is taken;
-# then so many that are not, and ten times as many after each further trial: other programs may have
-# held the cores at the time of one. A team takes the cores from other programs and suffers when
-# they are taken, so it must gain a tenth.
+# Replays that are timed, by turns with a team of threads and alone, before the faster way is taken,
+# for so many seconds but at least so many replays: other programs may have held the cores at the
+# time of the trial. A team takes the cores from other programs and suffers when they are taken, so
+# it must gain a tenth.
 TRIALS = 6
-UNTIMED = 100
+UNTIMED = 300
+UNTIMED_SECONDS = 0.2
 WORTH_A_TEAM = 0.9
 
 BIND_FROM_BYTES = 32768  # a smaller input is copied; a larger one is read where the caller has it
@@ -72,7 +73,7 @@ class CompiledStep:
         self.lock = threading.Lock()
         self._team = False
         self._best = [math.inf, math.inf]  # seconds: alone, with a team
-        self._to_try, self._untimed, self._pause = TRIALS, 0, UNTIMED
+        self._to_try, self._untimed = TRIALS, 0
 
     def address(self, buffer: Buffer) -> int:
         """Where the buffer lies now."""
@@ -173,7 +174,9 @@ class CompiledStep:
         self._best[team] = min(self._best[team], time.perf_counter() - start)
         if self._to_try == 0:
             self._team = self._best[True] < WORTH_A_TEAM * self._best[False]
-            self._to_try, self._untimed, self._pause = TRIALS, self._pause, 10 * self._pause
+            self._to_try = TRIALS
+            self._untimed = max(UNTIMED, int(UNTIMED_SECONDS / max(min(self._best), 1e-6)))
+            self._best = [math.inf, math.inf]
 
 
 class PythonOp:
