@@ -172,3 +172,23 @@ def test_results_beyond_memory_are_refused(n):
     column = np.broadcast_to(np.float32(1), (n, 1))
     with pytest.raises((MemoryError, ValueError)):
         kernels.matmul(column, column.T)
+
+
+@pytest.mark.parametrize("layout", ["rows", "columns"])
+@pytest.mark.parametrize("shape", [(512, 512, 600), (300, 200, 128)], ids=str)
+def test_what_a_thread_has_packed_is_not_taken_for_another_product(shape, layout, isa, rng):
+    m, k, n = shape
+    a, b = matrix(rng, (m, k), np.float32, layout), matrix(rng, (k, n), np.float32)
+    for _ in range(3):  # the same arrays with other numbers
+        assert_product(kernels.matmul(a, b), a, b)
+        a += 1
+        b *= -2
+
+
+@pytest.mark.parametrize("activation", [None, "relu", "tanh"])
+@pytest.mark.parametrize("rows", [1, 2, 3, 4])
+def test_few_rows_against_a_large_matrix(rows, activation, isa, rng):
+    for k, n in ((2048, 1024), (1000, 1003), (3001, 517)):
+        a, b = matrix(rng, (rows, k), np.float32), matrix(rng, (k, n), np.float32)
+        bias = rng.standard_normal(n, np.float32) if activation else None
+        assert_product(kernels.matmul(a, b, bias, activation), a, b, bias, activation)
