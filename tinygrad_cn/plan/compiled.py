@@ -28,10 +28,11 @@ from .updates import merge_updates, record_of
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is taken,
 # for so many seconds but at least so many replays: other programs may have held the cores at the
-# time of the trial. A team takes the cores from other programs and suffers when they are taken, so
-# it must gain a tenth.
+# time of the trial, which is looked at again sooner where they cost the most, in a long step that
+# runs alone. A team takes the cores from other programs and suffers when they are taken, so it must
+# gain a tenth.
 TRIALS = 6
-UNTIMED = 300
+UNTIMED_ALONE, UNTIMED_BY_TEAM = 20, 300
 UNTIMED_SECONDS = 0.2
 WORTH_A_TEAM = 0.9
 
@@ -175,7 +176,8 @@ class CompiledStep:
         if self._to_try == 0:
             self._team = self._best[True] < WORTH_A_TEAM * self._best[False]
             self._to_try = TRIALS
-            self._untimed = max(UNTIMED, int(UNTIMED_SECONDS / max(min(self._best), 1e-6)))
+            least = UNTIMED_BY_TEAM if self._team else UNTIMED_ALONE
+            self._untimed = max(least, int(UNTIMED_SECONDS / max(min(self._best), 1e-6)))
             self._best = [math.inf, math.inf]
 
 
