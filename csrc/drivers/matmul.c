@@ -591,7 +591,7 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case PATH_ROWS:
         least_rows = p->m;
-        least_cols = 384; /* two parts of 1000 columns; of 4096, pieces of 2 KB of a row */
+        least_cols = 384; /* of a batch; a single matrix goes to run_rows */
         break;
     case PATH_PACKED:
         least_rows = 96;
