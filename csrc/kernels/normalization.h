@@ -260,53 +260,51 @@ TG_KERNEL void TG_FN(column_moments)(ptrdiff_t n_rows, ptrdiff_t width, V_T *mea
     }
 }
 
-/* sum_g[c] = sum g and sum_gc[c] = sum g (x - mean) of every column, by blocks of 128 rows. */
+/* One block of rows of w <= TG_NORM_GROUP V_LANES columns: sum_g and sum_gc are added to, unless it
+ * is the first. */
+TG_INLINE void TG_FN(sums_block)(ptrdiff_t n_rows, ptrdiff_t w, ptrdiff_t stride, const V_T *g,
+                                 const V_T *x, const V_T *mean, int first, V_T *sum_g, V_T *sum_gc)
+{
+    VT s[TG_NORM_GROUP], p[TG_NORM_GROUP], m[TG_NORM_GROUP];
+    for (int k = 0; k < TG_NORM_GROUP; k++)
+        s[k] = p[k] = m[k] = V(zero)();
+    for (int k = 0; k * V_LANES < w; k++)
+        m[k] = TG_FN(load_upto)(mean + k * V_LANES, w - k * V_LANES);
+    if (w == TG_NORM_GROUP * V_LANES) {
+        for (ptrdiff_t r = 0; r < n_rows; r++)
+            for (int k = 0; k < TG_NORM_GROUP; k++) {
+                VT v = V(load)(g + r * stride + k * V_LANES);
+                s[k] = V(add)(s[k], v);
+                p[k] = V(fma)(v, V(sub)(V(load)(x + r * stride + k * V_LANES), m[k]), p[k]);
+            }
+    } else {
+        for (ptrdiff_t r = 0; r < n_rows; r++)
+            for (int k = 0; k * V_LANES < w; k++) {
+                VT v = TG_FN(load_upto)(g + r * stride + k * V_LANES, w - k * V_LANES);
+                VT c = TG_FN(load_upto)(x + r * stride + k * V_LANES, w - k * V_LANES);
+                s[k] = V(add)(s[k], v);
+                p[k] = V(fma)(v, V(sub)(c, m[k]), p[k]);
+            }
+    }
+    for (int k = 0; k * V_LANES < w; k++) {
+        ptrdiff_t n = w - k * V_LANES;
+        V_T *to_s = sum_g + k * V_LANES, *to_p = sum_gc + k * V_LANES;
+        TG_FN(store_upto)(to_s, first ? s[k] : V(add)(s[k], TG_FN(load_upto)(to_s, n)), n);
+        TG_FN(store_upto)(to_p, first ? p[k] : V(add)(p[k], TG_FN(load_upto)(to_p, n)), n);
+    }
+}
+
+/* sum_g[c] = sum g and sum_gc[c] = sum g (x - mean) of every column, by blocks of rows in L1. */
 TG_KERNEL void TG_FN(column_sums)(ptrdiff_t n_rows, ptrdiff_t width, V_T *sum_g, V_T *sum_gc,
                                   const V_T *g, const V_T *x, const V_T *mean)
 {
-    const int half = TG_NORM_GROUP / 2;
-    const ptrdiff_t l1 = 8192 / (ptrdiff_t)sizeof(V_T);
+    const ptrdiff_t group = TG_NORM_GROUP * V_LANES, l1 = 8192 / (ptrdiff_t)sizeof(V_T);
     ptrdiff_t block = l1 / width < 16 ? 16 : l1 / width > 128 ? 128 : l1 / width;
-    for (ptrdiff_t r0 = 0; r0 < n_rows; r0 += block) {
-        ptrdiff_t end = n_rows - r0 < block ? n_rows : r0 + block;
-        for (ptrdiff_t c0 = 0; c0 < width; c0 += half * V_LANES) {
-            ptrdiff_t w = width - c0;
-            VT s0 = V(zero)(), s1 = s0, p0 = s0, p1 = s0;
-            VT m0 = TG_FN(load_upto)(mean + c0, w), m1 = V(zero)();
-            if (w >= half * V_LANES) {
-                m1 = V(load)(mean + c0 + V_LANES);
-                for (ptrdiff_t r = r0; r < end; r++) {
-                    const V_T *gr = g + r * width + c0, *xr = x + r * width + c0;
-                    VT g0 = V(load)(gr), g1 = V(load)(gr + V_LANES);
-                    s0 = V(add)(s0, g0);
-                    s1 = V(add)(s1, g1);
-                    p0 = V(fma)(g0, V(sub)(V(load)(xr), m0), p0);
-                    p1 = V(fma)(g1, V(sub)(V(load)(xr + V_LANES), m1), p1);
-                }
-            } else {
-                ptrdiff_t w1 = w > V_LANES ? w - V_LANES : 0;
-                const ptrdiff_t at1 = w1 ? V_LANES : 0;
-                m1 = V(load_tail)(mean + c0 + at1, w1);
-                for (ptrdiff_t r = r0; r < end; r++) {
-                    const V_T *gr = g + r * width + c0, *xr = x + r * width + c0;
-                    VT g0 = TG_FN(load_upto)(gr, w), g1 = V(load_tail)(gr + at1, w1);
-                    s0 = V(add)(s0, g0);
-                    s1 = V(add)(s1, g1);
-                    p0 = V(fma)(g0, V(sub)(TG_FN(load_upto)(xr, w), m0), p0);
-                    p1 = V(fma)(g1, V(sub)(V(load_tail)(xr + at1, w1), m1), p1);
-                }
-            }
-            for (int k = 0; k < half && k * V_LANES < w; k++) {
-                ptrdiff_t n = w - k * V_LANES, at = c0 + k * V_LANES;
-                VT s = k ? s1 : s0, p = k ? p1 : p0;
-                if (r0) {
-                    s = V(add)(s, TG_FN(load_upto)(sum_g + at, n));
-                    p = V(add)(p, TG_FN(load_upto)(sum_gc + at, n));
-                }
-                TG_FN(store_upto)(sum_g + at, s, n);
-                TG_FN(store_upto)(sum_gc + at, p, n);
-            }
-        }
+    for (ptrdiff_t r = 0; r < n_rows; r += block) {
+        ptrdiff_t rows = n_rows - r < block ? n_rows - r : block;
+        for (ptrdiff_t c = 0; c < width; c += group)
+            TG_FN(sums_block)(rows, width - c < group ? width - c : group, width, g + r * width + c,
+                              x + r * width + c, mean + c, r == 0, sum_g + c, sum_gc + c);
     }
 }
 
