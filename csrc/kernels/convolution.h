@@ -38,7 +38,7 @@ TG_INLINE void TG_FN(depthwise_vector)(const int pixels, const int slide, const 
             {
                 VT v = TG_FN(conv_load)(x + j * x_step, whole, width);
                 TG_UNROLL for (int t = 0; t < slide; t++) if (j >= t && j - t < pixels) sum[j - t] =
-                    V(fma)(v, tap[t], sum[j - t]);
+                    V(add_product)(sum[j - t], v, tap[t]);
             }
             continue;
         }

@@ -48,12 +48,14 @@
 #define TG_NO_UNROLL
 #endif
 
-/* The compiler is not to mix one step of the sum over k with the next, which takes more registers
- * than there are. */
+/* The compiler is neither to mix one step of the sum over k with the next nor to hold the addresses
+ * of several steps at once: both take more registers than there are. */
 #if defined(__GNUC__)
 #define TG_IN_ORDER __asm__ __volatile__("" ::: "memory")
+#define TG_STEP_BY_STEP(p) __asm__("" : "+r"(p))
 #else
 #define TG_IN_ORDER (void)0
+#define TG_STEP_BY_STEP(p) (void)0
 #endif
 
 /* How the rows of a tile's A lie: anywhere, each with its pointer; where the offset tables say;
@@ -99,25 +101,30 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
         TG_UNROLL for (int i = 0; i < mr; i++)                                                     \
         {                                                                                          \
             VT x = V(set1)(beside ? a[i] : row[i][at]);                                            \
-            TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(fma)(x, v[j], sum[i][j]);         \
+            TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(add_product)(sum[i][j], x, v[j]); \
         }                                                                                          \
-        at += a_col;                                                                               \
-        a += a_col;                                                                                \
+        if (beside)                                                                                \
+            a += a_col;                                                                            \
+        else if (!table)                                                                           \
+            at += a_col;                                                                           \
         b += b_row;                                                                                \
-        if (packed)                                                                                \
-            TG_IN_ORDER;                                                                           \
+        if (!packed) {                                                                             \
+            TG_STEP_BY_STEP(b);                                                                    \
+            if (beside)                                                                            \
+                TG_STEP_BY_STEP(a);                                                                \
+            else                                                                                   \
+                TG_STEP_BY_STEP(at);                                                               \
+        }                                                                                          \
+        TG_IN_ORDER;                                                                               \
     }
     ptrdiff_t p = 0, at = 0;
-    /* Where everything lies at constant distances, several steps need fewer instructions than as
-     * many turns of a loop; elsewhere their addresses would take more registers than there are. */
-    if (packed)
-        TG_NO_UNROLL for (; p + TG_TILE_UNROLL <= k; p += TG_TILE_UNROLL)
+    TG_NO_UNROLL for (; p + TG_TILE_UNROLL <= k; p += TG_TILE_UNROLL)
+    {
+        TG_UNROLL for (int u = 0; u < TG_TILE_UNROLL; u++)
         {
-            TG_UNROLL for (int u = 0; u < TG_TILE_UNROLL; u++)
-            {
-                TG_STEP(p);
-            }
+            TG_STEP(p + u);
         }
+    }
     TG_NO_UNROLL for (; p < k; p++)
     {
         TG_STEP(p);

@@ -18,6 +18,7 @@
  * arithmetic  add sub mul div sqrt            correctly rounded
  *             fma(a,b,c) = a b + c, fnma(a,b,c) = c - a b, fms(a,b,c) = a b - c
  *                                             rounded once where TG_VEC_FMA is 1, else twice
+ *             add_product(sum,a,b) = fma(a,b,sum), for loops whose sums fill the registers
  *             neg abs                         sign bit only: exact for NaN and -0
  *             copysign(a,b)                   |a| with the sign of b
  *             min max                         if either is NaN: b. So max(x, c) with a constant c
@@ -90,5 +91,16 @@
 #define TG_TABLE_ALIGN _Alignas(32)
 
 #include TG_VEC_HEADER
+
+#if !defined(TG_VEC_ADD_PRODUCT)
+TG_INLINE vf vf_add_product(vf sum, vf a, vf b)
+{
+    return vf_fma(a, b, sum);
+}
+TG_INLINE vd vd_add_product(vd sum, vd a, vd b)
+{
+    return vd_fma(a, b, sum);
+}
+#endif
 
 #endif
