@@ -4,8 +4,9 @@
  *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
  *           AVX-512 up to 7, or 15 when nothing is to be turned: dot products of contiguous rows,
  *           since a vector along so few columns would be mostly empty;
- *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full;
- *   rows    up to 4 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
+ *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full, a
+ *           large A streamed like the B of the rows path;
+ *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
  *           past sums in the cache, some of them by each task, whose sums are parts of the result;
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
  *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
@@ -45,11 +46,12 @@ enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_TURNED, PATH_ROWS };
 enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 
 #define FMAS_PER_TASK 65536.0
-#define DOT_COLUMNS 4    /* dot products for up to so many in any case */
-#define LANES_SUM 10.0   /* fma in the time of adding up the lanes of a vector */
-#define LANES_TURNED 3.0 /* the same per row, for a single column, where rows are turned */
-#define TURNED_COLUMNS 8 /* at most, for the turned path */
-#define STREAMED_ROWS 4  /* at most, for the rows path */
+#define DOT_COLUMNS 4            /* dot products for up to so many in any case */
+#define LANES_SUM 10.0           /* fma in the time of adding up the lanes of a vector */
+#define LANES_TURNED 3.0         /* the same per row, for a single column, where rows are turned */
+#define TURNED_COLUMNS 8         /* at most, for the turned path */
+#define STREAMED_ROWS 6          /* at most, for the rows path */
+#define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to do so */
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
@@ -392,6 +394,7 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
     turned.c_row = width;
     (void)j0, (void)j1; /* all columns */
     matrices x = {.p = &turned, .a = b, .b = at(p->dtype, a, i0)};
+    x.streamed = p->k * width * size >= STREAMED_BYTES;
     x.c = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->n * width * size));
     if (!x.c)
         return TG_NO_MEMORY;

@@ -320,40 +320,53 @@ TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, const int nv,
     }
 }
 
-/* A block of up to 4 rows against a large B that is not packed: tiles would read it in short
+/* m = 1 to 4 rows: y (m x n) += A (m x k) B, some rows of B at a time. */
+TG_INLINE void TG_FN(gemm_stream_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, const V_T *a,
+                                       ptrdiff_t a_row, ptrdiff_t a_col, const V_T *b,
+                                       ptrdiff_t b_row, V_T *y, ptrdiff_t y_row)
+{
+    ptrdiff_t p = 0;
+#define TG_STREAM(rows, count, nv)                                                                 \
+    for (; p + (count) <= k; p += (count))                                                         \
+        TG_FN(gemm_stream)                                                                         \
+    (rows, count, nv, n, a + p * a_col, a_row, a_col, b + p * b_row, b_row, y, y_row);
+    if (m == 1) {
+        TG_STREAM(1, 8, 2)
+        TG_STREAM(1, 1, 2)
+    } else if (m == 2) {
+        TG_STREAM(2, TG_TILE_ROWS >= 10 ? 8 : 4, 2)
+        TG_STREAM(2, 1, 2)
+    } else if (m == 3) {
+        TG_STREAM(3, TG_TILE_ROWS >= 10 ? 6 : 3, 1)
+        TG_STREAM(3, 1, 1)
+    } else {
+        TG_STREAM(4, TG_TILE_ROWS >= 10 ? 6 : 2, 1)
+        TG_STREAM(4, 1, 1)
+    }
+#undef TG_STREAM
+}
+
+/* A block of up to 8 rows against a large B that is not packed: tiles would read it in short
  * pieces, a page apart; here whole rows of B stream by, and the sums stay in the first-level cache.
- */
+ * More than 4 rows are two halves, which meet some rows of B while these are in that cache too. */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
-    enum { ALL = 2048 };
+    enum { ALL = 2048, SOME = 24 };
     V_T sum[ALL];
-    const ptrdiff_t width = ALL / (g->m < 3 ? g->m : 4);
+    const ptrdiff_t m = g->m, half = m <= 4 ? m : (m + 1) / 2, some = m <= 4 ? g->k : SOME;
+    const ptrdiff_t width = ALL / (m < 3 ? m : m <= 4 ? 4 : 8);
     for (ptrdiff_t j = 0; j < g->n; j += width) {
         const ptrdiff_t n = g->n - j < width ? g->n - j : width;
         const V_T *a = g->a, *b = (const V_T *)g->b + j;
-        ptrdiff_t p = 0;
         for (ptrdiff_t i = 0; i < ALL; i += V_LANES)
             V(store)(sum + i, V(zero)());
-#define TG_STREAM(rows, count, nv)                                                                 \
-    for (; p + (count) <= g->k; p += (count))                                                      \
-        TG_FN(gemm_stream)                                                                         \
-    (rows, count, nv, n, a + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row, sum,    \
-     width);
-        if (g->m == 1) {
-            TG_STREAM(1, 8, 2)
-            TG_STREAM(1, 1, 2)
-        } else if (g->m == 2) {
-            TG_STREAM(2, TG_TILE_ROWS >= 10 ? 8 : 4, 2)
-            TG_STREAM(2, 1, 2)
-        } else if (g->m == 3) {
-            TG_STREAM(3, TG_TILE_ROWS >= 10 ? 6 : 3, 1)
-            TG_STREAM(3, 1, 1)
-        } else {
-            TG_STREAM(4, TG_TILE_ROWS >= 10 ? 6 : 2, 1)
-            TG_STREAM(4, 1, 1)
-        }
-#undef TG_STREAM
-        for (ptrdiff_t i = 0; i < g->m; i++) {
+        for (ptrdiff_t p = 0; p < g->k; p += some)
+            for (ptrdiff_t i = 0; i < m; i += half)
+                TG_FN(gemm_stream_rows)
+        (m - i < half ? m - i : half, n, g->k - p < some ? g->k - p : some,
+         a + i * g->a_row + p * g->a_col, g->a_row, g->a_col, b + p * g->b_row, g->b_row,
+         sum + i * width, width);
+        for (ptrdiff_t i = 0; i < m; i++) {
             V_T *c = (V_T *)g->c + i * g->c_row + j;
             const V_T *bias = g->bias ? (const V_T *)g->bias + j : NULL, *from = sum + i * width;
             for (ptrdiff_t q = 0; q < n; q++) {
