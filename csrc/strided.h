@@ -4,8 +4,8 @@
  * that contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted
  * in this order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs
  * of one row where all strides along it are 0 or 1; other operands are first gathered into a block
- * in L1, and short rows are put together until the block is full (a repeated row, such as a bias,
- * stays there). A copy needs no blocks: it is moved to where it goes at once.
+ * in L1, and short rows are put together, across as many axes as it takes to fill it (a repeated
+ * row, such as a bias, stays there). A copy needs no blocks: it is moved to where it goes at once.
  *
  * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
  */
@@ -149,7 +149,12 @@ static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t colum
         rows = columns, to_row = to_column, from_row = from_column;
         columns = n, to_column = to_n, from_column = from_n;
     }
-    if (to_column == 1 && from_column == 1) {
+    if (to_column == 1 && from_column == 1 && from_row == 0 && to_row == columns && rows > 0) {
+        const size_t row = (size_t)(columns * item), all = (size_t)rows * row;
+        tg_copy_row(to, from, row);
+        for (size_t n = row; n < all; n *= 2) /* what is there once more */
+            memcpy((char *)to + n, to, n < all - n ? n : all - n);
+    } else if (to_column == 1 && from_column == 1) {
         for (ptrdiff_t i = 0; i < rows; i++)
             tg_copy_row((char *)to + i * to_row * item, (const char *)from + i * from_row * item,
                         (size_t)(columns * item));
@@ -168,43 +173,102 @@ typedef struct {
     ptrdiff_t rows;
 } tg_kept;
 
-/* Run `rows` rows of `columns` elements (one row, or whole short rows), where operand k starts at
- * at[k]. A repeated row that is in its block already is not copied again. */
-static inline void tg_run_block(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at,
+/* Rows of a block: `rows` of them, counted on from index[0..inner - 1] across the axes from `first`
+ * on. Operand k is moved to the block, where they lie together, or back. */
+static inline void tg_move_rows(const tg_strided *s, int k, const ptrdiff_t *index, int first,
+                                ptrdiff_t rows, char *array, char *block, int back)
+{
+    const int inner = s->ndim - 1, outer = inner - 1;
+    const ptrdiff_t *strides = s->strides[k], item = s->item[k], columns = s->shape[inner];
+    ptrdiff_t at[TG_MAX_NDIM];
+    for (int d = first; d < inner; d++)
+        at[d] = index[d];
+    for (ptrdiff_t n; rows > 0; rows -= n, block += n * columns * item) {
+        n = s->shape[outer] - at[outer];
+        n = n < rows ? n : rows;
+        if (back)
+            tg_move_block(item, n, columns, array, strides[outer], strides[inner], block, columns,
+                          1);
+        else
+            tg_move_block(item, n, columns, block, columns, 1, array, strides[outer],
+                          strides[inner]);
+        at[outer] += n;
+        array += n * strides[outer] * item;
+        for (int d = outer; d > first && at[d] == s->shape[d]; d--) {
+            at[d] = 0;
+            at[d - 1]++;
+            array += (strides[d - 1] - s->shape[d] * strides[d]) * item;
+        }
+    }
+}
+
+/* Does operand k lie together (1), or is it one number (0), across the axes from `first` on? */
+static inline int tg_lies(const tg_strided *s, int k, int first, int step)
+{
+    ptrdiff_t expected = step;
+    for (int d = s->ndim - 1; d >= first; d--) {
+        if (s->strides[k][d] != expected)
+            return 0;
+        expected *= s->shape[d];
+    }
+    return 1;
+}
+
+/* Run `rows` whole rows from `index` on, which start at at[k] for operand k; first: see
+ * tg_move_rows; step[k]: 1 where they lie together, 0 where they are one number, -1 where they have
+ * to be moved to a block. A repeated row that is in its block already is not copied again. */
+static inline void tg_run_block(const tg_strided *s, const ptrdiff_t *index, int first,
+                                const ptrdiff_t *step, ptrdiff_t rows, char **at,
                                 char (*blocks)[TG_BLOCK * 8], tg_kept *kept)
 {
     char *data[TG_MAX_OPERANDS];
-    ptrdiff_t step[TG_MAX_OPERANDS] = {0};
-    int inner = s->ndim - 1, outer = inner - 1, scatter = 0;
+    ptrdiff_t steps[TG_MAX_OPERANDS];
+    const int inner = s->ndim - 1, outer = inner - 1;
+    const ptrdiff_t columns = s->shape[inner];
     if (s->is_copy) {
-        tg_move_block(s->item[0], rows, columns, at[0], rows > 1 ? s->strides[0][outer] : 0,
-                      s->strides[0][inner], at[1], rows > 1 ? s->strides[1][outer] : 0,
+        tg_move_block(s->item[0], rows, columns, at[0], s->strides[0][outer], s->strides[0][inner],
+                      at[1], s->strides[1][outer], s->strides[1][inner]);
+        return;
+    }
+    for (int k = 0; k < s->n_operands; k++) {
+        data[k] = at[k];
+        steps[k] = step[k] != 0;
+        if (step[k] >= 0)
+            continue;
+        data[k] = blocks[k];
+        const int repeated = first == outer && s->strides[k][outer] == 0;
+        if (k == 0 || (repeated && kept[k].from == at[k] && kept[k].rows >= rows))
+            continue;
+        tg_move_rows(s, k, index, first, rows, at[k], blocks[k], 0);
+        kept[k] = (tg_kept){repeated ? at[k] : NULL, rows};
+    }
+    s->run(s->context, rows * columns, data, steps);
+    if (step[0] < 0)
+        tg_move_rows(s, 0, index, first, rows, at[0], blocks[0], 1);
+}
+
+/* Run a piece of one row, of at most TG_BLOCK elements. */
+static inline void tg_run_piece(const tg_strided *s, ptrdiff_t n, char **at,
+                                char (*blocks)[TG_BLOCK * 8])
+{
+    char *data[TG_MAX_OPERANDS];
+    ptrdiff_t step[TG_MAX_OPERANDS];
+    const int inner = s->ndim - 1;
+    if (s->is_copy) {
+        tg_move_block(s->item[0], 1, n, at[0], 0, s->strides[0][inner], at[1], 0,
                       s->strides[1][inner]);
         return;
     }
     for (int k = 0; k < s->n_operands; k++) {
-        ptrdiff_t column = s->strides[k][inner], row = rows > 1 ? s->strides[k][outer] : 0;
-        int together = column == 1 && (rows == 1 || row == columns);
-        data[k] = at[k];
-        step[k] = 1;
-        if (together)
-            continue;
-        if (k > 0 && column == 0 && row == 0) {
-            step[k] = 0;
-            continue;
-        }
-        data[k] = blocks[k];
-        if (k == 0) {
-            scatter = 1;
-        } else if (row != 0 || kept[k].from != at[k] || kept[k].rows < rows) {
-            tg_move_block(s->item[k], rows, columns, blocks[k], columns, 1, at[k], row, column);
-            kept[k] = (tg_kept){row == 0 && rows > 1 ? at[k] : NULL, rows};
-        }
+        const ptrdiff_t stride = s->strides[k][inner];
+        step[k] = !(k > 0 && stride == 0);
+        data[k] = !step[k] || stride == 1 ? at[k] : blocks[k];
+        if (k > 0 && data[k] != at[k])
+            tg_move_block(s->item[k], 1, n, blocks[k], 0, 1, at[k], 0, stride);
     }
-    s->run(s->context, rows * columns, data, step);
-    if (scatter)
-        tg_move_block(s->item[0], rows, columns, at[0], rows > 1 ? s->strides[0][outer] : 0,
-                      s->strides[0][inner], blocks[0], columns, 1);
+    s->run(s->context, n, data, step);
+    if (data[0] != at[0])
+        tg_move_block(s->item[0], 1, n, at[0], 0, s->strides[0][inner], blocks[0], 0, 1);
 }
 
 /* Run `rows` rows of `columns` elements whose operands need no block. Moves `at` along. */
@@ -237,6 +301,13 @@ static void tg_strided_task(void *context, ptrdiff_t task)
     }
     /* to fill a block with a number per row takes longer than a call per row of that many */
     int grouped = s->ndim > 1 && columns < (direct && spread ? TG_SPREAD_ROW : TG_SHORT_ROW);
+    int first = inner - 1; /* of the axes that a block spans: so many that they fill a quarter */
+    ptrdiff_t spanned = grouped ? s->shape[first] : 1; /* rows */
+    for (; grouped && !s->is_copy && first > 0 && 4 * spanned * columns < TG_BLOCK; first--)
+        spanned *= s->shape[first - 1];
+    ptrdiff_t step[TG_MAX_OPERANDS];
+    for (int k = 0; k < s->n_operands && grouped; k++)
+        step[k] = tg_lies(s, k, first, 1) ? 1 : k > 0 && tg_lies(s, k, first, 0) ? 0 : -1;
     ptrdiff_t at = task * s->per_task, rest = at;
     ptrdiff_t end = at + s->per_task < limit ? at + s->per_task : limit;
     char *pointers[TG_MAX_OPERANDS];
@@ -254,11 +325,13 @@ static void tg_strided_task(void *context, ptrdiff_t task)
             pointers[k] = s->data[k] + offset * s->item[k];
         }
         if (grouped) {
-            ptrdiff_t left = s->shape[inner - 1] - index[inner - 1];
+            ptrdiff_t before = 0;
+            for (int d = first; d < inner; d++)
+                before = before * s->shape[d] + index[d];
             rows = TG_BLOCK / columns;
-            rows = rows < left ? rows : left;
+            rows = rows < spanned - before ? rows : spanned - before;
             rows = rows < (end - at) / columns ? rows : (end - at) / columns;
-            tg_run_block(s, rows, n, pointers, blocks, kept);
+            tg_run_block(s, index, first, step, rows, pointers, blocks, kept);
         } else if (direct) {
             if (inner > 0 && n == columns) {
                 ptrdiff_t left = s->shape[inner - 1] - index[inner - 1];
@@ -267,18 +340,18 @@ static void tg_strided_task(void *context, ptrdiff_t task)
             tg_run_rows(s, rows, n, pointers);
         } else {
             n = n < TG_BLOCK ? n : TG_BLOCK;
-            tg_run_block(s, 1, n, pointers, blocks, kept);
+            tg_run_piece(s, n, pointers, blocks);
         }
         at += rows * n;
         index[inner] += n;
         if (index[inner] == columns) { /* the next row, or past the group of rows */
             index[inner] = 0;
-            int d = inner - 1;
-            if (d >= 0)
-                index[d] += rows;
-            for (; d > 0 && index[d] == s->shape[d]; d--) {
-                index[d] = 0;
-                index[d - 1]++;
+            if (inner > 0)
+                index[inner - 1] += rows;
+            for (int d = inner - 1; d > 0 && index[d] >= s->shape[d]; d--) {
+                ptrdiff_t over = index[d] < 2 * s->shape[d] ? 1 : index[d] / s->shape[d];
+                index[d] -= over * s->shape[d];
+                index[d - 1] += over;
             }
         }
     }

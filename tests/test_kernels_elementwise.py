@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import platform
 from collections.abc import Iterator
 
@@ -262,6 +263,21 @@ def test_scalars_do_not_promote_and_arrays_do() -> None:
     assert kernels.exp(np.arange(3)).dtype == np.float64
     assert kernels.divide(np.arange(3), 2).dtype == np.float64
     assert kernels.add(x.astype(np.float16), 1.0).dtype == np.float16
+
+
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_short_rows_are_put_together_across_axes(
+    dtype: type, isa: str, rng: np.random.Generator
+) -> None:
+    shapes = [(26, 31, 5, 4), (1000, 2, 2), (3, 2, 3, 2, 3, 2), (20, 6, 4, 14), (40, 3, 1, 7)]
+    for shape in shapes:
+        for ones in itertools.product([False, True], repeat=len(shape)):
+            other = tuple([1 if one else n for n, one in zip(shape, ones, strict=True)])
+            a = rng.standard_normal(shape).astype(dtype)
+            b = rng.standard_normal(other).astype(dtype)
+            np.testing.assert_array_equal(kernels.add(a, b), a + b)
+            apart = np.zeros((*shape[:-1], 2 * shape[-1]), dtype)[..., ::2]  # between other numbers
+            np.testing.assert_array_equal(kernels.subtract(b, a, out=apart), b - a)
 
 
 def test_out_may_be_an_input_or_overlap_it(rng: np.random.Generator) -> None:
