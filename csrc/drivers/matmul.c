@@ -19,7 +19,7 @@
  *           and batches. What is packed is used at once, out of the cache, in the same region;
  *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
  *           registers), then each task packs its rows of A and runs the block kernel: large
- *           products.
+ *           products; and, block after block of a sum, transposed A against some columns.
  * Sums are cut every tg_gemm_depth(k) terms, in every path but `dot`: the partial sums are rounded
  * into C once, which also keeps the rounding error of long sums small.
  *
@@ -64,7 +64,7 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 typedef struct {
     const tg_gemm_problem *p;
     uint64_t job; /* of marks on what is packed */
-    int path, pack_a;
+    int path, pack_a, by_depth;
     ptrdiff_t n_batch;              /* matrices */
     ptrdiff_t per_task;             /* matrices in a task (row_parts = col_parts = 1 if not 1) */
     ptrdiff_t row_parts, col_parts; /* of one matrix */
@@ -153,50 +153,59 @@ typedef struct {
     int streamed;                    /* by gemm_rows */
     const char *a, *b;               /* the matrices; a from its row i0 on when packed in tiles */
     const char *packed_a, *packed_b; /* or NULL */
+    ptrdiff_t first_term;            /* of packed_a */
     ptrdiff_t first_col, padded;     /* of packed_b: the column it begins with, and its columns */
     char *c;
 } matrices;
 
-/* Rows [i0, i1) and columns [j0, j1): all depth blocks in turn, so that this piece of C stays in
- * the cache while they are added to it. */
-static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+/* Rows [i0, i1) and columns [j0, j1), the depth block from p0 on: how many terms it has. */
+static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0,
+                               ptrdiff_t j1, ptrdiff_t p0)
 {
     const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
-    const ptrdiff_t size = size_of(p->dtype);
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
     tg_gemm_block block = {.m = i1 - i0,
                            .n = j1 - j0,
+                           .k = min_of(tg_gemm_depth(p->k), p->k - p0),
                            .a_row = p->a_row,
                            .a_col = p->a_col,
                            .c = x->c + (i0 * p->c_row + j0) * size,
                            .c_row = p->c_row,
-                           .a_packed = x->packed_a != NULL};
+                           .a_packed = x->packed_a != NULL,
+                           .accumulate = p0 > 0};
+    block.a = block.a_packed ? x->packed_a + block.m * (p0 - x->first_term) * size
+                             : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
+    if (x->packed_b) {
+        block.b = x->packed_b + (p0 * x->padded + (j0 - x->first_col) * block.k) * size;
+        block.b_row = nr;
+        block.b_panel = block.k * nr;
+    } else {
+        block.b = at(p->dtype, x->b, p0 * p->b_row + j0);
+        block.b_row = p->b_row;
+        block.b_panel = nr;
+    }
+    if (p0 + block.k == p->k) {
+        block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
+        block.relu = p->act == TG_ACT_RELU;
+    }
+    if (x->streamed)
+        (p->dtype == TG_F32 ? tg_active->gemm_rows_f32 : tg_active->gemm_rows_f64)(&block);
+    else
+        tg_gemm_run(p->dtype, &block);
+    return block.k;
+}
+
+/* All depth blocks in turn, so that this piece of C stays in the cache while they are added to it.
+ */
+static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = x->p;
     ptrdiff_t p0 = 0;
-    do { /* once even when k is 0: the result is then bias alone */
-        block.k = min_of(depth, p->k - p0);
-        block.a = block.a_packed ? x->packed_a + block.m * p0 * size
-                                 : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
-        if (x->packed_b) {
-            block.b = x->packed_b + (p0 * x->padded + (j0 - x->first_col) * block.k) * size;
-            block.b_row = nr;
-            block.b_panel = block.k * nr;
-        } else {
-            block.b = at(p->dtype, x->b, p0 * p->b_row + j0);
-            block.b_row = p->b_row;
-            block.b_panel = nr;
-        }
-        block.accumulate = p0 > 0;
-        if (p0 + block.k == p->k) {
-            block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
-            block.relu = p->act == TG_ACT_RELU;
-        }
-        if (x->streamed)
-            (p->dtype == TG_F32 ? tg_active->gemm_rows_f32 : tg_active->gemm_rows_f64)(&block);
-        else
-            tg_gemm_run(p->dtype, &block);
-        p0 += block.k;
-    } while (p0 < p->k);
-    tg_gemm_activate(p->dtype, p->act, block.m, block.n, block.c, p->c_row, NULL);
+    do /* once even when k is 0: the result is then bias alone */
+        p0 += compute_depth(x, i0, i1, j0, j1, p0);
+    while (p0 < p->k);
+    tg_gemm_activate(p->dtype, p->act, i1 - i0, j1 - j0,
+                     x->c + (i0 * p->c_row + j0) * size_of(p->dtype), p->c_row, NULL);
 }
 
 /* Rows of A packed at once: with one depth they take a third of the second-level cache, which also
@@ -234,6 +243,27 @@ static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
                out + m * p0 * size);
     tg_scratch_mark(TG_SCRATCH_PACK_A, mark);
     return out ? TG_OK : TG_NO_MEMORY;
+}
+
+/* Few columns meet the rows once: a depth block of them is packed and used at once, in the cache.
+ */
+static int compute_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = x->p;
+    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = size_of(p->dtype);
+    char *out = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((m * depth + 64) * size));
+    if (!out)
+        return TG_NO_MEMORY;
+    x->packed_a = out;
+    for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth) {
+        pack_a(p->dtype, m, min_of(depth, p->k - p0),
+               at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col), p->a_row, p->a_col, out);
+        x->first_term = p0;
+        compute_depth(x, i0, i1, j0, j1, p0);
+    }
+    tg_gemm_activate(p->dtype, p->act, m, j1 - j0, x->c + (i0 * p->c_row + j0) * size, p->c_row,
+                     NULL);
+    return TG_OK;
 }
 
 /* Columns [j0, j1) of B in panels, depth after depth. */
@@ -288,6 +318,11 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     const ptrdiff_t n_pieces = (i1 - i0 + most - 1) / most;
     for (ptrdiff_t piece = 0, i = i0, m; piece < n_pieces; piece++, i += m) {
         m = (i1 - i) / (n_pieces - piece);
+        if (plan->by_depth) {
+            if (compute_by_depth(&x, i, i + m, j0, j1) != TG_OK)
+                return TG_NO_MEMORY;
+            continue;
+        }
         if (pack_rows(&x, i, i + m) != TG_OK)
             return TG_NO_MEMORY;
         for (ptrdiff_t j = j0; j < j1; j += group)
@@ -537,6 +572,15 @@ static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
     return (few <= DOT_COLUMNS && p->k >= 32) || (double)few * (cost * k / lanes + sum) < k;
 }
 
+/* A transposed A against few columns: a tile would read six numbers of each row of A^T, with panels
+ * of one cache line for a dozen or two of cycles. Packing pays where several panels meet A. */
+static int is_strewn(const tg_gemm_problem *p)
+{
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
+    return nr * size < 128 && p->a_row == 1 && p->a_col * size >= 1024 && p->k >= 128 &&
+           p->m >= 192 && p->n > 2 * nr && p->n <= 8 * nr;
+}
+
 static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
 {
     if (p->k == 0)
@@ -549,6 +593,8 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         return PATH_TURNED;
     const double size = (double)size_of(p->dtype), bytes = (double)p->k * (double)p->n * size;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
+    if (n_batch == 1 && is_strewn(p))
+        return PATH_PACKED;
     if (p->b_col == 1) {
         /* Rows of B that lie a power of two apart meet in few sets of the caches. */
         const ptrdiff_t apart = p->b_row * size_of(p->dtype);
@@ -631,6 +677,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
      * needed when the rows lie a large power of two apart and push each other out of the cache. */
     plan.pack_a = (plan.path == PATH_PACKED || (plan.path == PATH_LOCAL && plan.col_parts == 1)) &&
                   p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
+    plan.by_depth = plan.path == PATH_PACKED && n_batch == 1 && is_strewn(p);
+    plan.pack_a |= plan.by_depth;
     if (plan.path == PATH_PACKED)
         return run_packed(&plan, one);
     if (plan.path == PATH_ROWS && n_batch == 1 && p->c_row == p->n)
