@@ -15,6 +15,8 @@
 #define TG_MATMUL_KERNEL_H
 #include "../gemm.h"
 
+#define TG_SOON 16 /* steps of a tile */
+
 #if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers */
 #define TG_TILE_ROWS 6
 #define TG_TILE_UNROLL 4
@@ -83,13 +85,14 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
         row[i] = table ? a + a_rows[i] : i && lie == TG_LIE_APART ? row[i - 1] + g->a_row : a;
         TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(zero)();
     }
-    /* C is met again after the loop; ask for it now. */
-    TG_UNROLL for (int i = 0; i < mr; i++)
-    {
-        const V_T *out = c + (table ? c_rows[i] : i * g->c_row);
-        TG_PREFETCH(out);
-        TG_PREFETCH(out + nv * V_LANES - 1);
-    }
+    /* C is met again after the loop; ask for it now, unless that is soon. */
+    if (k >= TG_SOON)
+        TG_UNROLL for (int i = 0; i < mr; i++)
+        {
+            const V_T *out = c + (table ? c_rows[i] : i * g->c_row);
+            TG_PREFETCH(out);
+            TG_PREFETCH(out + nv * V_LANES - 1);
+        }
 #define TG_STEP(p)                                                                                 \
     {                                                                                              \
         VT v[4];                                                                                   \
