@@ -127,9 +127,21 @@ static inline void tg_copy_row(char *to, const char *from, size_t n_bytes)
         for (ptrdiff_t j = 0; j < columns; j++)                                                    \
             y[j * (to_column)] = x[j * (from_column)];                                             \
     }
+/* A number per row. */
+#define TG_FILL_ROWS(T)                                                                            \
+    for (ptrdiff_t i = 0; i < rows; i++) {                                                         \
+        T *y = (T *)to + i * to_row;                                                               \
+        const T x = ((const T *)from)[i * from_row], four[4] = {x, x, x, x};                       \
+        for (ptrdiff_t j = 0; j + 4 <= columns; j += 4)                                            \
+            memcpy(y + j, four, sizeof four);                                                      \
+        if (columns >= 4)                                                                          \
+            memcpy(y + columns - 4, four, sizeof four);                                            \
+        for (ptrdiff_t j = 0; columns < 4 && j < columns; j++)                                     \
+            y[j] = x;                                                                              \
+    }
 #define TG_MOVE_BLOCK(T)                                                                           \
     if (to_column == 1 && from_column == 0)                                                        \
-        TG_MOVE_ROWS(T, 1, 0)                                                                      \
+        TG_FILL_ROWS(T)                                                                            \
     else if (to_column == 1 && from_column == 2)                                                   \
         TG_MOVE_ROWS(T, 1, 2)                                                                      \
     else if (to_column == 1 && from_column == 3)                                                   \
