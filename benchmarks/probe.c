@@ -11,7 +11,6 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 #ifdef _OPENMP
 #include <omp.h>
@@ -31,6 +30,7 @@
 #define KEEP(array) __asm__ volatile("" : : "r"(array) : "memory") /* its values are wanted */
 
 typedef float vf __attribute__((vector_size(BYTES)));
+typedef float vf_anywhere __attribute__((vector_size(BYTES), aligned(4), may_alias));
 typedef double vd __attribute__((vector_size(BYTES)));
 
 static double now(void)
@@ -110,11 +110,10 @@ int main(int argc, char **argv)
         start = now();
 #pragma omp parallel for num_threads(threads) schedule(static) reduction(+ : total)
         for (ptrdiff_t at = 0; at < n; at += BLOCK) {
-            vf sums[4] = {{0}}, x[4];
-            for (ptrdiff_t i = at; i < at + BLOCK; i += (ptrdiff_t)(sizeof x / (sizeof *b))) {
-                memcpy(x, b + i, sizeof x);
-                for (int k = 0; k < 4; k++)
-                    sums[k] += x[k];
+            vf sums[4] = {{0}};
+            for (ptrdiff_t i = at; i < at + BLOCK; i += (ptrdiff_t)(4 * BYTES / sizeof *b)) {
+                const vf_anywhere *x = (const vf_anywhere *)(b + i);
+                sums[0] += x[0], sums[1] += x[1], sums[2] += x[2], sums[3] += x[3];
             }
             total += (double)(sums[0] + sums[1] + sums[2] + sums[3])[0];
         }
