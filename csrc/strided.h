@@ -4,8 +4,9 @@
  * that contiguous arrays become one long run and a broadcast bias a matrix. The elements, counted
  * in this order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs
  * of one row where all strides along it are 0 or 1; other operands are first gathered into a block
- * in L1, and short rows are put together, across as many axes as it takes to fill it (a repeated
- * row, such as a bias, stays there). A copy needs no blocks: it is moved to where it goes at once.
+ * in L1, and short rows are put together, across as many axes as fill a quarter of it (a row
+ * that is repeated along one axis, such as a bias, stays there). A copy needs no blocks: it is
+ * moved to where it goes at once.
  *
  * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
  */
@@ -185,7 +186,7 @@ typedef struct {
     ptrdiff_t rows;
 } tg_kept;
 
-/* Rows of a block: `rows` of them, counted on from index[0..inner - 1] across the axes from `first`
+/* Rows of a block: `rows` of them, counted on from `index` across the axes from `first`
  * on. Operand k is moved to the block, where they lie together, or back. */
 static inline void tg_move_rows(const tg_strided *s, int k, const ptrdiff_t *index, int first,
                                 ptrdiff_t rows, char *array, char *block, int back)

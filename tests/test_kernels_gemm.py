@@ -194,9 +194,27 @@ def test_few_rows_against_a_large_matrix(rows, activation, isa, rng):
         assert_product(kernels.matmul(a, b, bias, activation), a, b, bias, activation)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("columns", [7, 8])
+def test_columns_turned_are_not_shared(columns, dtype, isa, rng):
+    a, b = matrix(rng, (4146, 255), dtype).T, matrix(rng, (4146, columns), dtype)
+    bias = np.ones(columns, dtype)
+    for _ in range(8):  # two threads that added the bias to the same rows, now and then
+        assert_product(kernels.matmul(a, b, bias), a, b, bias)
+
+
+@pytest.mark.parametrize("columns", [33, 48, 64, 128])
+@pytest.mark.parametrize("rows", [192, 300])
+def test_transposed_matrix_packed_by_depth(rows, columns, isa, rng):
+    for k in (128, 700, 5000):
+        a, b = matrix(rng, (k, rows), np.float32).T, matrix(rng, (k, columns), np.float32)
+        bias = rng.standard_normal(columns, np.float32)
+        assert_product(kernels.matmul(a, b, bias, "gelu_tanh"), a, b, bias, "gelu_tanh")
+
+
 @pytest.mark.parametrize("columns", [2, 3, 5, 8])
 def test_few_columns_of_a_large_transposed_matrix(columns, isa, rng):
-    for m, k in ((1100, 2000), (2048, 1030)):  # more than 8 MB are streamed
+    for m, k in ((1100, 2000), (2048, 1030)):  # 8 MB and more are streamed
         a, b = matrix(rng, (m, k), np.float32, "columns"), matrix(rng, (k, columns), np.float32)
         bias = rng.standard_normal(columns, np.float32)
         assert_product(kernels.matmul(a, b, bias, "relu"), a, b, bias, "relu")

@@ -51,7 +51,7 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 #define LANES_TURNED 3.0         /* the same per row, for a single column, where rows are turned */
 #define TURNED_COLUMNS 8         /* at most, for the turned path */
 #define STREAMED_ROWS 6          /* at most, for the rows path */
-#define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to do so */
+#define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to stream */
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
@@ -209,8 +209,9 @@ static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff
 }
 
 /* Rows of A packed at once: with one depth they take a third of the second-level cache, which also
- * holds a panel of B and the tiles of C that they meet; all depths together at most 4 MB. */
-static ptrdiff_t packed_rows(const tg_gemm_problem *p)
+ * holds a panel of B and the tiles of C that they meet; all that are packed together at most 4 MB.
+ */
+static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
 {
     static _Atomic ptrdiff_t cache; /* bytes */
     ptrdiff_t size = size_of(p->dtype), l2 = atomic_load_explicit(&cache, memory_order_relaxed);
@@ -223,7 +224,8 @@ static ptrdiff_t packed_rows(const tg_gemm_problem *p)
 #endif
         atomic_store_explicit(&cache, l2, memory_order_relaxed);
     }
-    return min_of(PACKED_ROWS_BYTES / (p->k * size), l2 / 3 / (tg_gemm_depth(p->k) * size)) + 1;
+    const ptrdiff_t depth = tg_gemm_depth(p->k), terms = by_depth ? depth : p->k;
+    return min_of(PACKED_ROWS_BYTES / (terms * size), l2 / 3 / (depth * size)) + 1;
 }
 
 /* Rows [i0, i1) of A in tiles, depth after depth. */
@@ -314,7 +316,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         compute_piece(&x, i0, i1, j0, j1);
         return TG_OK;
     }
-    const ptrdiff_t most = packed_rows(p);
+    const ptrdiff_t most = packed_rows(p, plan->by_depth);
     const ptrdiff_t n_pieces = (i1 - i0 + most - 1) / most;
     for (ptrdiff_t piece = 0, i = i0, m; piece < n_pieces; piece++, i += m) {
         m = (i1 - i) / (n_pieces - piece);
@@ -427,9 +429,9 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
     turned.a_col = p->b_row;
     turned.b_row = p->a_col;
     turned.c_row = width;
-    (void)j0, (void)j1; /* all columns */
+    (void)j0, (void)j1; /* all columns: see cut */
     matrices x = {.p = &turned, .a = b, .b = at(p->dtype, a, i0)};
-    x.streamed = p->k * width * size >= STREAMED_BYTES;
+    x.streamed = (double)p->m * (double)p->k * (double)size >= STREAMED_BYTES;
     x.c = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->n * width * size));
     if (!x.c)
         return TG_NO_MEMORY;
@@ -572,12 +574,12 @@ static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
     return (few <= DOT_COLUMNS && p->k >= 32) || (double)few * (cost * k / lanes + sum) < k;
 }
 
-/* A transposed A against few columns: a tile would read six numbers of each row of A^T, with panels
- * of one cache line for a dozen or two of cycles. Packing pays where several panels meet A. */
+/* A transposed A and two to eight panels of columns, where a panel is one cache line wide: a tile
+ * would read six numbers of each row of A^T for a dozen of cycles. */
 static int is_strewn(const tg_gemm_problem *p)
 {
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
-    return nr * size < 128 && p->a_row == 1 && p->a_col * size >= 1024 && p->k >= 128 &&
+    return nr * size == 64 && p->a_row == 1 && p->a_col * size >= 1024 && p->k >= 128 &&
            p->m >= 192 && p->n > 2 * nr && p->n <= 8 * nr;
 }
 
@@ -637,6 +639,7 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case PATH_TURNED:
         least_rows = 8 * nr;
+        least_cols = p->n; /* compute_turned takes all columns */
         break;
     case PATH_ROWS:
         least_rows = p->m;
@@ -644,6 +647,8 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case PATH_PACKED:
         least_rows = 96;
+        if (plan->by_depth)
+            least_cols = p->n;
         break;
     case PATH_LOCAL: /* every piece packs its columns: cut them first */
         least_rows = 64;
@@ -668,6 +673,7 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
     plan.path = choose_path(p, n_batch);
+    plan.by_depth = plan.path == PATH_PACKED && n_batch == 1 && is_strewn(p);
     if (plan.path == PATH_LOCAL || plan.path == PATH_PACKED)
         plan.job = tg_new_job();
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);
@@ -677,7 +683,6 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
      * needed when the rows lie a large power of two apart and push each other out of the cache. */
     plan.pack_a = (plan.path == PATH_PACKED || (plan.path == PATH_LOCAL && plan.col_parts == 1)) &&
                   p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
-    plan.by_depth = plan.path == PATH_PACKED && n_batch == 1 && is_strewn(p);
     plan.pack_a |= plan.by_depth;
     if (plan.path == PATH_PACKED)
         return run_packed(&plan, one);

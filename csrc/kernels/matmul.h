@@ -15,7 +15,7 @@
 #define TG_MATMUL_KERNEL_H
 #include "../gemm.h"
 
-#define TG_SOON 16 /* steps of a tile */
+#define TG_SOON 16 /* C is met again after fewer steps than it takes to come from memory */
 
 #if VF_LANES == 8 || VF_LANES == 1 /* 16 vector registers */
 #define TG_TILE_ROWS 6
@@ -282,7 +282,7 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
     }
 }
 
-/* y (n) += sum over q < count of a[q * a_step] times row q of B, for up to 4 rows of A and y at
+/* y (n) += sum over q < count of a[q * a_col] times row q of B, for up to 4 rows of A and y at
  * once: `rows` x `count` multipliers wait in registers while the rows of B stream by, `nv` vectors
  * at a time: a cache line, where registers allow it, lest rows that meet in one set of the cache
  * push each other out between the halves of a line. */
@@ -354,7 +354,7 @@ TG_INLINE void TG_FN(gemm_stream_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, co
  * More than 4 rows are two halves, which meet some rows of B while these are in that cache too. */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
-    enum { ALL = 2048, SOME = 24 };
+    enum { ALL = 2048, SOME = 24 }; /* a multiple of all counts that gemm_stream_rows takes */
     V_T sum[ALL];
     const ptrdiff_t m = g->m, half = m <= 4 ? m : (m + 1) / 2, some = m <= 4 ? g->k : SOME;
     const ptrdiff_t width = ALL / (m < 3 ? m : m <= 4 ? 4 : 8);
