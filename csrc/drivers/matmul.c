@@ -25,7 +25,6 @@
  *
  * Work is cut into at most 16 tasks, powers of two so that 2, 4 or 8 threads get equal
  * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
- * docs/performance.md says what part of the fma peak the products reach.
  *
  * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the
  * axes before the last two are already broadcast (stride 0), and rows of y are contiguous.
@@ -195,8 +194,7 @@ static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, pt
     return block.k;
 }
 
-/* All depth blocks in turn, so that this piece of C stays in the cache while they are added to it.
- */
+/* All depth blocks in turn: this piece of C stays in the cache while they are added to it. */
 static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
@@ -209,8 +207,7 @@ static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff
 }
 
 /* Rows of A packed at once: with one depth they take a third of the second-level cache, which also
- * holds a panel of B and the tiles of C that they meet; all that are packed together at most 4 MB.
- */
+ * holds a panel of B and the tiles of C that they meet; all packed ones at most 4 MB. */
 static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
 {
     static _Atomic ptrdiff_t cache; /* bytes */
@@ -247,8 +244,7 @@ static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
     return out ? TG_OK : TG_NO_MEMORY;
 }
 
-/* Few columns meet the rows once: a depth block of them is packed and used at once, in the cache.
- */
+/* Some columns meet the rows once: a depth block of them is packed and used in the cache. */
 static int compute_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
@@ -442,6 +438,22 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
     return TG_OK;
 }
 
+typedef struct {
+    ptrdiff_t a, b, c; /* in elements */
+} offsets;
+
+static offsets matrix_of_batch(const tg_gemm_problem *p, ptrdiff_t i)
+{
+    offsets o = {0};
+    for (int d = p->n_batch - 1; d >= 0; i /= p->batch[d--]) {
+        const ptrdiff_t place = i % p->batch[d];
+        o.a += place * p->a_batch[d];
+        o.b += place * p->b_batch[d];
+        o.c += place * p->c_batch[d];
+    }
+    return o;
+}
+
 static void compute_task(void *context, ptrdiff_t task)
 {
     gemm_plan *plan = context;
@@ -459,20 +471,13 @@ static void compute_task(void *context, ptrdiff_t task)
     ptrdiff_t first = task / parts * plan->per_task;
     ptrdiff_t last = min_of(first + plan->per_task, plan->n_batch);
     for (ptrdiff_t i = first; i < last; i++) {
-        ptrdiff_t left = i, a = 0, b = 0, c = 0;
-        for (int d = p->n_batch - 1; d >= 0; d--) {
-            ptrdiff_t place = left % p->batch[d];
-            left /= p->batch[d];
-            a += place * p->a_batch[d];
-            b += place * p->b_batch[d];
-            c += place * p->c_batch[d];
-        }
+        const offsets o = matrix_of_batch(p, i);
         int dot = plan->path == PATH_DOT || plan->path == PATH_DOT_TRANSPOSED;
         int status = (dot                         ? compute_dots
                       : plan->path == PATH_TURNED ? compute_turned
                                                   : compute)(
-            plan, at(p->dtype, p->a, a), at(p->dtype, p->b, b), (char *)at(p->dtype, p->c, c), i0,
-            i1, plan->first_col + j0, plan->first_col + j1);
+            plan, at(p->dtype, p->a, o.a), at(p->dtype, p->b, o.b), (char *)at(p->dtype, p->c, o.c),
+            i0, i1, plan->first_col + j0, plan->first_col + j1);
         if (status != TG_OK)
             atomic_store(&plan->status, status);
     }
@@ -681,9 +686,9 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
         plan.per_task = (n_batch + n_tasks - 1) / n_tasks;
     /* Packed rows of A are read once per panel of B: worth it when there are many panels, and
      * needed when the rows lie a large power of two apart and push each other out of the cache. */
-    plan.pack_a = (plan.path == PATH_PACKED || (plan.path == PATH_LOCAL && plan.col_parts == 1)) &&
-                  p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
-    plan.pack_a |= plan.by_depth;
+    const int whole = plan.path == PATH_PACKED || (plan.path == PATH_LOCAL && plan.col_parts == 1);
+    const int many = p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
+    plan.pack_a = (whole && many) || plan.by_depth;
     if (plan.path == PATH_PACKED)
         return run_packed(&plan, one);
     if (plan.path == PATH_ROWS && n_batch == 1 && p->c_row == p->n)
@@ -753,17 +758,10 @@ int tg_gemm(const tg_gemm_problem *problem)
     tg_gemm_problem single = p;
     single.n_batch = 0;
     for (ptrdiff_t i = 0; i < n_batch; i++) {
-        ptrdiff_t left = i, a = 0, b = 0, c = 0;
-        for (int d = p.n_batch - 1; d >= 0; d--) {
-            ptrdiff_t place = left % p.batch[d];
-            left /= p.batch[d];
-            a += place * p.a_batch[d];
-            b += place * p.b_batch[d];
-            c += place * p.c_batch[d];
-        }
-        single.a = at(p.dtype, p.a, a);
-        single.b = at(p.dtype, p.b, b);
-        single.c = (char *)at(p.dtype, p.c, c);
+        const offsets o = matrix_of_batch(&p, i);
+        single.a = at(p.dtype, p.a, o.a);
+        single.b = at(p.dtype, p.b, o.b);
+        single.c = (char *)at(p.dtype, p.c, o.c);
         int status = run(&single, 1);
         if (status != TG_OK)
             return status;
