@@ -186,8 +186,8 @@ typedef struct {
     ptrdiff_t rows;
 } tg_kept;
 
-/* Rows of a block: `rows` of them, counted on from `index` across the axes from `first`
- * on. Operand k is moved to the block, where they lie together, or back. */
+/* Rows of a block: `rows` of them, counted on from `index` across the axes from `first` on. Operand
+ * k is moved to the block, where they lie together, or back. */
 static inline void tg_move_rows(const tg_strided *s, int k, const ptrdiff_t *index, int first,
                                 ptrdiff_t rows, char *array, char *block, int back)
 {
@@ -215,27 +215,30 @@ static inline void tg_move_rows(const tg_strided *s, int k, const ptrdiff_t *ind
     }
 }
 
-/* Does operand k lie together (1), or is it one number (0), across the axes from `first` on? */
-static inline int tg_lies(const tg_strided *s, int k, int first, int step)
+/* How operand k lies across the axes from `first` on: TG_TOGETHER, or TG_ONE_NUMBER repeated, both
+ * of which a kernel takes as they are, or TG_APART. The output is never repeated. */
+enum { TG_APART = -1, TG_ONE_NUMBER, TG_TOGETHER };
+static inline int tg_lies(const tg_strided *s, int k, int first)
 {
-    ptrdiff_t expected = step;
+    int together = 1, repeated = k > 0;
+    ptrdiff_t expected = 1;
     for (int d = s->ndim - 1; d >= first; d--) {
-        if (s->strides[k][d] != expected)
-            return 0;
+        together &= s->strides[k][d] == expected;
+        repeated &= s->strides[k][d] == 0;
         expected *= s->shape[d];
     }
-    return 1;
+    return together ? TG_TOGETHER : repeated ? TG_ONE_NUMBER : TG_APART;
 }
 
 /* Run `rows` whole rows from `index` on, which start at at[k] for operand k; first: see
- * tg_move_rows; step[k]: 1 where they lie together, 0 where they are one number, -1 where they have
- * to be moved to a block. A repeated row that is in its block already is not copied again. */
+ * tg_move_rows; lies: see tg_lies. What lies apart goes through a block; a repeated row that is in
+ * its block already is not copied again. */
 static inline void tg_run_block(const tg_strided *s, const ptrdiff_t *index, int first,
-                                const ptrdiff_t *step, ptrdiff_t rows, char **at,
+                                const int *lies, ptrdiff_t rows, char **at,
                                 char (*blocks)[TG_BLOCK * 8], tg_kept *kept)
 {
     char *data[TG_MAX_OPERANDS];
-    ptrdiff_t steps[TG_MAX_OPERANDS];
+    ptrdiff_t step[TG_MAX_OPERANDS];
     const int inner = s->ndim - 1, outer = inner - 1;
     const ptrdiff_t columns = s->shape[inner];
     if (s->is_copy) {
@@ -245,8 +248,8 @@ static inline void tg_run_block(const tg_strided *s, const ptrdiff_t *index, int
     }
     for (int k = 0; k < s->n_operands; k++) {
         data[k] = at[k];
-        steps[k] = step[k] != 0;
-        if (step[k] >= 0)
+        step[k] = lies[k] != TG_ONE_NUMBER;
+        if (lies[k] != TG_APART)
             continue;
         data[k] = blocks[k];
         const int repeated = first == outer && s->strides[k][outer] == 0;
@@ -255,8 +258,8 @@ static inline void tg_run_block(const tg_strided *s, const ptrdiff_t *index, int
         tg_move_rows(s, k, index, first, rows, at[k], blocks[k], 0);
         kept[k] = (tg_kept){repeated ? at[k] : NULL, rows};
     }
-    s->run(s->context, rows * columns, data, steps);
-    if (step[0] < 0)
+    s->run(s->context, rows * columns, data, step);
+    if (lies[0] == TG_APART)
         tg_move_rows(s, 0, index, first, rows, at[0], blocks[0], 1);
 }
 
@@ -300,6 +303,23 @@ static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t co
     }
 }
 
+/* Move `index` on: n elements along a row, and past it and the rest of `rows` rows at its end. */
+static inline void tg_advance(const tg_strided *s, ptrdiff_t *index, ptrdiff_t rows, ptrdiff_t n)
+{
+    const int inner = s->ndim - 1;
+    index[inner] += n;
+    if (index[inner] < s->shape[inner])
+        return;
+    index[inner] = 0;
+    if (inner > 0)
+        index[inner - 1] += rows;
+    for (int d = inner - 1; d > 0 && index[d] >= s->shape[d]; d--) {
+        ptrdiff_t over = index[d] < 2 * s->shape[d] ? 1 : index[d] / s->shape[d];
+        index[d] -= over * s->shape[d];
+        index[d - 1] += over;
+    }
+}
+
 static void tg_strided_task(void *context, ptrdiff_t task)
 {
     const tg_strided *s = context;
@@ -318,9 +338,9 @@ static void tg_strided_task(void *context, ptrdiff_t task)
     ptrdiff_t spanned = grouped ? s->shape[first] : 1; /* rows */
     for (; grouped && !s->is_copy && first > 0 && 4 * spanned * columns < TG_BLOCK; first--)
         spanned *= s->shape[first - 1];
-    ptrdiff_t step[TG_MAX_OPERANDS];
+    int lies[TG_MAX_OPERANDS];
     for (int k = 0; k < s->n_operands && grouped; k++)
-        step[k] = tg_lies(s, k, first, 1) ? 1 : k > 0 && tg_lies(s, k, first, 0) ? 0 : -1;
+        lies[k] = tg_lies(s, k, first);
     ptrdiff_t at = task * s->per_task, rest = at;
     ptrdiff_t end = at + s->per_task < limit ? at + s->per_task : limit;
     char *pointers[TG_MAX_OPERANDS];
@@ -344,7 +364,7 @@ static void tg_strided_task(void *context, ptrdiff_t task)
             rows = TG_BLOCK / columns;
             rows = rows < spanned - before ? rows : spanned - before;
             rows = rows < (end - at) / columns ? rows : (end - at) / columns;
-            tg_run_block(s, index, first, step, rows, pointers, blocks, kept);
+            tg_run_block(s, index, first, lies, rows, pointers, blocks, kept);
         } else if (direct) {
             if (inner > 0 && n == columns) {
                 ptrdiff_t left = s->shape[inner - 1] - index[inner - 1];
@@ -356,17 +376,7 @@ static void tg_strided_task(void *context, ptrdiff_t task)
             tg_run_piece(s, n, pointers, blocks);
         }
         at += rows * n;
-        index[inner] += n;
-        if (index[inner] == columns) { /* the next row, or past the group of rows */
-            index[inner] = 0;
-            if (inner > 0)
-                index[inner - 1] += rows;
-            for (int d = inner - 1; d > 0 && index[d] >= s->shape[d]; d--) {
-                ptrdiff_t over = index[d] < 2 * s->shape[d] ? 1 : index[d] / s->shape[d];
-                index[d] -= over * s->shape[d];
-                index[d - 1] += over;
-            }
-        }
+        tg_advance(s, index, rows, n);
     }
 }
 

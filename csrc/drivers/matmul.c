@@ -600,8 +600,6 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         return PATH_TURNED;
     const double size = (double)size_of(p->dtype), bytes = (double)p->k * (double)p->n * size;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
-    if (n_batch == 1 && is_strewn(p))
-        return PATH_PACKED;
     if (p->b_col == 1) {
         /* Rows of B that lie a power of two apart meet in few sets of the caches. */
         const ptrdiff_t apart = p->b_row * size_of(p->dtype);
@@ -677,8 +675,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double one = (double)p->m * (double)p->n * (double)p->k, all = one * (double)n_batch;
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
-    plan.path = choose_path(p, n_batch);
-    plan.by_depth = plan.path == PATH_PACKED && n_batch == 1 && is_strewn(p);
+    plan.by_depth = n_batch == 1 && is_strewn(p);
+    plan.path = plan.by_depth ? PATH_PACKED : choose_path(p, n_batch);
     if (plan.path == PATH_LOCAL || plan.path == PATH_PACKED)
         plan.job = tg_new_job();
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);

@@ -47,18 +47,7 @@ TG_INLINE void vf_store_tail(float *p, __m256 x, ptrdiff_t n)
 
 TG_INLINE void vd_store_tail(double *p, __m256d x, ptrdiff_t n)
 {
-    if (n >= 4) {
-        _mm256_storeu_pd(p, x);
-        return;
-    }
-    __m128d y = _mm256_castpd256_pd128(x);
-    if (n & 2) {
-        _mm_storeu_pd(p, y);
-        y = _mm256_extractf128_pd(x, 1);
-        p += 2;
-    }
-    if (n & 1)
-        _mm_store_sd(p, y);
+    vf_store_tail((float *)p, _mm256_castpd_ps(x), 2 * n);
 }
 
 /* Left to itself, a compiler whose registers are all taken copies sums to and fro. */
