@@ -157,6 +157,7 @@ def worker(side: str) -> int:
             later = [step().item() for _ in range(10)]
             assert min(later) < first, f"{side}: the loss of {request['make']} does not fall"
         else:
+            time.sleep(common.SHORT_SPIN)  # the threads of the side before still spin
             answer = timed(step, request["time"])
         print(json.dumps(answer), file=answers, flush=True)
     return 0

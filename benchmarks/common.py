@@ -3,7 +3,7 @@
 Machines change speed from minute to minute, so only what was measured in turn, in one run, is
 compared: each round takes one sample of each side, and a ratio is the median of the rounds' ratios.
 Threads that wait for work spin for a while and take a core from whoever is timed next (OpenBLAS's
-for 0.1 s), so each sample is preceded by a pause and a warm-up. Nothing is timed before its result
+for 0.1 s, those of PyTorch for 0.012 s), so each sample is preceded by a pause and a warm-up. Nothing is timed before its result
 has been checked.
 """
 
@@ -32,6 +32,7 @@ except ImportError:
 SLOWING = ("OPENBLAS_CORETYPE", "MKL_DEBUG_CPU_TYPE", "MKL_CBWR", "OMP_WAIT_POLICY")
 
 SPIN = 0.15  # seconds after which the threads of an OpenBLAS call sleep
+SHORT_SPIN = 0.03  # the same for those of an OpenMP library
 SAMPLE = 0.01  # seconds that a sample should take at least
 
 
@@ -64,12 +65,12 @@ def compare(
     """Time the sides in turn; ``spinning`` names those whose threads go on spinning afterwards."""
     inner = {name: _calls_per_sample(call, sample) for name, call in sides.items()}
     times: dict[str, list[float]] = {name: [] for name in sides}
-    previous = next(iter(sides))
+    pause = SPIN
     for _ in range(rounds):
         for name, call in sides.items():
-            if name != previous:
-                time.sleep(SPIN if previous in spinning else 0.01)
-            previous = name
+            if len(sides) > 1:
+                time.sleep(pause)
+            pause = SPIN if name in spinning else SHORT_SPIN
             for _ in range(max(1, inner[name] // 10)):
                 call()
             start = time.perf_counter()

@@ -27,13 +27,13 @@ from .schedule import schedule
 from .updates import merge_updates, record_of
 
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is taken,
-# for so many seconds but at least so many replays: other programs may have held the cores at the
-# time of the trial, which is looked at again sooner where they cost the most, in a long step that
-# runs alone. A team takes the cores from other programs and suffers when they are taken, so it must
-# gain a tenth.
+# for so many seconds but at least so many replays. Other programs may have held the cores at the
+# time of the trial, which costs a step that then runs alone the most: it is looked at again sooner.
+# A team takes the cores from other programs and suffers when they are taken, so it must gain a
+# tenth.
 TRIALS = 6
-UNTIMED_ALONE, UNTIMED_BY_TEAM = 20, 300
-UNTIMED_SECONDS = 0.2
+UNTIMED_ALONE, SECONDS_ALONE = 20, 0.05
+UNTIMED_BY_TEAM, SECONDS_BY_TEAM = 300, 0.2
 WORTH_A_TEAM = 0.9
 
 BIND_FROM_BYTES = 32768  # a smaller input is copied; a larger one is read where the caller has it
@@ -176,8 +176,9 @@ class CompiledStep:
         if self._to_try == 0:
             self._team = self._best[True] < WORTH_A_TEAM * self._best[False]
             self._to_try = TRIALS
-            least = UNTIMED_BY_TEAM if self._team else UNTIMED_ALONE
-            self._untimed = max(least, int(UNTIMED_SECONDS / max(min(self._best), 1e-6)))
+            alone = (UNTIMED_ALONE, SECONDS_ALONE)
+            least, seconds = (UNTIMED_BY_TEAM, SECONDS_BY_TEAM) if self._team else alone
+            self._untimed = max(least, int(seconds / max(min(self._best), 1e-6)))
             self._best = [math.inf, math.inf]
 
 
