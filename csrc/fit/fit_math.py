@@ -361,10 +361,6 @@ def tables() -> list[Table]:
     def gelu_slope(t: mp.mpf) -> mp.mpf:
         return mp.erfc(t / SQRT2) / 2 - t * mp.npdf(t)
 
-    def silu_slope(t: mp.mpf) -> mp.mpf:
-        e = mp.exp(-t)
-        return (1 + e - t) / (1 + e) ** 2
-
     def gelu_tanh_slope(t: mp.mpf) -> mp.mpf:
         e = mp.exp(-(LINE * t + CUBIC * t**3))
         return (1 + e - (LINE * t + 3 * CUBIC * t**3)) / (1 + e) ** 2
@@ -381,7 +377,6 @@ def tables() -> list[Table]:
     return [
         table("gelu", "t Prob(normal > t)", gelu, 8, 0),
         table("gelu_slope", "Prob(normal > t) - t density(t)", gelu_slope, 8, 0.75),
-        table("silu_slope", "(1 + e - t) / (1 + e)^2, e = e^-t", silu_slope, 7, 1.28, "0.85"),
         table(
             "gelu_tanh_slope",
             "(1 + e - t u') / (1 + e)^2, e = e^-u",

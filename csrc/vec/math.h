@@ -102,26 +102,26 @@ TG_INLINE vf vf_gelu_slope(vf x)
     return TG_UNLIKELY(vf_mask_any(far)) ? vf_gelu_slope_far(x, y) : y;
 }
 
-/* Also f'(x) = 1 - f'(-x) have silu and gelu_tanh, and for x < 0 the form e^-u(a) w(a), a = |x|.
- * 1 + step a goes up by sqrt 2 from one interval of w to the next, its square by 2; beyond the last
- * that one goes on, but beyond `line`, if not 0, w is 1 - a. */
-TG_INLINE vf vf_gated_slope(vf x, vf a, float step, float line, const float (*table)[8], vf p,
-                            vf power)
-{
-    vf s = vf_fma(a, vf_set1(step), vf_set1(1)), key = vf_min(vf_set1(255), vf_mul(s, s));
-    vf w = vf_piece(a, key, 23, table, 7);
-    if (line)
-        w = vf_select(vf_gt(a, vf_set1(line)), vf_sub(vf_set1(1), a), w);
-    w = vf_mul(vf_mul(vf_fma(w, p, w), power), vf_set1(0x1p-64f));
-    return vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
-}
-
-/* w = (1 + e - a) / (1 + e)^2 */
+/* Also f'(x) = 1 - f'(-x) has silu, and f'(-a) = e (1 + e - a) / (1 + e)^2 with e = e^-a = (1 + p)
+ * power. Where the middle is 0, at a = 1.2785, which also is 1 + e there, its Taylor series takes
+ * its place. What rounding the quotient lost is found from the residual, for which 1 / (1 + e)^2
+ * need not be exact. */
 TG_INLINE vf vf_silu_slope(vf x)
 {
-    vf power, a = vf_exp_range(x);
-    vf p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(a), 64, &power));
-    return vf_gated_slope(x, a, 0.85f, 17.5f, tg_silu_slope_f32, p, power);
+    const float zero = 1.27846456f, e_zero = 0.278464543f;
+    vf raised, a = vf_exp_range(x), one = vf_set1(1);
+    vf p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(a), 64, &raised));
+    vf power = vf_mul(raised, vf_set1(0x1p-64f)), e = vf_fma(p, power, power);
+    vf d = vf_sub(a, vf_set1(zero)), near = vf_fma(d, vf_set1(e_zero / 24), vf_set1(-e_zero / 6));
+    near = vf_fma(vf_fma(near, d, vf_set1(e_zero / 2)), d, vf_set1(-1 - e_zero));
+    near = vf_fma(near, d, vf_set1(-1.65935513e-8f)); /* the middle at the float `zero` */
+    vf middle = vf_fma(p, power, vf_add(vf_sub(one, a), power));
+    middle = vf_select(vf_lt(vf_abs(d), vf_set1(0.05f)), near, middle);
+    vf square = vf_fma(e, vf_add(vf_set1(2), e), one), w = vf_div(middle, square);
+    vf inverse = vf_fma(e, vf_fma(e, vf_set1(0.85f), vf_set1(-1.6f)), one);
+    w = vf_add(w, vf_fma(vf_fnma(w, square, middle), inverse, vf_mul(w, p)));
+    w = vf_mul(vf_mul(w, raised), vf_set1(0x1p-64f));
+    return vf_select(vf_lt(x, vf_zero()), w, vf_sub(one, w));
 }
 
 /* e^-u = (1 + p) 2^n: p, and 2^(n + 64), for u = 2 sqrt(2 / pi) (a + 0.044715 a^3), 0 <= a <= 11.
@@ -155,11 +155,15 @@ TG_INLINE vf vf_gelu_tanh(vf x)
     return vf_gated(x, a, p, e);
 }
 
-/* w = (1 + e - a u') / (1 + e)^2, e = e^-u */
+/* The same slope with u(a) for a is e^-u w, w = (1 + e - a u') / (1 + e)^2. 1 + 1.5 a goes up by
+ * sqrt 2 from one interval of w to the next, its square by 2. */
 TG_INLINE vf vf_gelu_tanh_slope(vf x)
 {
     vf power, a = vf_min(vf_set1(11), vf_abs(x)), p = vf_gelu_tanh_exp(a, &power);
-    return vf_gated_slope(x, a, 1.5f, 0, tg_gelu_tanh_slope_f32, p, power);
+    vf s = vf_fma(a, vf_set1(1.5f), vf_set1(1)), key = vf_min(vf_set1(255), vf_mul(s, s));
+    vf w = vf_piece(a, key, 23, tg_gelu_tanh_slope_f32, 7);
+    w = vf_mul(vf_mul(vf_fma(w, p, w), power), vf_set1(0x1p-64f));
+    return vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
 }
 
 /* atan(x) for 0 <= x <= 1, and asin(x) for 0 <= x <= 1/2 with z = x^2 */
