@@ -3,8 +3,8 @@
 Machines change speed from minute to minute, so only what was measured in turn, in one run, is
 compared: each round takes one sample of each side, and a ratio is the median of the rounds' ratios.
 Threads that wait for work spin for a while and take a core from whoever is timed next (OpenBLAS's
-for 0.1 s, those of PyTorch for 0.012 s), so each sample is preceded by a pause and a warm-up. Nothing is timed before its result
-has been checked.
+for 0.1 s, those of PyTorch for 0.012 s), so each sample is preceded by a pause and a warm-up.
+Nothing is timed before its result has been checked.
 """
 
 from __future__ import annotations

@@ -25,12 +25,19 @@ enum {
     TG_TASK = 4096,
     TG_LONG_TASK = 16384,
     TG_SHORT_ROW = 256,
-    TG_SPREAD_ROW = 32
+    TG_SPREAD_ROW = 32,
+    TG_TINY_ROW = 8,
+    TG_REPEATED_ROW = 24,
+    TG_ROWS_AT_ONCE = 128
 };
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
  * same for all (0). Operand 0 is written, with step 1. */
 typedef void (*tg_run_kernel)(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step);
+
+/* The same for rows that lie row[k] elements apart. */
+typedef void (*tg_run_rows_kernel)(void *context, ptrdiff_t n_rows, ptrdiff_t n, char **data,
+                                   const ptrdiff_t *row, const ptrdiff_t *step);
 
 typedef struct {
     int ndim, n_operands;
@@ -41,6 +48,7 @@ typedef struct {
     char *data[TG_MAX_OPERANDS];
     int is_copy; /* of operand 1, of the same item size */
     tg_run_kernel run;
+    tg_run_rows_kernel run_rows; /* NULL: row by row */
     void *context;
 } tg_strided;
 
@@ -69,6 +77,7 @@ static inline void tg_strided_init(tg_strided *s, const tg_array *operands, int 
     int order[TG_MAX_NDIM], n_axes = 0;
     s->n_operands = n_operands;
     s->is_copy = 0;
+    s->run_rows = NULL;
     s->size = tg_n_elements(y);
     for (int k = 0; k < n_operands; k++) {
         s->data[k] = operands[k].data;
@@ -287,19 +296,23 @@ static inline void tg_run_piece(const tg_strided *s, ptrdiff_t n, char **at,
         tg_move_block(s->item[0], 1, n, at[0], 0, s->strides[0][inner], blocks[0], 0, 1);
 }
 
-/* Run `rows` rows of `columns` elements whose operands need no block. Moves `at` along. */
+/* Run `rows` rows of `columns` elements whose operands need no block. May move `at` along. */
 static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at)
 {
     ptrdiff_t step[TG_MAX_OPERANDS], next[TG_MAX_OPERANDS];
     int inner = s->ndim - 1;
     for (int k = 0; k < s->n_operands; k++) {
         step[k] = s->strides[k][inner];
-        next[k] = inner > 0 ? s->strides[k][inner - 1] * s->item[k] : 0;
+        next[k] = inner > 0 ? s->strides[k][inner - 1] : 0;
+    }
+    if (s->run_rows) {
+        s->run_rows(s->context, rows, columns, at, next, step);
+        return;
     }
     for (ptrdiff_t row = 0; row < rows; row++) {
         s->run(s->context, columns, at, step);
         for (int k = 0; k < s->n_operands; k++)
-            at[k] += next[k];
+            at[k] += next[k] * s->item[k];
     }
 }
 
@@ -332,8 +345,14 @@ static void tg_strided_task(void *context, ptrdiff_t task)
         direct &= s->strides[k][inner] == 1 || (k > 0 && s->strides[k][inner] == 0);
         spread |= inner > 0 && s->strides[k][inner] == 0 && s->strides[k][inner - 1] != 0;
     }
-    /* to fill a block with a number per row takes longer than a call per row of that many */
-    int grouped = s->ndim > 1 && columns < (direct && spread ? TG_SPREAD_ROW : TG_SHORT_ROW);
+    /* To fill a block with a number per row takes longer than a call per row of that many, and a
+     * call for some rows at once less than any block, unless what it holds is used again. */
+    const int at_once =
+        direct && s->run_rows && s->ndim > 1 && s->shape[inner - 1] * columns >= TG_ROWS_AT_ONCE;
+    const ptrdiff_t short_row = at_once            ? spread ? TG_TINY_ROW : TG_REPEATED_ROW
+                                : direct && spread ? TG_SPREAD_ROW
+                                                   : TG_SHORT_ROW;
+    const int grouped = s->ndim > 1 && columns < short_row;
     int first = inner - 1; /* of the axes that a block spans: so many that they fill a quarter */
     ptrdiff_t spanned = grouped ? s->shape[first] : 1; /* rows */
     for (; grouped && !s->is_copy && first > 0 && 4 * spanned * columns < TG_BLOCK; first--)

@@ -22,11 +22,18 @@
 #include "recurrent.h"
 #include "tg.h"
 
-/* Contiguous y and x; y == x is allowed, as is y == a or y == b. A binary operand of stride 0 is
+/* Rows of the operands y, a, b: elements from one row to the next, and from one number of a row to
+ * the next: 1 for y, and for a and b 1, or 0 for one number in the whole row. */
+typedef struct {
+    ptrdiff_t y_row, a_row, b_row, a_step, b_step;
+} tg_binary_rows;
+
+/* Contiguous y and x; y == x is allowed, as is y == a or y == b. A compared operand of stride 0 is
  * one number for all (sa, sb are 0 or 1). */
 #define TG_TABLE_ELEMENTWISE(K, A, N, T)                                                           \
     A(unary, UNARY, (ptrdiff_t n, T *y, const T *x))                                               \
-    A(binary, BINARY, (ptrdiff_t n, T *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))     \
+    A(binary, BINARY,                                                                              \
+      (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *a, const T *b, const tg_binary_rows *rows))   \
     A(compare, COMPARE,                                                                            \
       (ptrdiff_t n, uint8_t *y, const T *a, ptrdiff_t sa, const T *b, ptrdiff_t sb))               \
     K(where, (ptrdiff_t n, T *y, const uint8_t *condition, ptrdiff_t sc, const T *a, ptrdiff_t sa, \

@@ -280,6 +280,27 @@ def test_short_rows_are_put_together_across_axes(
             np.testing.assert_array_equal(kernels.subtract(b, a, out=apart), b - a)
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_some_rows_at_once(dtype: type, isa: str, rng: np.random.Generator) -> None:
+    for n in (1, 7, 8, 9, 16, 23, 24, 31, 33, 100, 257):
+        for shape_a, shape_b in (
+            ((50, n), (50, 1)),
+            ((50, 1), (1, n)),
+            ((50, n), (n,)),
+            ((4, 30, n), (4, 1, n)),
+            ((3, 30, 1), (30, n)),
+        ):
+            a, b = rng.normal(size=shape_a).astype(dtype), rng.normal(size=shape_b).astype(dtype)
+            np.testing.assert_array_equal(kernels.multiply(a, b), a * b)
+            y = (a + b).copy()
+            expected = y - b
+            assert kernels.subtract(y, b, out=y) is y
+            np.testing.assert_array_equal(y, expected)
+        exponents = np.array([[2], [-1], [3], [0.5]] * 10, dtype)  # the first has a shortcut
+        a = rng.uniform(0.5, 2, size=(40, n)).astype(dtype)
+        assert_same(kernels.pow(a, exponents), a**exponents, tolerance(dtype))
+
+
 def test_out_may_be_an_input_or_overlap_it(rng: np.random.Generator) -> None:
     a = rng.normal(size=5000).astype(np.float32)
     x = a.copy()

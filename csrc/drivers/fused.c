@@ -105,7 +105,8 @@ static void gather(char *to, const tg_array *a, ptrdiff_t first, ptrdiff_t n)
             tg_active->unary_##suffix[i[1]](n, y, x[0]);                                           \
             break;                                                                                 \
         case BINARY:                                                                               \
-            tg_active->binary_##suffix[i[1]](n, y, x[0], step[0], x[1], step[1]);                  \
+            tg_active->binary_##suffix[i[1]](                                                      \
+                1, n, y, x[0], x[1], &(tg_binary_rows){.a_step = step[0], .b_step = step[1]});     \
             break;                                                                                 \
         case COMPARE:                                                                              \
             tg_active->compare_##suffix[i[1]](n, y, x[0], step[0], x[1], step[1]);                 \

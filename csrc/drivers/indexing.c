@@ -125,7 +125,8 @@ static void run_scatter_add(void *context, ptrdiff_t task)
                 for (ptrdiff_t j = 0; j < end - first; j++)
                     y[j] += g[j];
             else
-                tg_active->binary_f32[TG_BINARY_add](end - first, y, y, 1, g, 1);
+                tg_active->binary_f32[TG_BINARY_add](1, end - first, y, y, g,
+                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
         } else {
             double *y = (double *)s->y->data + to;
             const double *g = (const double *)s->x->data + from;
@@ -133,7 +134,8 @@ static void run_scatter_add(void *context, ptrdiff_t task)
                 for (ptrdiff_t j = 0; j < end - first; j++)
                     y[j] += g[j];
             else
-                tg_active->binary_f64[TG_BINARY_add](end - first, y, y, 1, g, 1);
+                tg_active->binary_f64[TG_BINARY_add](1, end - first, y, y, g,
+                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
         }
     }
 }

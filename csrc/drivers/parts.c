@@ -24,10 +24,12 @@ static void add_task(void *context, ptrdiff_t task)
             char *from = p->partial + (i + gap - 1) * p->n * size;
             if (p->dtype == TG_F32) {
                 float *a = (float *)to + first;
-                tg_active->binary_f32[TG_BINARY_add](count, a, a, 1, (float *)from + first, 1);
+                tg_active->binary_f32[TG_BINARY_add](1, count, a, a, (float *)from + first,
+                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
             } else {
                 double *a = (double *)to + first;
-                tg_active->binary_f64[TG_BINARY_add](count, a, a, 1, (double *)from + first, 1);
+                tg_active->binary_f64[TG_BINARY_add](1, count, a, a, (double *)from + first,
+                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
             }
         }
 }

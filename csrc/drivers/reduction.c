@@ -154,9 +154,11 @@ int tg_reduce_produced(const tg_reduction *wanted)
         float count_f32 = (float)wanted->divisor;
         void *y = wanted->y;
         if (r.dtype == TG_F32)
-            tg_active->binary_f32[TG_BINARY_divide](n_results, y, y, 1, &count_f32, 0);
+            tg_active->binary_f32[TG_BINARY_divide](1, n_results, y, y, &count_f32,
+                                                    &(tg_binary_rows){.a_step = 1});
         else
-            tg_active->binary_f64[TG_BINARY_divide](n_results, y, y, 1, &wanted->divisor, 0);
+            tg_active->binary_f64[TG_BINARY_divide](1, n_results, y, y, &wanted->divisor,
+                                                    &(tg_binary_rows){.a_step = 1});
     }
     return TG_OK;
 }

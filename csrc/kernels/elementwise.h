@@ -1,9 +1,10 @@
 /* elementwise.h - one value in, one value out, over contiguous runs.
  *
- * y = f(x) and y = f(a, b), with a or b one number for all (stride 0) where the driver says so; the
- * driver gathers other strides into blocks first. In place is fine: each vector is read before it
- * is written. The functions are those of vec/math.h, by name. Plain loops over one vector: the
- * memory or the polynomial is the limit, and the processor overlaps iterations by itself.
+ * y = f(x) and y = f(a, b), this one row after row, with a or b one number for all of a row (stride
+ * 0) where the driver says so; the driver gathers other strides into blocks first. In place is
+ * fine: each vector is read before it is written. The functions are those of vec/math.h, by name.
+ * Plain loops over one vector: the memory or the polynomial is the limit, and the processor
+ * overlaps iterations by itself.
  */
 
 #define TG_UNARY_KERNEL(name)                                                                      \
@@ -80,26 +81,31 @@ TG_INLINE VT V(minimum)(VT a, VT b)
     return V(min_nan)(a, b);
 }
 
+/* The last whole vector overlaps the one before: it is computed first, since y may be a or b. */
 #define TG_BINARY_LOOP(f, A, B, A_TAIL, B_TAIL)                                                    \
     {                                                                                              \
-        for (; i + V_LANES <= n; i += V_LANES)                                                     \
-            V(store)(y + i, f(A, B));                                                              \
-        if (i < n)                                                                                 \
-            V(store_tail)(y + i, f(A_TAIL, B_TAIL), n - i);                                        \
+        if (n >= V_LANES) {                                                                        \
+            i = n - V_LANES;                                                                       \
+            const VT last = f(A, B);                                                               \
+            for (i = 0; i < n - V_LANES; i += V_LANES)                                             \
+                V(store)(y + i, f(A, B));                                                          \
+            V(store)(y + n - V_LANES, last);                                                       \
+        } else if (n > 0) {                                                                        \
+            V(store_tail)(y, f(A_TAIL, B_TAIL), n);                                                \
+        }                                                                                          \
     }
 
 #define TG_BINARY_BODY(f)                                                                          \
     ptrdiff_t i = 0;                                                                               \
     if (sa && sb) {                                                                                \
-        TG_BINARY_LOOP(f, V(load)(a + i), V(load)(b + i), V(load_tail)(a + i, n - i),              \
-                       V(load_tail)(b + i, n - i))                                                 \
+        TG_BINARY_LOOP(f, V(load)(a + i), V(load)(b + i), V(load_tail)(a, n), V(load_tail)(b, n))  \
     } else if (sa) {                                                                               \
         VT c = V(set1)(*b);                                                                        \
-        TG_BINARY_LOOP(f, V(load)(a + i), c, V(load_tail)(a + i, n - i), c)                        \
+        TG_BINARY_LOOP(f, V(load)(a + i), c, V(load_tail)(a, n), c)                                \
     } else {                                                                                       \
         VT c = V(set1)(*a);                                                                        \
         if (sb)                                                                                    \
-            TG_BINARY_LOOP(f, c, V(load)(b + i), c, V(load_tail)(b + i, n - i))                    \
+            TG_BINARY_LOOP(f, c, V(load)(b + i), c, V(load_tail)(b, n))                            \
         else {                                                                                     \
             VT d = V(set1)(*b);                                                                    \
             TG_BINARY_LOOP(f, c, d, c, d)                                                          \
@@ -107,21 +113,31 @@ TG_INLINE VT V(minimum)(VT a, VT b)
     }
 
 #define TG_BINARY_KERNEL(name)                                                                     \
-    TG_KERNEL void TG_FN(binary_##name)(ptrdiff_t n, V_T *y, const V_T *a, ptrdiff_t sa,           \
-                                        const V_T *b, ptrdiff_t sb)                                \
+    TG_KERNEL void TG_FN(binary_##name)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *a,       \
+                                        const V_T *b, const tg_binary_rows *rows)                  \
     {                                                                                              \
-        TG_BINARY_SHORTCUT_##name TG_BINARY_BODY(V(name))                                          \
+        const tg_binary_rows r = *rows;                                                            \
+        const ptrdiff_t sa = r.a_step, sb = r.b_step;                                              \
+        TG_BINARY_SHORTCUT_##name;                                                                 \
+        for (ptrdiff_t row = 0; row < n_rows; row++) {                                             \
+            TG_BINARY_BODY(V(name))                                                                \
+            y += r.y_row;                                                                          \
+            a += r.a_row;                                                                          \
+            b += r.b_row;                                                                          \
+        }                                                                                          \
     }
 
 /* A power that is one small number for all: the common x^2 at the speed of a product. */
 #define TG_BINARY_SHORTCUT_pow                                                                     \
-    if (!sb && *b == 2) {                                                                          \
-        TG_FN(binary_multiply)(n, y, a, sa, a, sa);                                                \
+    if (!sb && !r.b_row && *b == 2) {                                                              \
+        TG_FN(binary_multiply)                                                                     \
+        (n_rows, n, y, a, a, &(tg_binary_rows){r.y_row, r.a_row, r.a_row, sa, sa});                \
         return;                                                                                    \
     }                                                                                              \
-    if (!sb && *b == -1) {                                                                         \
+    if (!sb && !r.b_row && *b == -1) {                                                             \
         V_T one = 1;                                                                               \
-        TG_FN(binary_divide)(n, y, &one, 0, a, sa);                                                \
+        TG_FN(binary_divide)                                                                       \
+        (n_rows, n, y, &one, a, &(tg_binary_rows){r.y_row, 0, r.a_row, 0, sa});                    \
         return;                                                                                    \
     }
 #define TG_BINARY_SHORTCUT_add
