@@ -6,8 +6,9 @@
  *           since a vector along so few columns would be mostly empty;
  *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full, a
  *           large A streamed like the B of the rows path;
- *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart: they are streamed
- *           past sums in the cache, some of them by each task, whose sums are parts of the result;
+ *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart, and one row against
+ *           64 KB and more: they are streamed past sums in the cache, some by each task, whose sums
+ *           are parts of the result;
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
  *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
  *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
@@ -51,6 +52,7 @@ enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
 #define TURNED_COLUMNS 8         /* at most, for the turned path */
 #define STREAMED_ROWS 6          /* at most, for the rows path */
 #define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to stream */
+#define LONG_ROW 192             /* of B, which is streamed for a single row of A */
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
@@ -502,7 +504,7 @@ static void pack_task(void *context, ptrdiff_t task)
 
 static double fma_nanoseconds(int dtype)
 {
-    return dtype == TG_F32 ? 1 / 36.0 : 1 / 18.0;
+    return (dtype == TG_F32 ? 1 : 2) / 36.0;
 }
 
 static int run_packed(gemm_plan *plan, double fmas)
@@ -553,7 +555,8 @@ static int run_rows(gemm_plan *plan, double fmas)
 {
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t count = p->m * p->n, size = size_of(p->dtype);
-    const double most = (double)p->k * (double)p->n * (double)size / (double)ROWS_PART_BYTES;
+    double most = (double)p->k * (double)p->n * (double)size / (double)ROWS_PART_BYTES;
+    most = most >= 0.5 && most < 2 && p->k >= 192 ? 2 : most; /* a part costs like a row of B */
     plan->row_parts = min_of(power_of_two_below(most < 16 ? most : 16), p->k);
     plan->packed = tg_alloc((size_t)((plan->row_parts - 1) * count * size) + 1);
     if (!plan->packed)
@@ -579,13 +582,12 @@ static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
     return (few <= DOT_COLUMNS && p->k >= 32) || (double)few * (cost * k / lanes + sum) < k;
 }
 
-/* A transposed A and two to eight panels of columns, where a panel is one cache line wide: a tile
- * would read six numbers of each row of A^T for a dozen of cycles. */
+/* Some panels one line wide: a tile would read six numbers of each row of A^T in 12 cycles. */
 static int is_strewn(const tg_gemm_problem *p)
 {
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
-    return nr * size == 64 && p->a_row == 1 && p->a_col * size >= 1024 && p->k >= 128 &&
-           p->m >= 192 && p->n > 2 * nr && p->n <= 8 * nr;
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype), far = p->a_col * size;
+    return nr * size == 64 && p->a_row == 1 && far >= 1024 && p->k >= 128 && p->m >= 192 &&
+           p->n > 2 * nr && p->n <= 8 * nr;
 }
 
 static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
@@ -604,8 +606,8 @@ static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         /* Rows of B that lie a power of two apart meet in few sets of the caches. */
         const ptrdiff_t apart = p->b_row * size_of(p->dtype);
         double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
-        if (p->m == 1 && streamed > FAR_BYTES) /* a tile of one row loads more than it computes */
-            streamed = FAR_BYTES;
+        if (p->m == 1 && p->n >= LONG_ROW) /* a tile of one row loads more than it computes */
+            streamed = 64 << 10;
         if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
             return PATH_ROWS;
         /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,
