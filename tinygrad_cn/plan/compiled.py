@@ -29,12 +29,14 @@ from .updates import merge_updates, record_of
 # Replays that are timed, by turns with a team of threads and alone, before the faster way is taken,
 # for so many seconds but at least so many replays. Other programs may have held the cores at the
 # time of the trial, which costs a step that then runs alone the most: it is looked at again sooner.
-# A team takes the cores from other programs and suffers when they are taken, so it must gain a
-# tenth.
+# A team takes the cores from other programs and spins between steps, so in a short step it must
+# gain a tenth; in a long one it is taken unless it loses, since virtual cores that share one
+# real core (a team then gains little) rarely do so for long.
 TRIALS = 6
-UNTIMED_ALONE, SECONDS_ALONE = 20, 0.05
+UNTIMED_ALONE, SECONDS_ALONE = 10, 0.05
 UNTIMED_BY_TEAM, SECONDS_BY_TEAM = 300, 0.2
 WORTH_A_TEAM = 0.9
+LONG_STEP = 1e-3  # seconds
 
 BIND_FROM_BYTES = 32768  # a smaller input is copied; a larger one is read where the caller has it
 
@@ -174,7 +176,8 @@ class CompiledStep:
             part.run(team)
         self._best[team] = min(self._best[team], time.perf_counter() - start)
         if self._to_try == 0:
-            self._team = self._best[True] < WORTH_A_TEAM * self._best[False]
+            worth = WORTH_A_TEAM if self._best[False] < LONG_STEP else 1
+            self._team = self._best[True] < worth * self._best[False]
             self._to_try = TRIALS
             alone = (UNTIMED_ALONE, SECONDS_ALONE)
             least, seconds = (UNTIMED_BY_TEAM, SECONDS_BY_TEAM) if self._team else alone
