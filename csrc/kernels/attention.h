@@ -4,8 +4,10 @@
  * of queries, transposed once into panels, the scale multiplied in). So a vector holds the scores
  * of neighbouring queries for one key, and the maximum and the sum over keys need no shuffles; K
  * and V are read as they lie in memory, rows of any stride, without a copy; and the tile of scores
- * is already the transposed operand that the next product wants: forward    y += P V           (P^T
- * is the tile: A is read by columns) gradient   gv += P^T g,  gk += S^T q,  gq += S k
+ * is already the transposed operand that the next product wants:
+ *
+ *     forward     y += P V                               P^T is the tile: A is read by columns
+ *     gradient    gv += P^T g,  gk += S^T q,  gq += S k
  *
  * Forward keeps for each query the largest score so far and the sum of exp(score - largest); when a
  * block brings a larger one, what has been summed is scaled down (Milakov and Gimelshein, 2018; Dao
