@@ -2,12 +2,17 @@
  *
  * A family states its kernels in one list, TG_TABLE_<FAMILY>(K, A, N, T), where T is float or
  * double:
- *     K(name, (parameters))            a kernel: field `name_f32` / `name_f64`, function
- * TG_FN(name) A(name, OPS, (parameters))       a kernel per operation of the list TG_<OPS> of tg.h:
- * the array `name_f32[TG_N_<OPS>]` of functions TG_FN(name_<operation>) N(name) a number, for
- * instance a tile size: `enum { TG_FN(name) = 6 }` and adds itself to TG_TABLE below and its header
- * to kernels/all.h. Struct, and tables of every ISA, follow from the lists; a kernel that is
- * missing is a compile error. All return void.
+ *
+ *     K(name, (parameters))         a kernel: the field `name_f32` / `name_f64`, of the
+ *                                   function TG_FN(name)
+ *
+ *     A(name, OPS, (parameters))    a kernel per operation of the list TG_<OPS> of tg.h: the array
+ *                                   `name_f32[TG_N_<OPS>]` of functions TG_FN(name_<operation>)
+ *
+ *     N(name)                       a number, such as a tile size: `enum { TG_FN(name) = 6 }`
+ *
+ * and adds itself to TG_TABLE below and its header to kernels/all.h. Struct, and tables of every
+ * ISA, follow from the lists; a kernel that is missing is a compile error. All return void.
  *
  * Drivers say `tg_active->unary_f32[op](n, y, x)`.
  */
