@@ -104,8 +104,8 @@ TG_INLINE vf vf_gelu_slope(vf x)
 
 /* Also f'(x) = 1 - f'(-x) has silu, and f'(-a) = e (1 + e - a) / (1 + e)^2 with e = e^-a = (1 + p)
  * power. Where the middle is 0, at a = 1.2785, which also is 1 + e there, its Taylor series takes
- * its place. What rounding the quotient lost is found from the residual, for which 1 / (1 + e)^2
- * need not be exact. */
+ * its place. What rounding the divisor and the quotient lost is found from the residual, for which
+ * 1 / (1 + e)^2 need not be exact. */
 TG_INLINE vf vf_silu_slope(vf x)
 {
     const float zero = 1.27846456f, e_zero = 0.278464543f;
@@ -117,9 +117,10 @@ TG_INLINE vf vf_silu_slope(vf x)
     near = vf_fma(near, d, vf_set1(-1.65935513e-8f)); /* the middle at the float `zero` */
     vf middle = vf_fma(p, power, vf_add(vf_sub(one, a), power));
     middle = vf_select(vf_lt(vf_abs(d), vf_set1(0.05f)), near, middle);
-    vf square = vf_fma(e, vf_add(vf_set1(2), e), one), w = vf_div(middle, square);
+    vf s = vf_fma(e, e, vf_add(e, e)), w = vf_div(middle, vf_add(one, s)); /* (1 + e)^2 = 1 + s */
     vf inverse = vf_fma(e, vf_fma(e, vf_set1(0.85f), vf_set1(-1.6f)), one);
-    w = vf_add(w, vf_fma(vf_fnma(w, square, middle), inverse, vf_mul(w, p)));
+    vf rest = vf_fnma(w, s, vf_sub(middle, w));
+    w = vf_add(w, vf_fma(w, p, vf_mul(rest, inverse)));
     w = vf_mul(vf_mul(w, raised), vf_set1(0x1p-64f));
     return vf_select(vf_lt(x, vf_zero()), w, vf_sub(one, w));
 }
