@@ -30,8 +30,8 @@ from .updates import merge_updates, record_of
 # for so many seconds but at least so many replays. Other programs may have held the cores at the
 # time of the trial, which costs a step that then runs alone the most: it is looked at again sooner.
 # A team takes the cores from other programs and spins between steps, so in a short step it must
-# gain a tenth; in a long one it is taken unless it loses, since virtual cores that share one
-# real core (a team then gains little) rarely do so for long.
+# gain a tenth. In a long one it is taken unless it loses: a small gain is often that of a busy
+# moment, and the usual one is missed until the next trial.
 TRIALS = 6
 UNTIMED_ALONE, SECONDS_ALONE = 10, 0.05
 UNTIMED_BY_TEAM, SECONDS_BY_TEAM = 300, 0.2
