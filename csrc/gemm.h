@@ -17,6 +17,8 @@
 
 #include <stddef.h>
 
+#include "tg.h"
+
 #define TG_GEMM_MAX_ROWS 10 /* of a register tile, in any ISA */
 
 typedef struct {
@@ -57,6 +59,27 @@ typedef struct {
 } tg_gemm_problem;
 
 int tg_gemm(const tg_gemm_problem *problem); /* drivers/matmul.c; a tg_status */
+
+/* drivers/matmul_path.c: the path of each of the matrices. */
+enum {
+    TG_PATH_DOT,
+    TG_PATH_DOT_TRANSPOSED,
+    TG_PATH_TURNED,
+    TG_PATH_ROWS,
+    TG_PATH_DIRECT,
+    TG_PATH_LOCAL,
+    TG_PATH_PACKED
+};
+int tg_gemm_path(const tg_gemm_problem *problem, ptrdiff_t n_batch);
+
+/* A transposed A and two to eight panels of columns, where a panel is one cache line wide: a tile
+ * would read six numbers of each row of A^T for a dozen of cycles. */
+int tg_gemm_is_strewn(const tg_gemm_problem *problem);
+
+static inline ptrdiff_t tg_gemm_item(int dtype)
+{
+    return dtype == TG_F32 ? 4 : 8; /* bytes */
+}
 
 /* Kernels by dtype, for drivers that hold arrays as void pointers. */
 void tg_gemm_run(int dtype, const tg_gemm_block *block);

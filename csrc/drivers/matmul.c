@@ -1,26 +1,5 @@
-/* matmul.c - matrix products: which path, which blocks, which tasks.
+/* matmul.c - matrix products: which blocks, which tasks. The path is chosen in matmul_path.c.
  *
- * Seven paths, chosen by shape:
- *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
- *           AVX-512 up to 7, or 15 when nothing is to be turned: dot products of contiguous rows,
- *           since a vector along so few columns would be mostly empty;
- *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full, a
- *           large A streamed like the B of the rows path;
- *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart, and one row against
- *           64 KB and more: they are streamed past sums in the cache, some by each task, whose sums
- *           are parts of the result;
- *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
- *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
- *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
- *           second-level cache. So may a tall B of short rows in a gradient of weights, whose few
- *           rows would not pay for packing it. With panels of one line (AVX2) only a small B that
- *           lies well can be left unpacked;
- *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where
- *           it lies: an A of up to 1 MB, which every task then finds in its second-level cache,
- *           and batches. What is packed is used at once, out of the cache, in the same region;
- *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
- *           registers), then each task packs its rows of A and runs the block kernel: large
- *           products; and, block after block of a sum, transposed A against some columns.
  * Sums are cut every tg_gemm_depth(k) terms, in every path but `dot`: the partial sums are rounded
  * into C once, which also keeps the rounding error of long sums small.
  *
@@ -42,25 +21,11 @@
 #include "../tg.h"
 #include "../threads.h"
 
-enum { PATH_DOT, PATH_DOT_TRANSPOSED, PATH_TURNED, PATH_ROWS };
-enum { PATH_DIRECT = PATH_ROWS + 1, PATH_LOCAL, PATH_PACKED };
-
 #define FMAS_PER_TASK 65536.0
-#define DOT_COLUMNS 4            /* dot products for up to so many in any case */
-#define LANES_SUM 10.0           /* fma in the time of adding up the lanes of a vector */
-#define LANES_TURNED 3.0         /* the same per row, for a single column, where rows are turned */
-#define TURNED_COLUMNS 8         /* at most, for the turned path */
-#define STREAMED_ROWS 6          /* at most, for the rows path */
-#define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to stream */
-#define LONG_ROW 192             /* of B, which is streamed for a single row of A */
+#define STREAMED_BYTES (8 << 20)    /* of a transposed A, at least, for the turned path to stream */
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
-#define DIRECT_BYTES (3 << 20)     /* of B, at most, to be read where it lies */
-#define TALL_BYTES (16 << 20)      /* the same in a gradient of weights */
-#define TALL_ROWS 128              /* of its transposed A, at most */
-#define FAR_BYTES (1 << 20)        /* of B, from which on it is in no second-level cache */
-#define LOCAL_ROWS_BYTES (1 << 20) /* of A, at most, for each task to read all of it */
 
 typedef struct {
     const tg_gemm_problem *p;
@@ -74,11 +39,6 @@ typedef struct {
     char *packed;
     atomic_int status;
 } gemm_plan;
-
-static ptrdiff_t size_of(int dtype)
-{
-    return dtype == TG_F32 ? 4 : 8;
-}
 
 static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
 {
@@ -95,7 +55,7 @@ static ptrdiff_t power_of_two_below(double x)
 
 static const void *at(int dtype, const void *p, ptrdiff_t offset)
 {
-    return (const char *)p + offset * size_of(dtype);
+    return (const char *)p + offset * tg_gemm_item(dtype);
 }
 
 void tg_gemm_run(int dtype, const tg_gemm_block *block)
@@ -164,7 +124,7 @@ static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, pt
                                ptrdiff_t j1, ptrdiff_t p0)
 {
     const tg_gemm_problem *p = x->p;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = tg_gemm_item(p->dtype);
     tg_gemm_block block = {.m = i1 - i0,
                            .n = j1 - j0,
                            .k = min_of(tg_gemm_depth(p->k), p->k - p0),
@@ -205,7 +165,7 @@ static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff
         p0 += compute_depth(x, i0, i1, j0, j1, p0);
     while (p0 < p->k);
     tg_gemm_activate(p->dtype, p->act, i1 - i0, j1 - j0,
-                     x->c + (i0 * p->c_row + j0) * size_of(p->dtype), p->c_row, NULL);
+                     x->c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype), p->c_row, NULL);
 }
 
 /* Rows of A packed at once: with one depth they take a third of the second-level cache, which also
@@ -213,7 +173,8 @@ static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff
 static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
 {
     static _Atomic ptrdiff_t cache; /* bytes */
-    ptrdiff_t size = size_of(p->dtype), l2 = atomic_load_explicit(&cache, memory_order_relaxed);
+    ptrdiff_t size = tg_gemm_item(p->dtype),
+              l2 = atomic_load_explicit(&cache, memory_order_relaxed);
     if (l2 == 0) {
         l2 = 512 << 10; /* where nobody tells */
 #if defined(_SC_LEVEL2_CACHE_SIZE)
@@ -231,7 +192,7 @@ static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
 static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
 {
     const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = size_of(p->dtype);
+    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = tg_gemm_item(p->dtype);
     const tg_mark mark = {x->job, x->a, i0, i1};
     x->packed_a = tg_scratch_marked(TG_SCRATCH_PACK_A, mark);
     if (x->packed_a)
@@ -250,7 +211,7 @@ static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
 static int compute_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = size_of(p->dtype);
+    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = tg_gemm_item(p->dtype);
     char *out = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((m * depth + 64) * size));
     if (!out)
         return TG_NO_MEMORY;
@@ -271,7 +232,7 @@ static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
-    const ptrdiff_t size = size_of(p->dtype);
+    const ptrdiff_t size = tg_gemm_item(p->dtype);
     const tg_mark mark = {x->job, x->b, j0, j1};
     x->first_col = j0;
     x->padded = (j1 - j0 + nr - 1) / nr * nr;
@@ -296,8 +257,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr; /* columns at once */
     matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
-    x.streamed = plan->path == PATH_ROWS;
-    if (plan->path == PATH_LOCAL) {
+    x.streamed = plan->path == TG_PATH_ROWS;
+    if (plan->path == TG_PATH_LOCAL) {
         int status = plan->pack_a ? pack_rows(&x, i0, i1) : TG_OK;
         for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
             ptrdiff_t end = min_of(j + group, j1);
@@ -366,7 +327,7 @@ static const void *contiguous_rows(int dtype, ptrdiff_t rows, ptrdiff_t k, const
 {
     if (col == 1)
         return x;
-    char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(rows * k * size_of(dtype)));
+    char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(rows * k * tg_gemm_item(dtype)));
     if (out && row == 1) {
         tg_transpose(dtype, rows, k, out, k, x, col);
         return out;
@@ -395,10 +356,10 @@ static int compute_dots(const gemm_plan *plan, const char *a, const char *b, cha
 {
     const tg_gemm_problem *p = plan->p;
     ptrdiff_t m = i1 - i0, n = j1 - j0;
-    char *out = c + (i0 * p->c_row + j0) * size_of(p->dtype);
+    char *out = c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype);
     a = at(p->dtype, a, i0 * p->a_row);
     b = at(p->dtype, b, j0 * p->b_col);
-    if (plan->path == PATH_DOT) {
+    if (plan->path == TG_PATH_DOT) {
         const void *bt = contiguous_rows(p->dtype, n, p->k, b, p->b_col, p->b_row);
         if (!bt)
             return TG_NO_MEMORY;
@@ -421,7 +382,7 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
                           ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t size = size_of(p->dtype), width = i1 - i0;
+    const ptrdiff_t size = tg_gemm_item(p->dtype), width = i1 - i0;
     tg_gemm_problem turned = {.dtype = p->dtype, .m = p->n, .n = width, .k = p->k};
     turned.a_row = p->b_col;
     turned.a_col = p->b_row;
@@ -463,7 +424,7 @@ static void compute_task(void *context, ptrdiff_t task)
     ptrdiff_t parts = plan->row_parts * plan->col_parts, part = task % parts;
     /* The parts of one matrix that share what a task packs, rows or columns, follow each other, so
      * that a thread need not pack it again. */
-    const int by_rows = plan->path == PATH_PACKED;
+    const int by_rows = plan->path == TG_PATH_PACKED;
     ptrdiff_t row = by_rows ? part / plan->col_parts : part % plan->row_parts;
     ptrdiff_t col = by_rows ? part % plan->col_parts : part / plan->row_parts;
     ptrdiff_t i0 = p->m * row / plan->row_parts, i1 = p->m * (row + 1) / plan->row_parts;
@@ -474,10 +435,10 @@ static void compute_task(void *context, ptrdiff_t task)
     ptrdiff_t last = min_of(first + plan->per_task, plan->n_batch);
     for (ptrdiff_t i = first; i < last; i++) {
         const offsets o = matrix_of_batch(p, i);
-        int dot = plan->path == PATH_DOT || plan->path == PATH_DOT_TRANSPOSED;
-        int status = (dot                         ? compute_dots
-                      : plan->path == PATH_TURNED ? compute_turned
-                                                  : compute)(
+        int dot = plan->path == TG_PATH_DOT || plan->path == TG_PATH_DOT_TRANSPOSED;
+        int status = (dot                            ? compute_dots
+                      : plan->path == TG_PATH_TURNED ? compute_turned
+                                                     : compute)(
             plan, at(p->dtype, p->a, o.a), at(p->dtype, p->b, o.b), (char *)at(p->dtype, p->c, o.c),
             i0, i1, plan->first_col + j0, plan->first_col + j1);
         if (status != TG_OK)
@@ -490,7 +451,7 @@ static void pack_task(void *context, ptrdiff_t task)
     gemm_plan *plan = context;
     const tg_gemm_problem *p = plan->p;
     ptrdiff_t nr = tg_gemm_panel(p->dtype), panels = (plan->n_cols + nr - 1) / nr;
-    ptrdiff_t depth = tg_gemm_depth(p->k), size = size_of(p->dtype);
+    ptrdiff_t depth = tg_gemm_depth(p->k), size = tg_gemm_item(p->dtype);
     ptrdiff_t p0 = task / plan->pack_parts * depth, k = min_of(depth, p->k - p0);
     ptrdiff_t part = task % plan->pack_parts;
     ptrdiff_t j0 = panels * part / plan->pack_parts * nr;
@@ -510,7 +471,7 @@ static double fma_nanoseconds(int dtype)
 static int run_packed(gemm_plan *plan, double fmas)
 {
     const tg_gemm_problem *p = plan->p;
-    ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype);
+    ptrdiff_t nr = tg_gemm_panel(p->dtype), size = tg_gemm_item(p->dtype);
     ptrdiff_t most = (ptrdiff_t)((double)PACKED_BYTES / ((double)p->k * (double)size)) / nr * nr;
     ptrdiff_t step = most < nr * 8 ? nr * 8 : most;
     for (plan->first_col = 0; plan->first_col < p->n; plan->first_col += step) {
@@ -538,7 +499,7 @@ static void rows_task(void *context, ptrdiff_t part)
 {
     const gemm_plan *plan = context;
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t size = size_of(p->dtype), n_parts = plan->row_parts;
+    const ptrdiff_t size = tg_gemm_item(p->dtype), n_parts = plan->row_parts;
     const ptrdiff_t p0 = p->k * part / n_parts, p1 = p->k * (part + 1) / n_parts;
     tg_gemm_problem q = {.dtype = p->dtype, .m = p->m, .n = p->n, .k = p1 - p0};
     q.a_row = p->a_row;
@@ -554,7 +515,7 @@ static void rows_task(void *context, ptrdiff_t part)
 static int run_rows(gemm_plan *plan, double fmas)
 {
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t count = p->m * p->n, size = size_of(p->dtype);
+    const ptrdiff_t count = p->m * p->n, size = tg_gemm_item(p->dtype);
     double most = (double)p->k * (double)p->n * (double)size / (double)ROWS_PART_BYTES;
     most = most >= 0.5 && most < 2 && p->k >= 192 ? 2 : most; /* a part costs like a row of B */
     plan->row_parts = min_of(power_of_two_below(most < 16 ? most : 16), p->k);
@@ -568,67 +529,6 @@ static int run_rows(gemm_plan *plan, double fmas)
     return TG_OK;
 }
 
-/* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
- * for every fma or so, and ends in a sum over their lanes: for a single column, whose sums are
- * taken for a square of rows at once, it pays from a few terms on. Where both factors lie as it
- * reads them, a tile would have to pack one of them; with registers for 16 sums (AVX-512) the dot
- * product then pays up to more columns. */
-static int dots_pay(const tg_gemm_problem *p, ptrdiff_t few)
-{
-    const double k = (double)p->k, lanes = (double)tg_gemm_panel(p->dtype) / 2;
-    const int wide = tg_gemm_panel(p->dtype) * size_of(p->dtype) >= 128;
-    const double cost = wide && p->a_col == 1 && p->b_row == 1 ? 1 : 2;
-    const double sum = few == 1 ? LANES_TURNED : LANES_SUM;
-    return (few <= DOT_COLUMNS && p->k >= 32) || (double)few * (cost * k / lanes + sum) < k;
-}
-
-/* Some panels one line wide: a tile would read six numbers of each row of A^T in 12 cycles. */
-static int is_strewn(const tg_gemm_problem *p)
-{
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = size_of(p->dtype), far = p->a_col * size;
-    return nr * size == 64 && p->a_row == 1 && far >= 1024 && p->k >= 128 && p->m >= 192 &&
-           p->n > 2 * nr && p->n <= 8 * nr;
-}
-
-static int choose_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
-{
-    if (p->k == 0)
-        return PATH_DIRECT;
-    if (p->a_col == 1 && dots_pay(p, p->n))
-        return PATH_DOT;
-    if (p->b_row == 1 && p->b_col != 1 && dots_pay(p, p->m))
-        return PATH_DOT_TRANSPOSED;
-    if (p->a_row == 1 && p->a_col != 1 && p->n <= TURNED_COLUMNS && p->m >= 4 * p->n)
-        return PATH_TURNED;
-    const double size = (double)size_of(p->dtype), bytes = (double)p->k * (double)p->n * size;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype);
-    if (p->b_col == 1) {
-        /* Rows of B that lie a power of two apart meet in few sets of the caches. */
-        const ptrdiff_t apart = p->b_row * size_of(p->dtype);
-        double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
-        if (p->m == 1 && p->n >= LONG_ROW) /* a tile of one row loads more than it computes */
-            streamed = 64 << 10;
-        if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
-            return PATH_ROWS;
-        /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,
-         * which takes long pieces of its rows faster than those of a panel. */
-        if ((p->m < 48 && bytes <= FAR_BYTES) || p->n <= nr)
-            return PATH_DIRECT;
-        /* A row of a panel of two cache lines comes from the second-level cache in the time that
-         * its fma take; one line does not, when rows that lie badly or are many push each other out
-         * of the first level. */
-        int lies_badly = apart % 1024 == 0 || bytes > 128 * 1024;
-        int tall = p->a_row == 1 && p->m <= TALL_ROWS && apart >= 1024 && apart <= 2048;
-        double most = tall ? TALL_BYTES : DIRECT_BYTES;
-        if (nr * size_of(p->dtype) >= 128 ? bytes <= most : !lies_badly)
-            return PATH_DIRECT;
-    }
-    /* Columns of a transposed A that lie a large power of two apart share few sets of the cache. */
-    int scattered = p->a_row == 1 && p->a_col * size_of(p->dtype) % 2048 == 0 && p->k >= 64;
-    int fits = (double)p->m * (double)p->k * size <= LOCAL_ROWS_BYTES && !scattered;
-    return n_batch > 1 || fits ? PATH_LOCAL : PATH_PACKED;
-}
-
 /* Cut one matrix into at most `parts` pieces, a power of two of them along each side. */
 static void cut(gemm_plan *plan, ptrdiff_t parts)
 {
@@ -636,32 +536,32 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     ptrdiff_t least_rows = 12, least_cols = 2 * nr; /* of a piece */
     switch (plan->path) {
-    case PATH_DOT:
+    case TG_PATH_DOT:
         least_rows = 4;
         break;
-    case PATH_DOT_TRANSPOSED:
+    case TG_PATH_DOT_TRANSPOSED:
         least_cols = nr;
         break;
-    case PATH_TURNED:
+    case TG_PATH_TURNED:
         least_rows = 8 * nr;
         least_cols = p->n; /* compute_turned takes all columns */
         break;
-    case PATH_ROWS:
+    case TG_PATH_ROWS:
         least_rows = p->m;
         least_cols = 384; /* of a batch; a single matrix goes to run_rows */
         break;
-    case PATH_PACKED:
+    case TG_PATH_PACKED:
         least_rows = 96;
         if (plan->by_depth)
             least_cols = p->n;
         break;
-    case PATH_LOCAL: /* every piece packs its columns: cut them first */
+    case TG_PATH_LOCAL: /* every piece packs its columns: cut them first */
         least_rows = 64;
     }
     ptrdiff_t most_rows = power_of_two_below((double)p->m / (double)least_rows);
     ptrdiff_t most_cols = power_of_two_below((double)p->n / (double)least_cols);
     ptrdiff_t all = power_of_two_below((double)parts);
-    if (plan->path == PATH_LOCAL) {
+    if (plan->path == TG_PATH_LOCAL) {
         plan->col_parts = min_of(most_cols, all);
         plan->row_parts = min_of(most_rows, all / plan->col_parts);
     } else {
@@ -677,21 +577,22 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double one = (double)p->m * (double)p->n * (double)p->k, all = one * (double)n_batch;
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
-    plan.by_depth = n_batch == 1 && is_strewn(p);
-    plan.path = plan.by_depth ? PATH_PACKED : choose_path(p, n_batch);
-    if (plan.path == PATH_LOCAL || plan.path == PATH_PACKED)
+    plan.by_depth = n_batch == 1 && tg_gemm_is_strewn(p);
+    plan.path = plan.by_depth ? TG_PATH_PACKED : tg_gemm_path(p, n_batch);
+    if (plan.path == TG_PATH_LOCAL || plan.path == TG_PATH_PACKED)
         plan.job = tg_new_job();
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);
     if (n_batch > n_tasks)
         plan.per_task = (n_batch + n_tasks - 1) / n_tasks;
     /* Packed rows of A are read once per panel of B: worth it when there are many panels, and
      * needed when the rows lie a large power of two apart and push each other out of the cache. */
-    const int whole = plan.path == PATH_PACKED || (plan.path == PATH_LOCAL && plan.col_parts == 1);
+    const int whole =
+        plan.path == TG_PATH_PACKED || (plan.path == TG_PATH_LOCAL && plan.col_parts == 1);
     const int many = p->m >= 32 && p->n >= 8 * tg_gemm_panel(p->dtype) && p->k >= 64;
     plan.pack_a = (whole && many) || plan.by_depth;
-    if (plan.path == PATH_PACKED)
+    if (plan.path == TG_PATH_PACKED)
         return run_packed(&plan, one);
-    if (plan.path == PATH_ROWS && n_batch == 1 && p->c_row == p->n)
+    if (plan.path == TG_PATH_ROWS && n_batch == 1 && p->c_row == p->n)
         return run_rows(&plan, one);
     tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
                 all * fma_nanoseconds(p->dtype), compute_task, &plan);
