@@ -26,9 +26,9 @@ enum {
     TG_LONG_TASK = 16384,
     TG_SHORT_ROW = 256,
     TG_SPREAD_ROW = 32,
-    TG_TINY_ROW = 8,
-    TG_REPEATED_ROW = 24,
-    TG_ROWS_AT_ONCE = 128
+    TG_TINY_ROW = 8, /* run_rows takes longer ones, if so many numbers stand together: */
+    TG_ROWS_AT_ONCE = 128,
+    TG_REPEATED_ROW = 24 /* shorter ones are cheaper from a block that is kept */
 };
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the

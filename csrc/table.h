@@ -33,6 +33,10 @@ typedef struct {
     ptrdiff_t y_row, a_row, b_row, a_step, b_step;
 } tg_binary_rows;
 
+/* A single row, of both a and b; of a, and b is a number. */
+#define TG_ONE_ROW (&(tg_binary_rows){.a_step = 1, .b_step = 1})
+#define TG_ONE_ROW_AND_NUMBER (&(tg_binary_rows){.a_step = 1})
+
 /* Contiguous y and x; y == x is allowed, as is y == a or y == b. A compared operand of stride 0 is
  * one number for all (sa, sb are 0 or 1). */
 #define TG_TABLE_ELEMENTWISE(K, A, N, T)                                                           \

@@ -97,26 +97,28 @@ static void run_binary_rows(void *context, ptrdiff_t n_rows, ptrdiff_t n, char *
         tg_active->binary_f64[o->op](n_rows, n, y, a, b, &rows);
 }
 
-static void run_binary(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step)
+static int is_float(int32_t dtype)
 {
-    run_binary_rows(context, 1, n, data, (const ptrdiff_t[3]){0}, step);
+    return dtype == TG_F32 || dtype == TG_F64;
 }
 
-static void run_binary_integers(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step)
+static void run_binary(void *context, ptrdiff_t n, char **data, const ptrdiff_t *step)
 {
     const operation *o = context;
-    tg_active->binary_integers((int)o->op, o->dtype, n, data[0], data[1], step[1], data[2],
-                               step[2]);
+    if (is_float(o->dtype))
+        run_binary_rows(context, 1, n, data, (const ptrdiff_t[3]){0}, step);
+    else
+        tg_active->binary_integers((int)o->op, o->dtype, n, data[0], data[1], step[1], data[2],
+                                   step[2]);
 }
 
 int tg_binary(const tg_call *call)
 {
     tg_strided s;
     operation o = {call->ints[0], call->arrays[0].dtype};
-    const int integers = o.dtype != TG_F32 && o.dtype != TG_F64;
     tg_strided_init(&s, call->arrays, 3);
-    s.run_rows = integers ? NULL : run_binary_rows;
-    tg_strided_run(&s, integers ? run_binary_integers : run_binary, &o, binary_cost(o.op, o.dtype));
+    s.run_rows = is_float(o.dtype) ? run_binary_rows : NULL;
+    tg_strided_run(&s, run_binary, &o, binary_cost(o.op, o.dtype));
     return TG_OK;
 }
 

@@ -125,8 +125,7 @@ static void run_scatter_add(void *context, ptrdiff_t task)
                 for (ptrdiff_t j = 0; j < end - first; j++)
                     y[j] += g[j];
             else
-                tg_active->binary_f32[TG_BINARY_add](1, end - first, y, y, g,
-                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
+                tg_active->binary_f32[TG_BINARY_add](1, end - first, y, y, g, TG_ONE_ROW);
         } else {
             double *y = (double *)s->y->data + to;
             const double *g = (const double *)s->x->data + from;
@@ -134,8 +133,7 @@ static void run_scatter_add(void *context, ptrdiff_t task)
                 for (ptrdiff_t j = 0; j < end - first; j++)
                     y[j] += g[j];
             else
-                tg_active->binary_f64[TG_BINARY_add](1, end - first, y, y, g,
-                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
+                tg_active->binary_f64[TG_BINARY_add](1, end - first, y, y, g, TG_ONE_ROW);
         }
     }
 }

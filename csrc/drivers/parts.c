@@ -25,11 +25,11 @@ static void add_task(void *context, ptrdiff_t task)
             if (p->dtype == TG_F32) {
                 float *a = (float *)to + first;
                 tg_active->binary_f32[TG_BINARY_add](1, count, a, a, (float *)from + first,
-                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
+                                                     TG_ONE_ROW);
             } else {
                 double *a = (double *)to + first;
                 tg_active->binary_f64[TG_BINARY_add](1, count, a, a, (double *)from + first,
-                                                     &(tg_binary_rows){.a_step = 1, .b_step = 1});
+                                                     TG_ONE_ROW);
             }
         }
 }

@@ -155,10 +155,10 @@ int tg_reduce_produced(const tg_reduction *wanted)
         void *y = wanted->y;
         if (r.dtype == TG_F32)
             tg_active->binary_f32[TG_BINARY_divide](1, n_results, y, y, &count_f32,
-                                                    &(tg_binary_rows){.a_step = 1});
+                                                    TG_ONE_ROW_AND_NUMBER);
         else
             tg_active->binary_f64[TG_BINARY_divide](1, n_results, y, y, &wanted->divisor,
-                                                    &(tg_binary_rows){.a_step = 1});
+                                                    TG_ONE_ROW_AND_NUMBER);
     }
     return TG_OK;
 }

@@ -96,7 +96,7 @@ TG_KERNEL void TG_FN(softmax)(ptrdiff_t n_rows, ptrdiff_t n, V_T *y, const V_T *
     }
     for (; row < n_rows; row++, x += n, y += n) {
         V_T scale = (V_T)(1 / TG_FN(row_exp)(n, y, x, TG_FN(row_max)(n, x, y)));
-        TG_FN(binary_multiply)(1, n, y, y, &scale, &(tg_binary_rows){.a_step = 1});
+        TG_FN(binary_multiply)(1, n, y, y, &scale, TG_ONE_ROW_AND_NUMBER);
     }
 }
 
