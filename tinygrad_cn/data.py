@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from . import random, tree
+from . import kernels, random, tree
 from .op import Value
 
 Batch = tuple[Any, Any, Any]
@@ -87,6 +87,10 @@ class ArrayBatches:
         self.n = check_lengths(who, self.x, self.y, self.weight)
         self.batch_size = check_batch_size(32 if batch_size is None else batch_size, who)
         self.shuffle = shuffle
+        if shuffle:  # rows are gathered from whole arrays: once in C order, not for every batch
+            self.x, self.y, self.weight = (
+                _map(np.ascontiguousarray, part) for part in (self.x, self.y, self.weight)
+            )
 
     def __len__(self) -> int:
         return math.ceil(self.n / self.batch_size)
@@ -100,7 +104,7 @@ class ArrayBatches:
                 x, y, w = [_map(lambda a, s=slice(start, stop): a[s], part) for part in parts]
             else:
                 rows = order[start:stop]
-                x, y, w = [_map(lambda a, r=rows: a.take(r, axis=0), part) for part in parts]
+                x, y, w = [_map(lambda a, r=rows: kernels.take(a, r), part) for part in parts]
             yield x, y, w
 
 
@@ -265,7 +269,9 @@ def _holds_arrays(structure: Any) -> bool:
 def _map(function: Any, structure: Any) -> Any:
     if isinstance(structure, np.ndarray):
         return function(structure)
-    return None if structure is None else tree.map_structure(function, structure)
+    if structure is None:
+        return None
+    return tree.map_structure(lambda a: a if a is None else function(a), structure)
 
 
 def check_lengths(who: str, *parts: Any) -> int:

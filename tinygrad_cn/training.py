@@ -149,9 +149,10 @@ class Trainer(Stepper):
         return own or (self.get_metrics_result() if bar.done else {})
 
     def _no_data(self, first: bool) -> None:
-        said = "[fit] The data ended before the first batch of an epoch. Expected a source that "
-        "can be "
-        said += "iterated over in every epoch, or steps_per_epoch with an endless one."
+        said = (
+            "[fit] The data ended before the first batch of an epoch. Expected a source that can "
+            "be iterated over in every epoch, or steps_per_epoch with an endless one."
+        )
         if first:
             raise ValueError(said)
         warnings.warn(said + " Training stops here.", stacklevel=3)

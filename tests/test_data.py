@@ -1,0 +1,39 @@
+"""Batches: what they hold, and what is said of data that end."""
+
+import numpy as np
+import pytest
+
+import tinygrad_cn as tg
+from tinygrad_cn import data
+
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "int64", "bool"])
+def test_shuffled_batches_are_rows_of_the_arrays_in_one_order(dtype):
+    """Of any type and layout, and each row once."""
+    x = np.arange(6 * 23).reshape(6, 23).T.astype(dtype)  # its rows lie apart
+    y = {"a": np.arange(23), "b": [np.arange(46.0)[::2], None]}
+    with_rows = list(data.ArrayBatches(x, y, batch_size=5, shuffle=True, dtype="float64"))
+    rows = np.concatenate([b[1]["a"] for b in with_rows])
+    assert sorted(rows) == list(range(23)) and (rows != np.arange(23)).any()
+    assert [len(b[0]) for b in with_rows] == [5, 5, 5, 5, 3]
+    np.testing.assert_array_equal(np.concatenate([b[0] for b in with_rows]), x[rows])
+    np.testing.assert_array_equal(np.concatenate([b[1]["b"][0] for b in with_rows]), 2.0 * rows)
+    assert all(b[1]["b"][1] is None and b[2] is None for b in with_rows)
+
+
+def test_arrays_in_c_order_are_not_copied():
+    x, y = np.zeros((8, 3), np.float32), np.zeros(8)
+    batches = data.ArrayBatches(x, y, shuffle=True, dtype="float64")
+    assert batches.x.dtype == np.float64 and batches.y is y
+    assert data.ArrayBatches(x, y, shuffle=True).x is x
+
+
+def test_data_that_end_too_early_are_named():
+    model = tg.Sequential([tg.Input((1,)), tg.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="before the first batch.*can be iterated over in every"):
+        model.fit(iter([]), verbose=0)
+    once = iter([(np.zeros((2, 1)), np.zeros((2, 1)))])
+    with pytest.warns(UserWarning, match="source that can be iterated over"):
+        model.fit(once, epochs=2, verbose=0)
