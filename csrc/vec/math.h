@@ -106,11 +106,21 @@ TG_INLINE vf vf_gelu_slope(vf x)
  * power. Where the middle is 0, at a = 1.2785, which also is 1 + e there, its Taylor series takes
  * its place. What rounding the divisor and the quotient lost is found from the residual, for which
  * 1 / (1 + e)^2 need not be exact. */
-TG_INLINE vf vf_silu_slope(vf x)
+typedef struct {
+    vf a, p, raised; /* raised: power times 2^64 */
+} vf_silu_decay;
+
+TG_INLINE vf_silu_decay vf_silu_slope_begin(vf x)
+{
+    vf_silu_decay e = {.a = vf_exp_range(x)};
+    e.p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(e.a), 64, &e.raised));
+    return e;
+}
+
+TG_INLINE vf vf_silu_slope_end(vf x, vf_silu_decay decay)
 {
     const float zero = 1.27846456f, e_zero = 0.278464543f;
-    vf raised, a = vf_exp_range(x), one = vf_set1(1);
-    vf p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(a), 64, &raised));
+    vf a = decay.a, p = decay.p, raised = decay.raised, one = vf_set1(1);
     vf power = vf_mul(raised, vf_set1(0x1p-64f)), e = vf_fma(p, power, power);
     vf d = vf_sub(a, vf_set1(zero)), near = vf_fma(d, vf_set1(e_zero / 24), vf_set1(-e_zero / 6));
     near = vf_fma(vf_fma(near, d, vf_set1(e_zero / 2)), d, vf_set1(-1 - e_zero));
@@ -123,6 +133,11 @@ TG_INLINE vf vf_silu_slope(vf x)
     w = vf_add(w, vf_fma(w, p, vf_mul(rest, inverse)));
     w = vf_mul(vf_mul(w, raised), vf_set1(0x1p-64f));
     return vf_select(vf_lt(x, vf_zero()), w, vf_sub(one, w));
+}
+
+TG_INLINE vf vf_silu_slope(vf x)
+{
+    return vf_silu_slope_end(x, vf_silu_slope_begin(x));
 }
 
 /* e^-u = (1 + p) 2^n: p, and 2^(n + 64), for u = 2 sqrt(2 / pi) (a + 0.044715 a^3), 0 <= a <= 11.
