@@ -76,6 +76,9 @@ int tg_gemm_path(const tg_gemm_problem *problem, ptrdiff_t n_batch);
  * would read six numbers of each row of A^T for a dozen of cycles. */
 int tg_gemm_is_strewn(const tg_gemm_problem *problem);
 
+/* A long sum against a B that is in no second-level cache, its rows contiguous. */
+int tg_gemm_is_far(const tg_gemm_problem *problem);
+
 static inline ptrdiff_t tg_gemm_item(int dtype)
 {
     return dtype == TG_F32 ? 4 : 8; /* bytes */

@@ -7,7 +7,6 @@ import tinygrad_cn as tg
 from tinygrad_cn import data
 
 
-
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "int64", "bool"])
 def test_shuffled_batches_are_rows_of_the_arrays_in_one_order(dtype):
     """Of any type and layout, and each row once."""
@@ -32,7 +31,7 @@ def test_arrays_in_c_order_are_not_copied():
 def test_data_that_end_too_early_are_named():
     model = tg.Sequential([tg.Input((1,)), tg.layers.Dense(1)])
     model.compile("sgd", "mse")
-    with pytest.raises(ValueError, match="before the first batch.*can be iterated over in every"):
+    with pytest.raises(ValueError, match=r"before the first batch.*can be iterated over in every"):
         model.fit(iter([]), verbose=0)
     once = iter([(np.zeros((2, 1)), np.zeros((2, 1)))])
     with pytest.warns(UserWarning, match="source that can be iterated over"):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from kernel_cases import one_and_many_threads
 
 from tinygrad_cn import kernels
 from tinygrad_cn.kernels import reference
@@ -210,6 +211,22 @@ def test_transposed_matrix_packed_by_depth(rows, columns, isa, rng):
         a, b = matrix(rng, (k, rows), np.float32).T, matrix(rng, (k, columns), np.float32)
         bias = rng.standard_normal(columns, np.float32)
         assert_product(kernels.matmul(a, b, bias, "gelu_tanh"), a, b, bias, "gelu_tanh")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape", [(33, 1600, 512), (8, 321, 1101), (200, 700, 601), (50, 400, 5001)]
+)
+def test_columns_from_afar_packed_by_depth(shape, dtype, isa, rng):
+    m, k, n = shape
+    b, bias = matrix(rng, (k, n), dtype), rng.standard_normal(n).astype(dtype)
+    for a in (matrix(rng, (k, m), dtype).T, matrix(rng, (m, k), dtype)):
+        y = kernels.matmul(a, b, bias, "gelu_tanh")
+        assert_product(y, a, b, bias, "gelu_tanh")
+        np.testing.assert_array_equal(
+            y[m // 2 :], kernels.matmul(a[m // 2 :], b, bias, "gelu_tanh")
+        )
+        one_and_many_threads(lambda a=a: [kernels.matmul(a, b, bias, "gelu_tanh")])  # cut for each
 
 
 @pytest.mark.parametrize("columns", [2, 3, 5, 8])

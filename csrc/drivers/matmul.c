@@ -114,7 +114,7 @@ typedef struct {
     int streamed;                    /* by gemm_rows */
     const char *a, *b;               /* the matrices; a from its row i0 on when packed in tiles */
     const char *packed_a, *packed_b; /* or NULL */
-    ptrdiff_t first_term;            /* of packed_a */
+    ptrdiff_t a_term, b_term;        /* the first ones of what is packed */
     ptrdiff_t first_col, padded;     /* of packed_b: the column it begins with, and its columns */
     char *c;
 } matrices;
@@ -134,10 +134,11 @@ static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, pt
                            .c_row = p->c_row,
                            .a_packed = x->packed_a != NULL,
                            .accumulate = p0 > 0};
-    block.a = block.a_packed ? x->packed_a + block.m * (p0 - x->first_term) * size
+    block.a = block.a_packed ? x->packed_a + block.m * (p0 - x->a_term) * size
                              : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
     if (x->packed_b) {
-        block.b = x->packed_b + (p0 * x->padded + (j0 - x->first_col) * block.k) * size;
+        block.b =
+            x->packed_b + ((p0 - x->b_term) * x->padded + (j0 - x->first_col) * block.k) * size;
         block.b_row = nr;
         block.b_panel = block.k * nr;
     } else {
@@ -207,8 +208,8 @@ static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
     return out ? TG_OK : TG_NO_MEMORY;
 }
 
-/* Some columns meet the rows once: a depth block of them is packed and used in the cache. */
-static int compute_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+/* Some columns meet the rows once: a depth block of the rows is packed and used in the cache. */
+static int rows_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
     const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = tg_gemm_item(p->dtype);
@@ -219,11 +220,37 @@ static int compute_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j
     for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth) {
         pack_a(p->dtype, m, min_of(depth, p->k - p0),
                at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col), p->a_row, p->a_col, out);
-        x->first_term = p0;
+        x->a_term = p0;
         compute_depth(x, i0, i1, j0, j1, p0);
     }
     tg_gemm_activate(p->dtype, p->act, m, j1 - j0, x->c + (i0 * p->c_row + j0) * size, p->c_row,
                      NULL);
+    return TG_OK;
+}
+
+/* All rows meet some columns, which come from afar: a depth block of both is packed and used. */
+static int columns_by_depth(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_gemm_problem *p = x->p;
+    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
+    const ptrdiff_t size = tg_gemm_item(p->dtype);
+    x->first_col = j0;
+    x->padded = (j1 - j0 + nr - 1) / nr * nr;
+    char *columns = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(depth * x->padded * size));
+    char *rows = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((p->m * depth + 64) * size));
+    if (!columns || !rows)
+        return TG_NO_MEMORY;
+    x->packed_a = rows;
+    x->packed_b = columns;
+    for (ptrdiff_t p0 = 0, k; p0 < p->k; p0 += k) {
+        x->a_term = x->b_term = p0;
+        k = min_of(depth, p->k - p0);
+        pack_a(p->dtype, p->m, k, at(p->dtype, x->a, p0 * p->a_col), p->a_row, p->a_col, rows);
+        tg_gemm_pack_b(p->dtype, k, j1 - j0, at(p->dtype, x->b, p0 * p->b_row + j0), p->b_row, 1,
+                       columns, k * nr);
+        compute_depth(x, 0, p->m, j0, j1, p0);
+    }
+    tg_gemm_activate(p->dtype, p->act, p->m, j1 - j0, x->c + j0 * size, p->c_row, NULL);
     return TG_OK;
 }
 
@@ -255,11 +282,17 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
                    ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr; /* columns at once */
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr, wide = 32 * nr; /* columns */
     matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
     x.streamed = plan->path == TG_PATH_ROWS;
+    int status = TG_OK;
+    if (plan->path == TG_PATH_LOCAL && plan->by_depth) {
+        for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += wide)
+            status = columns_by_depth(&x, j, min_of(j + wide, j1));
+        return status;
+    }
     if (plan->path == TG_PATH_LOCAL) {
-        int status = plan->pack_a ? pack_rows(&x, i0, i1) : TG_OK;
+        status = plan->pack_a ? pack_rows(&x, i0, i1) : TG_OK;
         for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
             ptrdiff_t end = min_of(j + group, j1);
             status = pack_columns(&x, j, end);
@@ -280,7 +313,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     for (ptrdiff_t piece = 0, i = i0, m; piece < n_pieces; piece++, i += m) {
         m = (i1 - i) / (n_pieces - piece);
         if (plan->by_depth) {
-            if (compute_by_depth(&x, i, i + m, j0, j1) != TG_OK)
+            if (rows_by_depth(&x, i, i + m, j0, j1) != TG_OK)
                 return TG_NO_MEMORY;
             continue;
         }
@@ -557,6 +590,11 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case TG_PATH_LOCAL: /* every piece packs its columns: cut them first */
         least_rows = 64;
+        if (plan->by_depth) { /* and memory takes long pieces of the rows of B faster */
+            const ptrdiff_t width = p->n / power_of_two_below(2 * tg_num_threads() - 1);
+            least_cols = width < 2 * nr ? 2 * nr : min_of(width, 32 * nr);
+            least_rows = p->m;
+        }
     }
     ptrdiff_t most_rows = power_of_two_below((double)p->m / (double)least_rows);
     ptrdiff_t most_cols = power_of_two_below((double)p->n / (double)least_cols);
@@ -577,8 +615,9 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double one = (double)p->m * (double)p->n * (double)p->k, all = one * (double)n_batch;
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
-    plan.by_depth = n_batch == 1 && tg_gemm_is_strewn(p);
-    plan.path = plan.by_depth ? TG_PATH_PACKED : tg_gemm_path(p, n_batch);
+    const int strewn = n_batch == 1 && tg_gemm_is_strewn(p);
+    plan.path = strewn ? TG_PATH_PACKED : tg_gemm_path(p, n_batch);
+    plan.by_depth = strewn || (plan.path == TG_PATH_LOCAL && n_batch == 1 && tg_gemm_is_far(p));
     if (plan.path == TG_PATH_LOCAL || plan.path == TG_PATH_PACKED)
         plan.job = tg_new_job();
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);

@@ -17,7 +17,9 @@
  *           lies well can be left unpacked;
  *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where
  *           it lies: an A of up to 1 MB, which every task then finds in its second-level cache,
- *           and batches. What is packed is used at once, out of the cache, in the same region;
+ *           and batches. What is packed is used at once, out of the cache, in the same region; of
+ *           a B that comes from afar, wide pieces are packed, and A with them, block after block of
+ *           a long sum;
  *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
  *           registers), then each task packs its rows of A and runs the block kernel: large
  *           products; and, block after block of a sum, transposed A against some columns.
@@ -58,6 +60,12 @@ int tg_gemm_is_strewn(const tg_gemm_problem *p)
                     far = p->a_col * size;
     return nr * size == 64 && p->a_row == 1 && far >= 1024 && p->k >= 128 && p->m >= 192 &&
            p->n > 2 * nr && p->n <= 8 * nr;
+}
+
+int tg_gemm_is_far(const tg_gemm_problem *p)
+{
+    const double bytes = (double)p->k * (double)p->n * (double)tg_gemm_item(p->dtype);
+    return p->b_col == 1 && bytes > FAR_BYTES && p->k > tg_gemm_depth(p->k);
 }
 
 int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
