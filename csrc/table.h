@@ -55,6 +55,7 @@ typedef struct {
     A(reduce, REDUCE,                                                                              \
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
     K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))                            \
+    K(arg_row, (int largest, ptrdiff_t n, ptrdiff_t *index, const T *x))                           \
     K(arg_rows, (int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index, const T *x))          \
     K(arg_columns, (int largest, ptrdiff_t n_rows, ptrdiff_t n, T *best, int64_t *index,           \
                     const T *x, ptrdiff_t x_row))                                                  \

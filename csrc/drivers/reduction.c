@@ -194,13 +194,12 @@ int tg_reduce(const tg_call *call)
  */
 
 enum {
-    ARG_ROW = 4096,    /* numbers: rows of up to so many go side by side */
+    ARG_ROW = 1536,    /* numbers: rows of up to so many go side by side */
     ARG_TOGETHER = 16, /* rows of a task, or a multiple: the lanes of any ISA divide it */
     ARG_ROWS = 2048    /* of NARROW columns, in a task */
 };
 
-/* Short rows, as many as vectors take together; a row that is long or left over: its extreme, then
- * the first place that holds it. The second look mostly ends early, and finds the row in cache. */
+/* Short rows, as many as vectors take together; a row that is long or left over by itself. */
 static void run_arg_rows(void *context, ptrdiff_t task)
 {
     const reduction *r = context;
@@ -219,18 +218,12 @@ static void run_arg_rows(void *context, ptrdiff_t task)
         row += count;
     }
     for (; row < end; row++) {
+        const ptrdiff_t at = row * r->n;
         ptrdiff_t index;
-        if (r->dtype == TG_F32) {
-            const float *x = (const float *)r->x + row * r->n;
-            float best;
-            tg_active->reduce_f32[r->op](0, 1, r->n, &best, x, r->n);
-            tg_active->find_first_f32(r->n, x, best, &index);
-        } else {
-            const double *x = (const double *)r->x + row * r->n;
-            double best;
-            tg_active->reduce_f64[r->op](0, 1, r->n, &best, x, r->n);
-            tg_active->find_first_f64(r->n, x, best, &index);
-        }
+        if (r->dtype == TG_F32)
+            tg_active->arg_row_f32(r->op == TG_REDUCE_max, r->n, &index, (const float *)r->x + at);
+        else
+            tg_active->arg_row_f64(r->op == TG_REDUCE_max, r->n, &index, (const double *)r->x + at);
         y[row] = index;
     }
 }

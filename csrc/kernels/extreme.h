@@ -1,17 +1,17 @@
 /* extreme.h - where the largest of a row or of a column is; or the smallest, which is the largest
  * of the numbers with their signs turned.
  *
- * One walk keeps, lane by lane, the best so far and the place where it was met, as a number of the
- * same type: places stay below 2^24. The first NaN wins, as in NumPy, and of equal numbers the
- * first. Rows: four at a time, as each step waits for the one before; then a square block of them
- * is turned in registers, so that a row is a lane, and the lanes are compared. A row that is
- * shorter than a vector is turned at once. The next four rows are fetched ahead: the processor
- * does so by itself for one stream, less well for four that end soon.
+ * Of short rows and of columns one walk keeps, lane by lane, the best so far and the place where it
+ * was met, as a number of the same type: places stay below 2^24. The first NaN wins, as in NumPy,
+ * and of equal numbers the first. Rows: four at a time, as each step waits for the one before; then
+ * a square block of them is turned in registers, so that a row is a lane, and the lanes are
+ * compared. A row that is shorter than a vector is turned at once. The next four rows are fetched
+ * ahead: the processor does so by itself for one stream, less well for four that end soon.
  */
 
-TG_INLINE VT TG_FN(turn_sign)(int largest, VT x)
+TG_INLINE VT TG_FN(turn_sign)(const int largest, VT x)
 {
-    return V(xor)(x, V(set1)(largest ? V_C(0) : V_C(-0.0)));
+    return largest ? x : V(neg)(x);
 }
 
 /* A candidate that stands after all seen so far. */
@@ -40,9 +40,30 @@ TG_INLINE void TG_FN(store_places)(ptrdiff_t n, int64_t *index, VT at)
         index[i] = (int64_t)lanes[i];
 }
 
-/* index[i] for n_rows rows, a multiple of V_LANES, of n >= 1 numbers. */
-TG_KERNEL void TG_FN(arg_rows)(int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index,
-                               const V_T *x)
+/* The place in one long row: the extreme of each piece, then a look into the first that has the
+ * best of them, which is in the first-level cache or near. */
+TG_KERNEL void TG_FN(arg_row)(int largest, ptrdiff_t n, ptrdiff_t *index, const V_T *x)
+{
+    enum { PIECE = 2048 };
+    V_T best = 0;
+    ptrdiff_t start = 0, at;
+    for (ptrdiff_t i = 0; i < n; i += PIECE) {
+        V_T found;
+        const ptrdiff_t size = n - i < PIECE ? n - i : PIECE;
+        (largest ? TG_FN(reduce_max) : TG_FN(reduce_min))(0, 1, size, &found, x + i, size);
+        if (i == 0 || (best == best && !(largest ? found <= best : found >= best))) {
+            best = found;
+            start = i;
+        }
+    }
+    TG_FN(find_first)(n - start, x + start, best, &at);
+    *index = start + at;
+}
+
+/* index[i] for n_rows rows, a multiple of V_LANES, of n >= 1 numbers. A row with a NaN is looked at
+ * again: to mind it at every step takes half as long again. */
+TG_INLINE void TG_FN(arg_rows_of)(const int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index,
+                                  const V_T *x)
 {
     enum { TOGETHER = V_LANES < 4 ? V_LANES : 4 };
     const VM there = V(lt)(V(iota)(), V(set1)((V_T)(n % V_LANES)));
@@ -59,20 +80,25 @@ TG_KERNEL void TG_FN(arg_rows)(int largest, ptrdiff_t n_rows, ptrdiff_t n, int64
             TG_FN(store_places)(V_LANES, index, first);
             continue;
         }
+        VM nan = V(lt)(least, least); /* none */
         for (int k = 0; k < V_LANES; k += TOGETHER) {
             const V_T *p = x + k * n;
             VT b[TOGETHER], a[TOGETHER];
             for (int r = 0; r < TOGETHER; r++) {
                 b[r] = TG_FN(turn_sign)(largest, V(load)(p + r * n));
                 a[r] = V(iota)();
+                nan = V(mask_or)(nan, V(isnan)(b[r]));
             }
             ptrdiff_t i = V_LANES;
             VT place = V(add)(V(iota)(), V(set1)(V_LANES));
             for (; i + V_LANES <= n; i += V_LANES) {
                 for (int r = 0; r < TOGETHER; r++) {
-                    VT next = V(load)(p + r * n + i);
+                    VT next = TG_FN(turn_sign)(largest, V(load)(p + r * n + i));
                     TG_PREFETCH(p + (r + TOGETHER) * n + i);
-                    TG_FN(arg_next)(&b[r], &a[r], TG_FN(turn_sign)(largest, next), place);
+                    VM better = V(gt)(next, b[r]);
+                    b[r] = V(select)(better, next, b[r]);
+                    a[r] = V(select)(better, place, a[r]);
+                    nan = V(mask_or)(nan, V(isnan)(next));
                 }
                 place = V(add)(place, V(set1)(V_LANES));
             }
@@ -91,7 +117,21 @@ TG_KERNEL void TG_FN(arg_rows)(int largest, ptrdiff_t n_rows, ptrdiff_t n, int64
         for (int i = 1; i < V_LANES; i++)
             TG_FN(arg_any)(&best[0], &at[0], best[i], at[i]);
         TG_FN(store_places)(V_LANES, index, at[0]);
+        if (TG_UNLIKELY(V(mask_any)(nan)))
+            for (ptrdiff_t k = 0, found; k < V_LANES; k++) {
+                TG_FN(arg_row)(largest, n, &found, x + k * n);
+                index[k] = (int64_t)found;
+            }
     }
+}
+
+TG_KERNEL void TG_FN(arg_rows)(int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index,
+                               const V_T *x)
+{
+    if (largest)
+        TG_FN(arg_rows_of)(1, n_rows, n, index, x);
+    else
+        TG_FN(arg_rows_of)(0, n_rows, n, index, x);
 }
 
 /* `count` vectors of columns, or, with a tail, part of one. */

@@ -237,6 +237,13 @@ TG_KERNEL void TG_FN(find_first)(ptrdiff_t n, const V_T *x, V_T value, ptrdiff_t
     VT v = V(set1)(value);
     ptrdiff_t i = 0;
     if (value == value) {
+        for (; i + 4 * V_LANES <= n; i += 4 * V_LANES) { /* one branch for four */
+            const VM a = V(mask_or)(V(eq)(V(load)(x + i), v), V(eq)(V(load)(x + i + V_LANES), v));
+            const VM b = V(mask_or)(V(eq)(V(load)(x + i + 2 * V_LANES), v),
+                                    V(eq)(V(load)(x + i + 3 * V_LANES), v));
+            if (V(mask_any)(V(mask_or)(a, b)))
+                break;
+        }
         while (i + V_LANES <= n && !V(mask_any)(V(eq)(V(load)(x + i), v)))
             i += V_LANES;
         while (i < n && x[i] != value)
