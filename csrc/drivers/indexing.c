@@ -58,17 +58,22 @@ static void run_take(void *context, ptrdiff_t task)
     char *y = s->y->data;
     const char *x = s->x->data;
     end = end < s->n ? end : s->n;
-    if (bytes == 4)
-        for (ptrdiff_t i = start; i < end; i++)
-            ((uint32_t *)y)[i] = ((const uint32_t *)x)[row_at(s, i)];
-    else if (bytes == 8)
-        for (ptrdiff_t i = start; i < end; i++)
-            ((uint64_t *)y)[i] = ((const uint64_t *)x)[row_at(s, i)];
-    else
-        for (ptrdiff_t i = start; i < end; i++) {
+    /* Rows of these lengths are a move or a few; the processor runs ahead over many of them. */
+#define TAKE(size)                                                                                 \
+    case size:                                                                                     \
+        for (ptrdiff_t i = start; i < end; i++)                                                    \
+            memcpy(y + i * (size), x + row_at(s, i) * (size), size);                               \
+        break;
+    switch (bytes) {
+        TAKE(4)
+        TAKE(8) TAKE(12) TAKE(16) TAKE(20) TAKE(24) TAKE(32) TAKE(40) TAKE(48) TAKE(64)
+            TAKE(128) default : for (ptrdiff_t i = start; i < end; i++)
+        {
             prefetch(x + (size_t)row_at(s, i + 3 < end ? i + 3 : i) * bytes, bytes);
-            tg_copy_row(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
+            memcpy(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
         }
+    }
+#undef TAKE
 }
 
 int tg_take(const tg_call *call)
