@@ -284,6 +284,10 @@ def memory() -> Iterator[Case]:
         "memory", "max", f"axes 1, 2 {image}", arrays(f32(*image)), {"axis": (1, 2)},
         bytes=4 * math.prod(image), peer=lambda x: call(torch.amax, x, (1, 2)),
     )  # fmt: skip
+    yield Case(
+        "memory", "top_k", "k 5 (256, 10000)", arrays(f32(256, 10_000)), {"k": 5}, bytes=10_240_000,
+        peer=lambda x: call(torch.topk, x, 5),
+    )  # fmt: skip
     for name, peer in reductions.items():
         for axis in (0, 1):
             yield Case(

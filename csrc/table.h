@@ -56,6 +56,7 @@ typedef struct {
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
     K(find_first, (ptrdiff_t n, const T *x, T value, ptrdiff_t *index))                            \
     K(arg_row, (int largest, ptrdiff_t n, ptrdiff_t *index, const T *x))                           \
+    K(top_row, (ptrdiff_t n, ptrdiff_t k, int64_t *index, T *heap, const T *x))                    \
     K(arg_rows, (int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index, const T *x))          \
     K(arg_columns, (int largest, ptrdiff_t n_rows, ptrdiff_t n, T *best, int64_t *index,           \
                     const T *x, ptrdiff_t x_row))                                                  \

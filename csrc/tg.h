@@ -51,6 +51,7 @@ typedef enum { TG_OK, TG_NO_MEMORY, TG_INDEX_OUT_OF_RANGE } tg_status;
     X(copy)                                                                                        \
     X(reduce)                                                                                      \
     X(arg_reduce)                                                                                  \
+    X(top_k)                                                                                       \
     X(scan)                                                                                        \
     X(softmax)                                                                                     \
     X(softmax_grad)                                                                                \

@@ -116,6 +116,7 @@ def run_kernels(dtype: str) -> None:
             k.matmul(x(m, inner), x(inner, n), x(n), activation)
         k.matmul(x(inner, m).T, x(n, inner).T)
     k.argmax(x(9, 37), axis=1), k.argmin(x(9, 37), axis=0), k.cumsum(x(3, 40), 1)
+    k.top_k(x(9, 70), 5)
     for height, channels, filters, groups in ((9, 3, 20, 1), (16, 16, 24, 1), (12, 24, 24, 24)):
         image, w = x(2, height, height, channels), x(3, 3, channels // groups, filters)
         same = ((1, 1), (1, 1))

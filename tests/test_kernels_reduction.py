@@ -144,6 +144,24 @@ def test_extremes_of_rows_and_columns(dtype: type, isa: str, rng: np.random.Gene
                     )
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+def test_places_of_the_largest(dtype: type, isa: str, rng: np.random.Generator) -> None:
+    for shape in ((1,), (3, 7), (4, 33), (2, 3, 500), (2, 4097)):
+        n = shape[-1]
+        noise, few = rng.normal(size=shape).astype(dtype), rng.integers(-2, 3, shape).astype(dtype)
+        gaps = np.where(rng.random(shape) < 0.1, np.nan, few).astype(dtype)
+        least = np.where(rng.random(shape) < 0.5, -np.inf, -0.0).astype(dtype)
+        for x in (noise, few, gaps, least, np.sort(noise), -np.sort(noise), noise[..., ::-1]):
+            for k in {0, 1, min(5, n), n // 2, n}:
+                y, expected = kernels.top_k(x, k), ref.top_k(x, k)
+                assert (y.dtype, y.shape) == (np.int64, expected.shape)
+                np.testing.assert_array_equal(y, expected)
+    for k in (-1, 4):
+        with pytest.raises(ValueError, match=f"0 <= k <= 3, received k={k}"):
+            kernels.top_k(np.ones((2, 3), dtype), k)
+    assert kernels.top_k(np.array([[1, 5, 5]]), 2).tolist() == [[1, 2]]
+
+
 def test_empty_arrays() -> None:
     x = np.zeros((0, 3), np.float32)
     assert kernels.sum(x) == 0
@@ -190,6 +208,7 @@ def test_same_bits_for_any_isa_and_any_number_of_threads(rng: np.random.Generato
                 parts = [kernels.sum(x, axis) for x in inputs for axis in (None, 0)]
                 parts += [kernels.sum(inputs[1], 1), kernels.mean(inputs[2], 1)]
                 parts += [kernels.cumsum(inputs[1], axis) for axis in (0, 1)]
+                parts += [kernels.top_k(x.reshape(-1, x.shape[-1]), 3) for x in inputs]
                 results[name, n] = b"".join(y.tobytes() for y in parts)
     finally:
         core.set_num_threads(threads)

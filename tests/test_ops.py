@@ -551,15 +551,14 @@ def test_random_bernoulli():
     assert tg.random.bernoulli([0.0, 1.0]).tolist() == [0.0, 1.0]
 
 
-def test_positions_are_those_of_numpy():
-    x = np.array([[3.0, 1.0, np.nan], [1.0, 1.0, 2.0]])
-    for descending in (False, True):
-        y = ops.argsort(x, descending=descending).data
-        if not descending:
-            np.testing.assert_array_equal(y, np.argsort(x, stable=True))
-        assert y[1].tolist() == (
-            [2, 0, 1] if descending else [0, 1, 2]
-        )  # equal ones keep their order
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_positions_are_those_of_numpy(dtype):
+    x = np.array([[3, 1, np.nan, -0.0, 0, -np.nan, -np.inf], [1, 1, 2, np.inf, -5, 0, -0.0]], dtype)
+    np.testing.assert_array_equal(ops.argsort(x).data, np.argsort(x, stable=True))
+    np.testing.assert_array_equal(ops.argsort(x.T, axis=0).data, np.argsort(x.T, 0, stable=True))
+    for at in (ops.argsort(x, descending=True), ops.topk(x, 7)[1], ops.topk(x.T, 7, 0)[1].T):
+        assert at.tolist() == [[2, 5, 0, 1, 3, 4, 6], [3, 2, 0, 1, 5, 6, 4]]  # equal ones in order
+    np.testing.assert_array_equal(ops.sort(x).data, np.sort(x))
     assert [i.tolist() for i in ops.nonzero(np.array([[0, 1], [2, 0]]))] == [[0, 1], [1, 0]]
     assert np.isnan(ops.median(x, axis=1).data).tolist() == [True, False]
 

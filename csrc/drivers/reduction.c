@@ -5,6 +5,7 @@
  *             ints[0]: tg_reduce_op     floats[0]: what a mean divides by
  * arg_reduce  arrays: y (i64, outer, inner), x (outer, n, inner)     ints[0]: 1 for argmax, 0 for
  *             argmin
+ * top_k       arrays: y (i64, outer, k), x (outer, n), 0 < k <= n
  * scan        arrays: y, x (outer, n, inner), both in C order     ints[0]: 1 for cumprod, 0 for
  *             cumsum, along n
  *
@@ -15,6 +16,8 @@
  * new, smaller matrix. Both cuts, and so every bit of the result, depend on the shape alone. Pieces
  * of that size are large beside a task's overhead and small beside the whole where threads matter.
  */
+#include <stdatomic.h>
+
 #include "../reduction.h"
 
 #include "../strided.h"
@@ -368,6 +371,41 @@ int tg_arg_reduce(const tg_call *call)
     ptrdiff_t n_tasks = (r.outer + r.rows_per_task - 1) / r.rows_per_task;
     tg_parallel(n_tasks, 0.2 * (double)(r.outer * r.n), run_arg_rows, &r);
     return TG_OK;
+}
+
+typedef struct {
+    const tg_array *y, *x;
+    ptrdiff_t per_task;
+    atomic_int status;
+} top_k;
+
+static void run_top_k(void *context, ptrdiff_t task)
+{
+    top_k *t = context;
+    const ptrdiff_t n = t->x->shape[1], k = t->y->shape[1], row = task * t->per_task;
+    const ptrdiff_t left = t->x->shape[0] - row,
+                    end = row + (left < t->per_task ? left : t->per_task);
+    void *heap = tg_scratch(TG_SCRATCH_WORK, (size_t)k * sizeof(double));
+    if (!heap) {
+        atomic_store(&t->status, TG_NO_MEMORY);
+        return;
+    }
+    for (ptrdiff_t i = row; i < end; i++) {
+        int64_t *index = (int64_t *)t->y->data + i * k;
+        if (t->x->dtype == TG_F32)
+            tg_active->top_row_f32(n, k, index, heap, (const float *)t->x->data + i * n);
+        else
+            tg_active->top_row_f64(n, k, index, heap, (const double *)t->x->data + i * n);
+    }
+}
+
+int tg_top_k(const tg_call *call)
+{
+    top_k t = {.y = &call->arrays[0], .x = &call->arrays[1]};
+    const ptrdiff_t outer = t.x->shape[0], n = t.x->shape[1];
+    t.per_task = ROWS / n + 1;
+    tg_parallel((outer + t.per_task - 1) / t.per_task, 0.5 * (double)(outer * n), run_top_k, &t);
+    return atomic_load(&t.status);
 }
 
 /* --- running sums and products ------------------------------------------------------------------

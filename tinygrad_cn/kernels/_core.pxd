@@ -25,7 +25,7 @@ cdef extern from "tg.h" nogil:
 
     # The drivers; arguments: see csrc/drivers/<family>.c.
     enum: TG_DRIVER_unary, TG_DRIVER_binary, TG_DRIVER_compare, TG_DRIVER_where, TG_DRIVER_copy
-    enum: TG_DRIVER_reduce, TG_DRIVER_arg_reduce, TG_DRIVER_scan
+    enum: TG_DRIVER_reduce, TG_DRIVER_arg_reduce, TG_DRIVER_top_k, TG_DRIVER_scan
     enum: TG_DRIVER_softmax, TG_DRIVER_softmax_grad
     enum: TG_DRIVER_cross_entropy, TG_DRIVER_cross_entropy_grad
     enum: TG_DRIVER_take, TG_DRIVER_scatter_add

@@ -158,6 +158,32 @@ cdef object arg_reduce(bint largest, str name, object x, object axis, bint keepd
     return y
 
 
+def top_k(x, k):
+    cdef cnp.npy_intp shape[TG_MAX_NDIM]
+    cdef tg_call call
+    cdef cnp.ndarray a, y
+    cdef Py_ssize_t n, count
+    cdef int i, ndim
+    if (not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0
+            or not isinstance(k, (int, np.integer))):
+        return by_reference("top_k", (x, k))
+    a = <cnp.ndarray>x
+    ndim, count = cnp.PyArray_NDIM(a), k
+    if (not 0 < ndim <= TG_MAX_NDIM or cnp.PyArray_SIZE(a) == 0
+            or not 0 < count <= cnp.PyArray_DIMS(a)[ndim - 1]):
+        return by_reference("top_k", (x, k))
+    for i in range(ndim):
+        shape[i] = cnp.PyArray_DIMS(a)[i]
+    n, shape[ndim - 1] = shape[ndim - 1], count
+    a = contiguous(behaved(a))
+    y = allocate(ndim, shape, cnp.NPY_INT64)
+    begin(&call, TG_DRIVER_top_k)
+    fill_matrix(&call.arrays[0], y, 2, cnp.PyArray_SIZE(a) // n, count, 1)
+    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(a) // n, n, 1)
+    launch(&call, (y, a))
+    return y
+
+
 cdef object scan(bint product, str name, object x, object axis):
     cdef tg_call call
     cdef cnp.ndarray a, y

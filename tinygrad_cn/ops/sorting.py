@@ -1,5 +1,5 @@
-"""Order: sorting, the largest few, the middle one. A sort is a permutation, found without gradient
-and then applied by `take_along_axis`, which has one."""
+"""Order: sorting, the largest few, the middle one. The gradient of a sort goes back through its
+permutation, which has none itself."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cn import kernels
 from tinygrad_cn.op import Op
 
 from .comparison import isnan
 from .creation import asarray
 from .elementwise import where
-from .indexing import take_along_axis
+from .indexing import _add_along_axis, take_along_axis
 from .reduction import mean
 from .shape import _all_as_one, _axis, basic_getitem, flatten
 
@@ -22,13 +23,50 @@ class ArgSort(Op):
     last."""
 
     def forward(x, *, axis, descending):
+        if x.dtype == np.float32 and x.shape[axis] < 2**31:
+            return _argsort_float32(x, axis, descending)
         if not descending:
             return np.argsort(x, axis, stable=True)
         back = np.argsort(np.flip(x, axis), axis, stable=True)  # flipped, so that ties keep order
         return np.flip(x.shape[axis] - 1 - back, axis)
 
 
+def _argsort_float32(x, axis, descending):
+    """The same by sorting int64: the number, as an integer of the same order, and below it its
+    position. NumPy sorts such keys with vectors, four times as fast as it finds a stable order."""
+    x = np.moveaxis(x, axis, -1)
+    bits = (x + np.float32(0)).view(np.int32)  # -0 becomes 0
+    number = np.where(bits < 0, bits ^ np.int32(0x7FFFFFFF), bits)
+    number = np.where(np.isnan(x), np.int32(0x7FFFFFFF), number)
+    key = np.left_shift(~number if descending else number, 32, dtype=np.int64)
+    key |= np.arange(x.shape[-1])
+    key.sort(axis=-1)
+    return np.moveaxis(key & 0xFFFFFFFF, -1, axis)
+
+
+class Sort(Op):
+    """y = x in order along the axis;  gx = zeros to which g is added where y came from."""
+
+    def forward(x, *, axis, descending):
+        y = np.sort(x, axis)
+        return np.flip(y, axis) if descending else y
+
+    def vjp(g, x, axis, descending):
+        order = _argsort(x, axis=axis, descending=descending)
+        return _add_along_axis(g, order, length=g.shape[axis], axis=axis)
+
+
+class TopK(Op):
+    """y = the positions of the k largest along the axis, the largest first; of equal elements the
+    first one first, NaN above all."""
+
+    def forward(x, *, k, axis):
+        return np.moveaxis(kernels.top_k(np.moveaxis(x, axis, -1), k), -1, axis)
+
+
 _argsort = ArgSort()
+_sort = Sort()
+_top_k = TopK()
 
 
 def argsort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
@@ -52,7 +90,7 @@ def sort(x: Any, axis: int | None = -1, descending: bool = False) -> Any:
     """
     x = flatten(x) if axis is None else asarray(x)
     at = _axis("sort", -1 if axis is None else axis, x.ndim)
-    return take_along_axis(x, _argsort(x, axis=at, descending=descending), at)
+    return _sort(x, axis=at, descending=descending)
 
 
 def topk(x: Any, k: int, axis: int = -1, sorted: bool = True) -> tuple[Any, Any]:
@@ -66,8 +104,7 @@ def topk(x: Any, k: int, axis: int = -1, sorted: bool = True) -> tuple[Any, Any]
     at = _axis("topk", axis, x.ndim)
     if not 0 <= k <= x.shape[at]:
         raise ValueError(f"[topk] Expected 0 <= k <= {x.shape[at]}, received k={k}.")
-    order = _argsort(x, axis=at, descending=True)
-    order = basic_getitem(order, key=((slice(None),) * at + (slice(0, k), ...)))
+    order = _top_k(x, k=k, axis=at)
     return take_along_axis(x, order, at), order
 
 

@@ -15,12 +15,10 @@ import numpy as np
 
 # Per driver of csrc/tg.h: how many arrays at the front of its call it writes, and which of these it
 # reads as well. A driver that is missing here cannot be captured.
-_ONE = (
-    "unary binary compare where fused copy reduce arg_reduce softmax softmax_grad take scatter_add "
-)
-_ONE += "cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad max_pool2d_gather "
-_ONE += "take_along_axis add_along_axis scan max_pool2d_grad average_pool2d average_pool2d_grad "
-_ONE += "simple_rnn"
+_ONE = "unary binary compare where fused copy reduce arg_reduce top_k softmax softmax_grad take "
+_ONE += "scatter_add cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad scan "
+_ONE += "max_pool2d_gather max_pool2d_grad average_pool2d average_pool2d_grad take_along_axis "
+_ONE += "add_along_axis simple_rnn"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     **{name: (1, ()) for name in _ONE.split()},
     "cross_entropy": (2, ()),

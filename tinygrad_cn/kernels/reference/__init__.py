@@ -125,6 +125,7 @@ from tinygrad_cn.kernels.reference.reduction import (
     min,
     prod,
     sum,
+    top_k,
 )
 from tinygrad_cn.kernels.reference.softmax import (
     cross_entropy,
@@ -241,6 +242,7 @@ __all__ = [
     "tan",
     "tanh",
     "tanh_grad",
+    "top_k",
     "trunc",
     "uniform",
     "where",

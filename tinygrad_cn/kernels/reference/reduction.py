@@ -60,6 +60,16 @@ def argmin(x: Any, axis: int | None = None, keepdims: bool = False) -> Array:
     return np.asarray(np.argmin(x, axis=axis, keepdims=keepdims), dtype=np.int64)
 
 
+def top_k(x: Any, k: int) -> Array:
+    """The positions (int64) of the k largest along the last axis, the largest first; of equal
+    elements the first one comes first, and NaN is above all."""
+    n = x.shape[-1]
+    if not 0 <= k <= n:
+        raise ValueError(f"[top_k] Expected 0 <= k <= {n}, received k={k}.")
+    back = np.argsort(np.flip(x, -1), -1, stable=True)  # flipped, so that ties keep their order
+    return np.asarray((n - 1 - np.flip(back, -1))[..., :k], dtype=np.int64)
+
+
 def cumsum(x: Any, axis: int) -> Array:
     """y[i] = x[0] + ... + x[i] along axis."""
     with np.errstate(all="ignore"):
