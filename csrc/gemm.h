@@ -62,6 +62,7 @@ int tg_gemm(const tg_gemm_problem *problem); /* drivers/matmul.c; a tg_status */
 
 /* drivers/matmul_path.c: the path of each of the matrices. */
 enum {
+    TG_PATH_OUTER,
     TG_PATH_DOT,
     TG_PATH_DOT_TRANSPOSED,
     TG_PATH_TURNED,

@@ -277,6 +277,19 @@ static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
     return out ? TG_OK : TG_NO_MEMORY;
 }
 
+/* A column times a row, without bias: each row of C is B times a number, written in one go. */
+static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b, char *c,
+                          ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
+{
+    const tg_binary_rows rows = {.y_row = p->c_row, .a_row = p->a_row, .b_step = 1};
+    const void *column = at(p->dtype, a, i0 * p->a_row), *row = at(p->dtype, b, j0);
+    void *y = c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype);
+    if (p->dtype == TG_F32)
+        tg_active->binary_f32[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
+    else
+        tg_active->binary_f64[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
+}
+
 /* Rows [i0, i1) and columns [j0, j1) of the matrix product whose A, B, C begin at a, b, c. */
 static int compute(const gemm_plan *plan, const char *a, const char *b, char *c, ptrdiff_t i0,
                    ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
@@ -285,6 +298,10 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr, wide = 32 * nr; /* columns */
     matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
     x.streamed = plan->path == TG_PATH_ROWS;
+    if (plan->path == TG_PATH_OUTER) {
+        compute_outer(p, a, b, c, i0, i1, j0, j1);
+        return TG_OK;
+    }
     int status = TG_OK;
     if (plan->path == TG_PATH_LOCAL && plan->by_depth) {
         for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += wide)

@@ -1,6 +1,7 @@
 /* matmul_path.c - which path a matrix product takes (matmul.c goes it).
  *
- * Seven paths, chosen by shape:
+ * Eight paths, chosen by shape:
+ *   outer   a column times a row: no sums;
  *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
  *           AVX-512 up to 7, or 15 when nothing is to be turned: dot products of contiguous rows,
  *           since a vector along so few columns would be mostly empty;
@@ -72,6 +73,8 @@ int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
 {
     if (p->k == 0)
         return TG_PATH_DIRECT;
+    if (p->k == 1 && p->b_col == 1 && !p->bias && p->act == TG_ACT_NONE)
+        return TG_PATH_OUTER;
     if (p->a_col == 1 && dots_pay(p, p->n))
         return TG_PATH_DOT;
     if (p->b_row == 1 && p->b_col != 1 && dots_pay(p, p->m))
