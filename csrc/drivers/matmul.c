@@ -169,8 +169,8 @@ static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff
                      x->c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype), p->c_row, NULL);
 }
 
-/* Rows of A packed at once: with one depth they take a third of the second-level cache, which also
- * holds a panel of B and the tiles of C that they meet; all packed ones at most 4 MB. */
+/* Rows of A packed at once: with one depth they take half of the second-level cache, which also
+ * holds a panel of B and the piece of C that they meet; all packed ones at most 4 MB. */
 static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
 {
     static _Atomic ptrdiff_t cache; /* bytes */
@@ -186,7 +186,7 @@ static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
         atomic_store_explicit(&cache, l2, memory_order_relaxed);
     }
     const ptrdiff_t depth = tg_gemm_depth(p->k), terms = by_depth ? depth : p->k;
-    return min_of(PACKED_ROWS_BYTES / (terms * size), l2 / 3 / (depth * size)) + 1;
+    return min_of(PACKED_ROWS_BYTES / (terms * size), l2 * 15 / 32 / (depth * size)) + 1;
 }
 
 /* Rows [i0, i1) of A in tiles, depth after depth. */
@@ -295,7 +295,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
                    ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr, wide = 32 * nr; /* columns */
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr; /* columns */
     matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
     x.streamed = plan->path == TG_PATH_ROWS;
     if (plan->path == TG_PATH_OUTER) {
@@ -304,8 +304,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     }
     int status = TG_OK;
     if (plan->path == TG_PATH_LOCAL && plan->by_depth) {
-        for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += wide)
-            status = columns_by_depth(&x, j, min_of(j + wide, j1));
+        for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += 4 * group)
+            status = columns_by_depth(&x, j, min_of(j + 4 * group, j1));
         return status;
     }
     if (plan->path == TG_PATH_LOCAL) {
@@ -336,8 +336,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         }
         if (pack_rows(&x, i, i + m) != TG_OK)
             return TG_NO_MEMORY;
-        for (ptrdiff_t j = j0; j < j1; j += group)
-            compute_piece(&x, i, i + m, j, min_of(j + group, j1));
+        for (ptrdiff_t j = j0; j < j1; j += 2 * group)
+            compute_piece(&x, i, i + m, j, min_of(j + 2 * group, j1));
     }
     return TG_OK;
 }
