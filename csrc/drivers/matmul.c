@@ -112,6 +112,7 @@ typedef struct {
     const tg_gemm_problem *p;
     uint64_t job;
     int streamed;                    /* by gemm_rows */
+    int b_far;                       /* see tg_gemm_block */
     const char *a, *b;               /* the matrices; a from its row i0 on when packed in tiles */
     const char *packed_a, *packed_b; /* or NULL */
     ptrdiff_t a_term, b_term;        /* the first ones of what is packed */
@@ -133,6 +134,7 @@ static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, pt
                            .c = x->c + (i0 * p->c_row + j0) * size,
                            .c_row = p->c_row,
                            .a_packed = x->packed_a != NULL,
+                           .b_far = x->b_far,
                            .accumulate = p0 > 0};
     block.a = block.a_packed ? x->packed_a + block.m * (p0 - x->a_term) * size
                              : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
@@ -319,6 +321,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         return status;
     }
     x.packed_b = plan->packed;
+    x.b_far = 1;
     x.first_col = plan->first_col;
     x.padded = (plan->n_cols + nr - 1) / nr * nr;
     if (!plan->pack_a) {

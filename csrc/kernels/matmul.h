@@ -274,11 +274,20 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
                 TG_FN(gemm_tile_at)(g, &panels, i, rows, panel);
         }
     } else {
-        for (ptrdiff_t panel = first; panel < n_panels; panel++)
+        /* Each tile asks for its share of the next panel, where that comes from afar. */
+        const ptrdiff_t bytes = g->b_far ? g->k * nr * (ptrdiff_t)sizeof(V_T) : 0;
+        const ptrdiff_t part = (bytes / (share.n_tiles + 1) + 64) / 64 * 64;
+        for (ptrdiff_t panel = first; panel < n_panels; panel++) {
+            const char *next = (const char *)((const V_T *)g->b + (panel + 1) * g->b_panel);
+            ptrdiff_t asked = panel + 1 < n_panels ? 0 : bytes;
             for (ptrdiff_t t = 0, i = 0, rows; t < share.n_tiles; t++, i += rows) {
+                const ptrdiff_t end = asked + part < bytes ? asked + part : bytes;
+                for (; asked < end; asked += 64)
+                    TG_PREFETCH_FAR(next + asked);
                 rows = TG_FN(rows_of_tile)(&share, t);
                 TG_FN(gemm_tile_at)(g, &panels, i, rows, panel);
             }
+        }
     }
 }
 

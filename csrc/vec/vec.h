@@ -74,11 +74,13 @@
 #define TG_KERNEL static __attribute__((unused))
 #define TG_UNLIKELY(x) __builtin_expect(!!(x), 0)
 #define TG_PREFETCH(p) __builtin_prefetch(p)
+#define TG_PREFETCH_FAR(p) __builtin_prefetch(p, 0, 2) /* into the second-level cache */
 #else
 #define TG_INLINE static inline
 #define TG_KERNEL static
 #define TG_UNLIKELY(x) (x)
 #define TG_PREFETCH(p) ((void)(p))
+#define TG_PREFETCH_FAR(p) ((void)(p))
 #endif
 
 /* Ask for the lines of n_bytes at p. A pass that only reads does so for what the next pass writes,
