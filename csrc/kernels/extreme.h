@@ -61,7 +61,7 @@ TG_KERNEL void TG_FN(arg_row)(int largest, ptrdiff_t n, ptrdiff_t *index, const 
 }
 
 /* index[i] for n_rows rows, a multiple of V_LANES, of n >= 1 numbers. A row with a NaN is looked at
- * again: to mind it at every step takes half as long again. */
+ * again: to mind it at every step takes a tenth longer. */
 TG_INLINE void TG_FN(arg_rows_of)(const int largest, ptrdiff_t n_rows, ptrdiff_t n, int64_t *index,
                                   const V_T *x)
 {
