@@ -69,9 +69,15 @@ static void run_take(void *context, ptrdiff_t task)
         TAKE(8)
         TAKE(12)
         TAKE(16)
-        TAKE(20) TAKE(24) TAKE(32) TAKE(40) TAKE(48) TAKE(64) TAKE(128) default
-            : for (ptrdiff_t i = start; i < end; i++)
-        {
+        TAKE(20)
+        TAKE(24)
+        TAKE(32)
+        TAKE(40)
+        TAKE(48)
+        TAKE(64)
+        TAKE(128)
+    default:
+        for (ptrdiff_t i = start; i < end; i++) {
             prefetch(x + (size_t)row_at(s, i + 3 < end ? i + 3 : i) * bytes, bytes);
             memcpy(y + (size_t)i * bytes, x + (size_t)row_at(s, i) * bytes, bytes);
         }
