@@ -33,7 +33,7 @@ typedef struct {
     const ptrdiff_t *c_rows; /* offsets of the rows of C; NULL: i * c_row */
     const void *bias;        /* n values added at the end, or NULL */
     int a_packed;   /* A and B come from gemm_pack_a and gemm_pack_b: a_row, a_col mean nothing */
-    int b_far;      /* B is packed, and in no second-level cache */
+    int b_far;      /* B is packed, and may be far: ask for its next panel */
     int accumulate; /* 0: C is written, 1: added to */
     int relu;       /* max(0, .) at the end */
 } tg_gemm_block;

@@ -26,6 +26,7 @@
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
+#define COLUMNS 8 /* panels that the rows at hand meet at once, or a multiple */
 
 typedef struct {
     const tg_gemm_problem *p;
@@ -292,34 +293,39 @@ static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b
         tg_active->binary_f64[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
 }
 
+/* The local path: a task packs the columns that it works on. */
+static int compute_local(const gemm_plan *plan, matrices *x, ptrdiff_t i0, ptrdiff_t i1,
+                         ptrdiff_t j0, ptrdiff_t j1)
+{
+    const ptrdiff_t group = COLUMNS * tg_gemm_panel(plan->p->dtype) * (plan->by_depth ? 4 : 1);
+    int status = plan->pack_a && !plan->by_depth ? pack_rows(x, i0, i1) : TG_OK;
+    for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
+        const ptrdiff_t end = min_of(j + group, j1);
+        if (plan->by_depth) {
+            status = columns_by_depth(x, j, end);
+            continue;
+        }
+        status = pack_columns(x, j, end);
+        if (status == TG_OK)
+            compute_piece(x, i0, i1, j, end);
+    }
+    return status;
+}
+
 /* Rows [i0, i1) and columns [j0, j1) of the matrix product whose A, B, C begin at a, b, c. */
 static int compute(const gemm_plan *plan, const char *a, const char *b, char *c, ptrdiff_t i0,
                    ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 8 * nr; /* columns */
+    const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 2 * COLUMNS * nr;
     matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
     x.streamed = plan->path == TG_PATH_ROWS;
     if (plan->path == TG_PATH_OUTER) {
         compute_outer(p, a, b, c, i0, i1, j0, j1);
         return TG_OK;
     }
-    int status = TG_OK;
-    if (plan->path == TG_PATH_LOCAL && plan->by_depth) {
-        for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += 4 * group)
-            status = columns_by_depth(&x, j, min_of(j + 4 * group, j1));
-        return status;
-    }
-    if (plan->path == TG_PATH_LOCAL) {
-        status = plan->pack_a ? pack_rows(&x, i0, i1) : TG_OK;
-        for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
-            ptrdiff_t end = min_of(j + group, j1);
-            status = pack_columns(&x, j, end);
-            if (status == TG_OK)
-                compute_piece(&x, i0, i1, j, end);
-        }
-        return status;
-    }
+    if (plan->path == TG_PATH_LOCAL)
+        return compute_local(plan, &x, i0, i1, j0, j1);
     x.packed_b = plan->packed;
     x.b_far = 1;
     x.first_col = plan->first_col;
@@ -339,8 +345,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
         }
         if (pack_rows(&x, i, i + m) != TG_OK)
             return TG_NO_MEMORY;
-        for (ptrdiff_t j = j0; j < j1; j += 2 * group)
-            compute_piece(&x, i, i + m, j, min_of(j + 2 * group, j1));
+        for (ptrdiff_t j = j0; j < j1; j += group)
+            compute_piece(&x, i, i + m, j, min_of(j + group, j1));
     }
     return TG_OK;
 }

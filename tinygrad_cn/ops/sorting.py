@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
+from tinygrad_cn.kernels import reference
 from tinygrad_cn.op import Op
 
 from .comparison import isnan
@@ -27,8 +28,7 @@ class ArgSort(Op):
             return _argsort_float32(x, axis, descending)
         if not descending:
             return np.argsort(x, axis, stable=True)
-        back = np.argsort(np.flip(x, axis), axis, stable=True)  # flipped, so that ties keep order
-        return np.flip(x.shape[axis] - 1 - back, axis)
+        return np.moveaxis(reference.top_k(np.moveaxis(x, axis, -1), x.shape[axis]), -1, axis)
 
 
 def _argsort_float32(x, axis, descending):
