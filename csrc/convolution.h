@@ -9,6 +9,7 @@
 
 #include <stdatomic.h>
 
+#include "gemm.h"
 #include "tg.h"
 #include "winograd.h"
 
@@ -185,6 +186,7 @@ typedef struct {
     ptrdiff_t groups, k_group, n_group; /* per group: terms at a tap, columns of the result */
     const char *in, *w, *bias;
     char *out;
+    const tg_chain *chain;        /* or NULL */
     ptrdiff_t out_row, out_image; /* elements from row to row, image to image of the result */
     ptrdiff_t w_tap_row, w_tap;   /* elements from one kernel row, one tap, to the next */
     ptrdiff_t w_group, w_k, w_n;  /* and per group, term, column */
@@ -238,8 +240,8 @@ int tg_planar_pays(const walk *p);
 int tg_planar(walk *p); /* a tg_status */
 
 /* convolution_depthwise.c; each returns a tg_status. */
-int tg_depthwise(const problem *p, int dtype, int act, const void *x, const void *w,
-                 const void *bias, void *y);
+int tg_depthwise(const problem *p, tg_epilogue last, const void *x, const void *w, const void *bias,
+                 void *y);
 int tg_depthwise_input_grad(const problem *p, int dtype, const void *g, const void *w, void *gx);
 int tg_depthwise_weight_grad(const problem *p, int dtype, const void *x, const void *g, void *gw);
 

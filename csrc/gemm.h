@@ -17,6 +17,8 @@
 
 #include <stddef.h>
 
+#include "chain.h"
+#include "reduction.h"
 #include "tg.h"
 
 #define TG_GEMM_MAX_ROWS 10 /* of a register tile, in any ISA */
@@ -46,13 +48,16 @@ static inline ptrdiff_t tg_gemm_depth(ptrdiff_t k)
     return n_blocks <= 1 ? k : ((k + n_blocks - 1) / n_blocks + 7) / 8 * 8;
 }
 
-/* A product as the drivers see it: c = act(a b + bias) for each of a grid of batches. */
+/* A product as the drivers see it: c = act(a b + bias), and the chain on that, for each of a grid
+ * of batches. */
 #define TG_GEMM_MAX_BATCH 6
 typedef struct {
     int dtype, act; /* tg_dtype TG_F32 or TG_F64, tg_act */
     ptrdiff_t m, n, k;
     const void *a, *b, *bias;
     void *c;
+    const tg_chain *chain;                       /* or NULL */
+    tg_column_sums *sums;                        /* of the columns of b, or NULL; no batches */
     ptrdiff_t a_row, a_col, b_row, b_col, c_row; /* neighbours in a row of c are adjacent */
     int n_batch;                                 /* axes of the batch, the last one fastest */
     ptrdiff_t batch[TG_GEMM_MAX_BATCH];
@@ -94,8 +99,13 @@ ptrdiff_t tg_gemm_panel(int dtype); /* columns in a packed panel of B */
 void tg_transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
                   const void *x, ptrdiff_t x_row); /* y[i, j] = x[j, i] */
 
-/* The activation in place over rows of c; relu and none do nothing (the block kernel has relu). */
-void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row,
-                      const ptrdiff_t *c_rows);
+/* What follows a product: its activation (the block kernel has relu, nothing is done for that here)
+ * and its chain, on rows of n elements of c, c_row apart, that have just been written. */
+typedef struct {
+    int dtype, act;
+    const tg_chain *chain; /* or NULL */
+} tg_epilogue;
+
+void tg_gemm_finish(tg_epilogue last, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row);
 
 #endif

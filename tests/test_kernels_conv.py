@@ -107,6 +107,16 @@ def test_epilogue(case, activation):
         assert_same(found, reference.conv2d(x, w, *settings, b, activation), w[..., 0].size, 8)
 
 
+@pytest.mark.parametrize("n", [1, 5, 46, 59])
+def test_epilogue_of_a_last_task_with_fewer_images(n):
+    rng = np.random.default_rng(n)
+    x = rng.standard_normal((n, 3, 3, 16), dtype=np.float32)
+    w = rng.standard_normal((3, 3, 16, 4), dtype=np.float32)
+    settings = {"padding": ((1, 1), (1, 1)), "activation": "tanh"}
+    found = kernels.conv2d(x, w, **settings)
+    assert_same(found, reference.conv2d(x, w, **settings), 144, 8)
+
+
 @pytest.mark.parametrize("case", CASES, ids=str)
 def test_threads_change_no_bit(case):
     x, w, g, settings = arguments(case, np.float32)

@@ -21,7 +21,7 @@
  * pixels to make up for streaming large weights.
  *
  * ints: [0] tg_act, [1-2] strides, [3-6] padding (top, bottom, left, right), [7-8] dilation,
- * [9] groups. arrays: y, x, w, bias / gx, g, w; all contiguous.
+ * [9] groups. arrays: y, x, w, bias / gx, g, w; all contiguous. A chain (chain.h) may follow.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -155,9 +155,13 @@ static void walk_task(void *context, ptrdiff_t task)
         for (ptrdiff_t g = 0; g < p->groups; g++)
             run_terms(p, &block, g, in, out, 0, p->k);
     }
-    if (p->act > TG_ACT_RELU)
-        tg_gemm_activate(p->dtype, p->act, n_images * (q1 - q0) * p->h.n_out, p->o, out, p->o,
-                         p->c_rows);
+    /* rows of the result, or, where a task writes whole ones, some rows at once */
+    const ptrdiff_t row = p->v.out_step * p->out_row, pixel = p->h.out_step * p->o;
+    const ptrdiff_t some = row == p->h.n_out * p->o ? q1 - q0 : 1;
+    for (ptrdiff_t i = 0; i < n_images; i++)
+        for (ptrdiff_t q = 0; q < q1 - q0; q += some)
+            tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, some * p->h.n_out, p->o,
+                           out + (i * p->out_image + q * row) * size, pixel);
 }
 
 /* Pack one depth block of one group's weights: the terms of a tap lie together, taps need not. */
@@ -189,6 +193,8 @@ static void zero_task(void *context, ptrdiff_t row)
                      size;
     for (ptrdiff_t i = 0; i < p->h.n_out; i++)
         memset(out + i * p->h.out_step * p->o * size, 0, (size_t)(p->o * size));
+    tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, p->h.n_out, p->o, out,
+                   p->h.out_step * p->o);
 }
 
 #define ZONE_TERMS                                                                                 \
@@ -294,9 +300,12 @@ int tg_conv2d(const tg_call *call)
     const tg_array *y = &call->arrays[0], *x = &call->arrays[1], *w = &call->arrays[2];
     problem p = read_problem(call, x, w, y);
     ptrdiff_t pixels = p.n * p.v.out * p.h.out;
+    tg_chain room;
+    const tg_chain *chain = tg_chain_behind(call, &room);
     if (is_product(&p)) {
         tg_gemm_problem product = {.dtype = y->dtype,
                                    .act = (int)call->ints[0],
+                                   .chain = chain,
                                    .m = pixels,
                                    .n = p.o,
                                    .k = p.c,
@@ -317,17 +326,19 @@ int tg_conv2d(const tg_call *call)
         fast.bias = call->arrays[3].data;
         fast.y = y->data;
         fast.act = (int)call->ints[0];
+        fast.chain = chain;
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
     if (is_depthwise(&p))
-        return tg_depthwise(&p, y->dtype, (int)call->ints[0], x->data, w->data,
-                            call->arrays[3].data, y->data);
+        return tg_depthwise(&p, (tg_epilogue){y->dtype, (int)call->ints[0], chain}, x->data,
+                            w->data, call->arrays[3].data, y->data);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
     walk a = {.dtype = y->dtype,
               .act = (int)call->ints[0],
+              .chain = chain,
               .v = forward_axis(&p.v, table),
               .h = forward_axis(&p.h, table + 2 * p.v.kernel),
               .n = p.n,
@@ -364,6 +375,7 @@ typedef struct {
     int dtype;
     const char *g;
     char *gx, *packed;
+    const tg_chain *chain;          /* or NULL */
     ptrdiff_t n, padded, row_tasks; /* columns of the product; tasks of an image */
     atomic_int status;
 } few;
@@ -417,9 +429,12 @@ static void few_task(void *context, ptrdiff_t task)
                                                (double *)to, h->stride * c, h->dilation * c);
         }
     const ptrdiff_t row_bytes = h->image * c * size;
+    char *gx = f->gx + (image * v->image + r0) * row_bytes;
     for (ptrdiff_t r = r0; r < r1; r++)
-        memcpy(f->gx + (image * v->image + r) * row_bytes,
-               rows + ((r - r0) * width + h->before) * c * size, (size_t)row_bytes);
+        memcpy(gx + (r - r0) * row_bytes, rows + ((r - r0) * width + h->before) * c * size,
+               (size_t)row_bytes);
+    tg_gemm_finish((tg_epilogue){.dtype = f->dtype, .chain = f->chain}, r1 - r0, h->image * c, gx,
+                   h->image * c);
 }
 
 /* In fma's of a vector for an image: the product and the addition of the shares, against what the
@@ -445,10 +460,12 @@ static int few_pays(const problem *p, int dtype)
     return per_g * (double)(p->v.out * p->h.out) < per_pixel * (double)(p->v.image * p->h.image);
 }
 
-static int few_input_grad(const problem *p, int dtype, const char *g, const char *w, char *gx)
+static int few_input_grad(const problem *p, int dtype, const char *g, const char *w, char *gx,
+                          const tg_chain *chain)
 {
     const ptrdiff_t nr = tg_gemm_panel(dtype), size = size_of(dtype);
-    few f = {.p = p, .dtype = dtype, .g = g, .gx = gx, .n = p->v.kernel * p->h.kernel * p->c};
+    few f = {.p = p, .dtype = dtype, .g = g, .gx = gx, .chain = chain};
+    f.n = p->v.kernel * p->h.kernel * p->c;
     if (p->n * p->v.image * p->h.image * p->c == 0)
         return TG_OK;
     f.padded = ceil_div(f.n, nr) * nr;
@@ -475,8 +492,11 @@ int tg_conv2d_input_grad(const tg_call *call)
 {
     const tg_array *gx = &call->arrays[0], *g = &call->arrays[1], *w = &call->arrays[2];
     problem p = read_problem(call, gx, w, g);
+    tg_chain room;
+    const tg_chain *chain = tg_chain_behind(call, &room);
     if (is_product(&p)) {
         tg_gemm_problem product = {.dtype = g->dtype,
+                                   .chain = chain,
                                    .m = p.n * p.v.out * p.h.out,
                                    .n = p.c,
                                    .k = p.o,
@@ -508,14 +528,19 @@ int tg_conv2d_input_grad(const tg_call *call)
                                     .x = g->data,
                                     .kernel = w->data,
                                     .y = gx->data,
+                                    .chain = chain,
                                     .transposed = 1};
         if (tg_winograd_pays(&fast))
             return tg_winograd(&fast);
     }
-    if (is_depthwise(&p))
-        return tg_depthwise_input_grad(&p, g->dtype, g->data, w->data, gx->data);
+    if (is_depthwise(&p)) {
+        int status = tg_depthwise_input_grad(&p, g->dtype, g->data, w->data, gx->data);
+        if (chain && status == TG_OK)
+            tg_chain_run_all(chain); /* a task writes rows of all phases */
+        return status;
+    }
     if (few_pays(&p, g->dtype))
-        return few_input_grad(&p, g->dtype, g->data, w->data, gx->data);
+        return few_input_grad(&p, g->dtype, g->data, w->data, gx->data, chain);
     ptrdiff_t *table = tg_alloc((size_t)(2 * (p.v.kernel + p.h.kernel)) * sizeof(ptrdiff_t));
     if (!table)
         return TG_NO_MEMORY;
@@ -523,6 +548,7 @@ int tg_conv2d_input_grad(const tg_call *call)
     for (ptrdiff_t i = 0; i < min_of(p.v.stride, p.v.image) && status == TG_OK; i++)
         for (ptrdiff_t j = 0; j < min_of(p.h.stride, p.h.image) && status == TG_OK; j++) {
             walk a = {.dtype = g->dtype,
+                      .chain = chain,
                       .v = backward_axis(&p.v, i, table),
                       .h = backward_axis(&p.h, j, table + 2 * p.v.kernel),
                       .n = p.n,

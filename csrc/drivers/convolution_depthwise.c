@@ -33,6 +33,7 @@ typedef struct {
 
 typedef struct {
     int dtype, act;
+    const tg_chain *chain;      /* forward, or NULL */
     ptrdiff_t n, c, row_tasks;  /* row_tasks: tasks of an image */
     ptrdiff_t v_sides, h_sides; /* phases; v's come first in `sides` */
     side *sides;
@@ -126,14 +127,13 @@ static void walk_task(void *context, ptrdiff_t task)
 {
     const depthwise *p = context;
     run_share(p, task, NULL);
-    if (p->act > TG_ACT_RELU) { /* only forward, whose tasks write whole rows */
+    if (p->act > TG_ACT_RELU || p->chain) { /* only forward, whose tasks write whole rows */
         const axis *v = &p->sides->a;
         const ptrdiff_t part = task % p->row_tasks, q0 = v->n_out * part / p->row_tasks;
         const ptrdiff_t n = (v->n_out * (part + 1) / p->row_tasks - q0) * p->out_row;
-        tg_gemm_activate(p->dtype, p->act, 1, n,
-                         p->out + (task / p->row_tasks * p->out_image + q0 * p->out_row) *
-                                      size_of(p->dtype),
-                         n, NULL);
+        tg_gemm_finish(
+            (tg_epilogue){p->dtype, p->act, p->chain}, 1, n,
+            p->out + (task / p->row_tasks * p->out_image + q0 * p->out_row) * size_of(p->dtype), n);
     }
 }
 
@@ -222,11 +222,12 @@ static depthwise describe(const problem *q, int dtype, const void *in, const voi
                        .w_row = q->h.kernel * q->c};
 }
 
-int tg_depthwise(const problem *q, int dtype, int act, const void *x, const void *w,
-                 const void *bias, void *y)
+int tg_depthwise(const problem *q, tg_epilogue last, const void *x, const void *w, const void *bias,
+                 void *y)
 {
-    depthwise p = describe(q, dtype, x, w, y, 0);
-    p.act = act;
+    depthwise p = describe(q, last.dtype, x, w, y, 0);
+    p.act = last.act;
+    p.chain = last.chain;
     p.bias = bias;
     return run_walk(&p, q, 0);
 }

@@ -103,9 +103,8 @@ static void planar_task(void *context, ptrdiff_t task)
                              size;
             tg_transpose(p->dtype, p->h.n_out, p->o, out, p->h.out_step * p->o,
                          y + (q - q0) * t->pitch * size, t->y_plane);
-            if (p->act > TG_ACT_RELU)
-                tg_gemm_activate(p->dtype, p->act, p->h.n_out, p->o, out, p->h.out_step * p->o,
-                                 NULL);
+            tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, p->h.n_out, p->o, out,
+                           p->h.out_step * p->o);
         }
     }
 }

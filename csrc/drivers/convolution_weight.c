@@ -4,7 +4,8 @@
  * convolution.c, times g. The pixels are cut into parts, by the shapes alone; each part has its own
  * sum, and the sums are added pairwise.
  *
- * ints as in convolution.c; arrays: gw, x, g; all contiguous.
+ * ints as in convolution.c; arrays: gw, x, g, and, if wanted, gb: the gradient of the bias, the
+ * sums of g over its pixels; all contiguous.
  */
 #include <string.h>
 
@@ -20,6 +21,7 @@
 typedef struct {
     walk x; /* the forward walk; its `rows` and `images` are those of a strip */
     const char *g;
+    tg_column_sums *sums;  /* of g */
     char *gw, *partial;    /* partial sums of the parts after the first */
     ptrdiff_t m, n_strips; /* rows of the result of a group; strips in all */
     ptrdiff_t parts, row_parts;
@@ -78,6 +80,8 @@ static void weight_task(void *context, ptrdiff_t task)
             }
             tg_gemm_run(x->dtype, &block);
         }
+        if (m_part == 0 && p->sums->y)
+            tg_column_sums_share(p->sums, s, p->n_strips, 0, x->o);
     }
 }
 
@@ -138,6 +142,7 @@ static int run_weight_walk(weight_walk *p)
                                  (x->h.offset[th] - x->h.first) * x->c + term;
                 p->gw_rows[i] = i * x->o;
             }
+    p->sums->shared = 1;
     tg_parallel(p->parts * p->row_parts, fmas / FMAS_PER_NS(x->dtype), weight_task, p);
     if (p->parts > 1)
         tg_add_parts(x->dtype, p->parts, p->m * x->o, p->gw, p->partial);
@@ -146,14 +151,14 @@ static int run_weight_walk(weight_walk *p)
     return atomic_load(&x->status);
 }
 
-int tg_conv2d_weight_grad(const tg_call *call)
+static int weight_grad(const tg_call *call, tg_column_sums *sums)
 {
     const tg_array *gw = &call->arrays[0], *x = &call->arrays[1], *g = &call->arrays[2];
     problem p = read_problem(call, x, gw, g);
     if (is_winograd_shape(&p, g->dtype)) {
         tg_winograd_problem fast = winograd_problem(&p, x);
         if (tg_winograd_weight_grad_pays(&fast))
-            return tg_winograd_weight_grad(&fast, g->data, gw->data);
+            return tg_winograd_weight_grad(&fast, g->data, gw->data, sums);
     }
     if (is_depthwise(&p))
         return tg_depthwise_weight_grad(&p, gw->dtype, x->data, g->data, gw->data);
@@ -171,8 +176,18 @@ int tg_conv2d_weight_grad(const tg_call *call)
                            .n_group = p.o / p.groups,
                            .in = x->data},
                      .g = g->data,
+                     .sums = sums,
                      .gw = gw->data};
     int status = run_weight_walk(&a);
     tg_free(table);
     return status;
+}
+
+int tg_conv2d_weight_grad(const tg_call *call)
+{
+    const tg_array none = {.data = NULL}, *g = &call->arrays[2];
+    tg_column_sums sums;
+    int status = tg_column_sums_begin(&sums, call->n_arrays > 3 ? &call->arrays[3] : &none, g->data,
+                                      g->shape[0] * g->shape[1] * g->shape[2]);
+    return status == TG_OK ? tg_column_sums_end(&sums, weight_grad(call, &sums)) : status;
 }

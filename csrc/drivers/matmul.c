@@ -7,7 +7,9 @@
  * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
  *
  * ints: [0] tg_act. arrays: y (..., m, n), a (..., m, k), b (..., k, n), bias (n) or absent; the
- * axes before the last two are already broadcast (stride 0), and rows of y are contiguous.
+ * axes before the last two are already broadcast (stride 0), and rows of y are contiguous; so is
+ * all of y when a chain (chain.h) follows. A fifth array gets the sums of the columns of b, which
+ * is then one contiguous matrix.
  */
 #include <stdatomic.h>
 #include <string.h>
@@ -26,6 +28,8 @@
 #define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
 #define PACKED_BYTES (32 << 20)     /* of B at once */
 #define PACKED_ROWS_BYTES (4 << 20)
+#define CHAIN_ROWS 12 /* at least, and so many numbers, are computed before the chain's turn */
+#define CHAIN_NUMBERS 4096
 #define COLUMNS 8 /* panels that the rows at hand meet at once, or a multiple */
 
 typedef struct {
@@ -87,25 +91,9 @@ static void pack_a(int dtype, ptrdiff_t m, ptrdiff_t k, const void *a, ptrdiff_t
         tg_active->gemm_pack_a_f64(m, k, a, a_row, a_col, out);
 }
 
-void tg_gemm_activate(int dtype, int act, ptrdiff_t m, ptrdiff_t n, void *c, ptrdiff_t c_row,
-                      const ptrdiff_t *c_rows)
+static void finish(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, void *c)
 {
-    static const int op_of[] = {[TG_ACT_TANH] = TG_UNARY_tanh,
-                                [TG_ACT_SIGMOID] = TG_UNARY_sigmoid,
-                                [TG_ACT_GELU_TANH] = TG_UNARY_gelu_tanh};
-    if (act == TG_ACT_NONE || act == TG_ACT_RELU)
-        return;
-    if (!c_rows && c_row == n) { /* contiguous: one long row */
-        n *= m;
-        m = 1;
-    }
-    for (ptrdiff_t i = 0; i < m; i++) {
-        ptrdiff_t offset = c_rows ? c_rows[i] : i * c_row;
-        if (dtype == TG_F32)
-            tg_active->unary_f32[op_of[act]](n, (float *)c + offset, (float *)c + offset);
-        else
-            tg_active->unary_f64[op_of[act]](n, (double *)c + offset, (double *)c + offset);
-    }
+    tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, m, n, c, p->c_row);
 }
 
 /* What `compute_piece` needs to know of the matrices at hand. */
@@ -160,16 +148,27 @@ static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, pt
     return block.k;
 }
 
-/* All depth blocks in turn: this piece of C stays in the cache while they are added to it. */
+static int shares_sums(const tg_gemm_problem *p)
+{
+    return p->sums && p->sums->shared;
+}
+
+/* All depth blocks in turn: this piece of C stays in the cache while they are added to it; if a
+ * chain follows, so few rows at a time that they are in the nearest cache then, wherever they lie.
+ */
 static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
-    ptrdiff_t p0 = 0;
-    do /* once even when k is 0: the result is then bias alone */
-        p0 += compute_depth(x, i0, i1, j0, j1, p0);
-    while (p0 < p->k);
-    tg_gemm_activate(p->dtype, p->act, i1 - i0, j1 - j0,
-                     x->c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype), p->c_row, NULL);
+    const ptrdiff_t few = CHAIN_NUMBERS / (j1 - j0 + 1) + CHAIN_ROWS;
+    const ptrdiff_t some = p->chain && !x->packed_a ? few : i1 - i0;
+    for (ptrdiff_t i = i0, end; i < i1; i = end) {
+        ptrdiff_t p0 = 0;
+        end = min_of(i + some, i1);
+        do /* once even when k is 0: the result is then bias alone */
+            p0 += compute_depth(x, i, end, j0, j1, p0);
+        while (p0 < p->k);
+        finish(p, end - i, j1 - j0, x->c + (i * p->c_row + j0) * tg_gemm_item(p->dtype));
+    }
 }
 
 /* Rows of A packed at once: with one depth they take half of the second-level cache, which also
@@ -226,8 +225,7 @@ static int rows_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, 
         x->a_term = p0;
         compute_depth(x, i0, i1, j0, j1, p0);
     }
-    tg_gemm_activate(p->dtype, p->act, m, j1 - j0, x->c + (i0 * p->c_row + j0) * size, p->c_row,
-                     NULL);
+    finish(p, m, j1 - j0, x->c + (i0 * p->c_row + j0) * size);
     return TG_OK;
 }
 
@@ -239,6 +237,7 @@ static int columns_by_depth(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
     const ptrdiff_t size = tg_gemm_item(p->dtype);
     x->first_col = j0;
     x->padded = (j1 - j0 + nr - 1) / nr * nr;
+    const ptrdiff_t n_blocks = (p->k + depth - 1) / depth;
     char *columns = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(depth * x->padded * size));
     char *rows = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((p->m * depth + 64) * size));
     if (!columns || !rows)
@@ -251,9 +250,11 @@ static int columns_by_depth(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
         pack_a(p->dtype, p->m, k, at(p->dtype, x->a, p0 * p->a_col), p->a_row, p->a_col, rows);
         tg_gemm_pack_b(p->dtype, k, j1 - j0, at(p->dtype, x->b, p0 * p->b_row + j0), p->b_row, 1,
                        columns, k * nr);
+        if (shares_sums(p))
+            tg_column_sums_share(p->sums, p0 / depth, n_blocks, j0, j1);
         compute_depth(x, 0, p->m, j0, j1, p0);
     }
-    tg_gemm_activate(p->dtype, p->act, p->m, j1 - j0, x->c + j0 * size, p->c_row, NULL);
+    finish(p, p->m, j1 - j0, x->c + j0 * size);
     return TG_OK;
 }
 
@@ -291,6 +292,7 @@ static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b
         tg_active->binary_f32[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
     else
         tg_active->binary_f64[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
+    finish(p, i1 - i0, j1 - j0, y);
 }
 
 /* The local path: a task packs the columns that it works on. */
@@ -306,6 +308,8 @@ static int compute_local(const gemm_plan *plan, matrices *x, ptrdiff_t i0, ptrdi
             continue;
         }
         status = pack_columns(x, j, end);
+        if (i0 == 0 && shares_sums(plan->p))
+            tg_column_sums_share(plan->p->sums, 0, 1, j, end);
         if (status == TG_OK)
             compute_piece(x, i0, i1, j, end);
     }
@@ -330,6 +334,8 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     x.b_far = 1;
     x.first_col = plan->first_col;
     x.padded = (plan->n_cols + nr - 1) / nr * nr;
+    if (plan->path == TG_PATH_DIRECT && i0 == 0 && shares_sums(p))
+        tg_column_sums_share(p->sums, 0, 1, j0, j1);
     if (!plan->pack_a) {
         compute_piece(&x, i0, i1, j0, j1);
         return TG_OK;
@@ -368,7 +374,7 @@ static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char
     else
         FINISH(double)
 #undef FINISH
-    tg_gemm_activate(p->dtype, p->act, m, n, c, p->c_row, NULL);
+    finish(p, m, n, c);
 }
 
 void tg_transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
@@ -515,11 +521,14 @@ static void pack_task(void *context, ptrdiff_t task)
     ptrdiff_t part = task % plan->pack_parts;
     ptrdiff_t j0 = panels * part / plan->pack_parts * nr;
     ptrdiff_t j1 = min_of(panels * (part + 1) / plan->pack_parts * nr, plan->n_cols);
-    if (j1 > j0)
-        tg_gemm_pack_b(p->dtype, k, j1 - j0,
-                       at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col),
-                       p->b_row, p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size,
-                       k * nr);
+    if (j1 <= j0)
+        return;
+    tg_gemm_pack_b(p->dtype, k, j1 - j0,
+                   at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col), p->b_row,
+                   p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size, k * nr);
+    if (shares_sums(p))
+        tg_column_sums_share(p->sums, task / plan->pack_parts, (p->k + depth - 1) / depth,
+                             plan->first_col + j0, plan->first_col + j1);
 }
 
 static double fma_nanoseconds(int dtype)
@@ -616,6 +625,8 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case TG_PATH_LOCAL: /* every piece packs its columns: cut them first */
         least_rows = 64;
+        if (p->chain) /* which works on rows of the piece */
+            least_cols = COLUMNS * nr;
         if (plan->by_depth) { /* and memory takes long pieces of the rows of B faster */
             const ptrdiff_t width = p->n / power_of_two_below(2 * tg_num_threads() - 1);
             least_cols = width < 2 * nr ? 2 * nr : min_of(width, 32 * nr);
@@ -646,6 +657,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     plan.by_depth = strewn || (plan.path == TG_PATH_LOCAL && n_batch == 1 && tg_gemm_is_far(p));
     if (plan.path == TG_PATH_LOCAL || plan.path == TG_PATH_PACKED)
         plan.job = tg_new_job();
+    if (p->sums) /* the paths in which tasks meet all rows of B */
+        p->sums->shared = plan.path >= TG_PATH_DIRECT && !tg_column_sums_need_rows(p->sums);
     cut(&plan, n_batch >= n_tasks ? 1 : n_tasks / n_batch);
     if (n_batch > n_tasks)
         plan.per_task = (n_batch + n_tasks - 1) / n_tasks;
@@ -660,7 +673,7 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     if (plan.path == TG_PATH_ROWS && n_batch == 1 && p->c_row == p->n)
         return run_rows(&plan, one);
     tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
-                all * fma_nanoseconds(p->dtype), compute_task, &plan);
+                all * fma_nanoseconds(p->dtype) + tg_chain_work(p->chain), compute_task, &plan);
     return atomic_load(&plan.status);
 }
 
@@ -739,6 +752,7 @@ int tg_matmul(const tg_call *call)
 {
     const tg_array *y = &call->arrays[0], *a = &call->arrays[1], *b = &call->arrays[2];
     int last = y->ndim - 1, row = y->ndim - 2;
+    tg_chain chain;
     tg_gemm_problem p = {
         .dtype = y->dtype,
         .act = (int)call->ints[0],
@@ -749,6 +763,7 @@ int tg_matmul(const tg_call *call)
         .b = b->data,
         .bias = call->arrays[3].data,
         .c = y->data,
+        .chain = tg_chain_behind(call, &chain),
         .a_row = a->strides[row],
         .a_col = a->strides[last],
         .b_row = b->strides[row],
@@ -762,5 +777,10 @@ int tg_matmul(const tg_call *call)
         p.b_batch[d] = b->strides[d];
         p.c_batch[d] = y->strides[d];
     }
-    return tg_gemm(&p);
+    if (call->n_arrays <= 4 || !call->arrays[4].data)
+        return tg_gemm(&p);
+    tg_column_sums sums;
+    p.sums = &sums;
+    int status = tg_column_sums_begin(&sums, &call->arrays[4], b->data, p.k);
+    return status == TG_OK ? tg_column_sums_end(&sums, tg_gemm(&p)) : status;
 }

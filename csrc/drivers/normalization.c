@@ -11,10 +11,12 @@
 #include <math.h>
 #include <string.h>
 
+#include "../chain.h"
 #include "../table.h"
 #include "../threads.h"
 
 enum { MAX_CHUNKS = 32, LEAST_ROWS = 16 };
+enum { CHAIN_NUMBERS = 4096 }; /* that are written before the chain works on them */
 
 typedef struct {
     int dtype, kind; /* kind: 0 layer norm, 1 RMS norm */
@@ -24,6 +26,7 @@ typedef struct {
     const void *g, *x, *gamma, *beta;
     char *sums; /* two rows of `width` for each task */
     const void *scale, *a, *b, *c;
+    const tg_chain *chain; /* or NULL */
 } norm;
 
 static ptrdiff_t size_of(int dtype)
@@ -201,10 +204,8 @@ static void sums_task(void *context, ptrdiff_t task)
                                    at(n, n->x, e), n->mean);
 }
 
-static void normalize_task(void *context, ptrdiff_t task)
+static void normalize_rows(const norm *n, ptrdiff_t rows, ptrdiff_t e)
 {
-    const norm *n = context;
-    const ptrdiff_t e = task * n->per_task * n->width, rows = rows_of(n, task);
     void *y = at(n, n->y, e);
     const void *x = at(n, n->x, e);
     if (n->g && n->dtype == TG_F32)
@@ -217,6 +218,19 @@ static void normalize_task(void *context, ptrdiff_t task)
         tg_active->normalize_columns_f32(rows, n->width, y, x, n->mean, n->a, n->c);
     else
         tg_active->normalize_columns_f64(rows, n->width, y, x, n->mean, n->a, n->c);
+}
+
+static void normalize_task(void *context, ptrdiff_t task)
+{
+    const norm *n = context;
+    const ptrdiff_t all = rows_of(n, task), some = n->chain ? CHAIN_NUMBERS / n->width + 1 : all;
+    for (ptrdiff_t row = 0, rows; row < all; row += rows) {
+        const ptrdiff_t e = (task * n->per_task + row) * n->width;
+        rows = all - row < some ? all - row : some;
+        normalize_rows(n, rows, e);
+        if (n->chain)
+            tg_chain_run(n->chain, at(n, n->y, e), 1, rows * n->width, 0);
+    }
 }
 
 /* Run a pass over the joined rows, then over the rows that are left, whose sums follow those of the
@@ -294,7 +308,7 @@ static int begin(norm *n, const tg_array *x, double epsilon)
 }
 
 /* floats: [0] epsilon. arrays: y (R, C), mean (C), var (C), x (R, C), gamma (C) or absent, beta (C)
- * or absent; all contiguous, R >= 1. */
+ * or absent; all contiguous, R >= 1. A chain (chain.h) may follow. */
 int tg_batch_norm(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -304,7 +318,9 @@ int tg_batch_norm(const tg_call *call)
         return TG_OK;
     if (begin(&n, &a[3], call->floats[0]) != TG_OK)
         return TG_NO_MEMORY;
+    tg_chain room;
     n.y = a[0].data;
+    n.chain = tg_chain_behind(call, &room);
     pass(&n, rows, columns, moments_task, 0.2);
     char *mean = at(&n, n.sums, 2 * (n.n_tasks + 1) * n.width), *scale = at(&n, mean, n.width);
     char *shift = at(&n, scale, n.width);

@@ -25,18 +25,7 @@
 
 enum { ROWS = 8192, LONG_ROW = 32768, PIECE = 32768, NARROW = 64, MIN_ROWS = 32 };
 
-typedef struct {
-    ptrdiff_t op;
-    int32_t dtype;
-    ptrdiff_t outer, n, inner;    /* of x */
-    ptrdiff_t pieces, piece_size; /* along n */
-    ptrdiff_t rows_per_task;      /* of the results, when inner == 1 */
-    char *y, *room;               /* the result, and memory for the pieces' results */
-    const char *x;
-    tg_produce produce; /* of x; NULL once it is there */
-    const void *context;
-    double work; /* of producing it */
-} reduction;
+typedef tg_partial_reduction reduction;
 
 static void produce(const reduction *r, ptrdiff_t first, ptrdiff_t n)
 {
@@ -65,66 +54,110 @@ static void run_rows(void *context, ptrdiff_t task)
         tg_active->reduce_f64[r->op](0, count, n, y, x, r->n);
 }
 
+/* Columns j0 .. j1 - 1 of a piece. */
+static void run_piece(const reduction *r, ptrdiff_t piece, ptrdiff_t j0, ptrdiff_t j1)
+{
+    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, start = piece % r->pieces * r->piece_size;
+    ptrdiff_t n = r->n - start < r->piece_size ? r->n - start : r->piece_size;
+    void *y = r->y + (piece * r->inner + j0) * item;
+    ptrdiff_t first = (piece / r->pieces * r->n + start) * r->inner;
+    const void *x = r->x + (first + j0) * item;
+    produce(r, first, n * r->inner);
+    if (r->dtype == TG_F32)
+        tg_active->reduce_f32[r->op](1, n, j1 - j0, y, x, r->inner);
+    else
+        tg_active->reduce_f64[r->op](1, n, j1 - j0, y, x, r->inner);
+}
+
 static void run_columns(void *context, ptrdiff_t task)
 {
     const reduction *r = context;
-    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, start = task % r->pieces * r->piece_size;
-    ptrdiff_t n = r->n - start < r->piece_size ? r->n - start : r->piece_size;
-    void *y = r->y + task * r->inner * item;
-    ptrdiff_t first = (task / r->pieces * r->n + start) * r->inner;
-    const void *x = r->x + first * item;
-    produce(r, first, n * r->inner);
-    if (r->dtype == TG_F32)
-        tg_active->reduce_f32[r->op](1, n, r->inner, y, x, r->inner);
-    else
-        tg_active->reduce_f64[r->op](1, n, r->inner, y, x, r->inner);
+    run_piece(r, task, 0, r->inner);
+}
+
+/* Cut x into pieces, whose results are y or, if there are several, go to the room; returns the
+ * number of tasks. */
+static ptrdiff_t cut(reduction *r, char *y)
+{
+    if (r->inner == 1) {
+        r->piece_size = LONG_ROW;
+        r->pieces = r->n > 2 * LONG_ROW ? (r->n + LONG_ROW - 1) / LONG_ROW : 1;
+        r->rows_per_task = ROWS / r->n + 1;
+    } else {
+        r->piece_size = PIECE / r->inner < MIN_ROWS ? MIN_ROWS : PIECE / r->inner;
+        r->pieces = (r->n + r->piece_size - 1) / r->piece_size;
+    }
+    r->y = r->pieces > 1 ? r->room : y;
+    return r->inner == 1 && r->pieces == 1 ? (r->outer + r->rows_per_task - 1) / r->rows_per_task
+                                           : r->outer * r->pieces;
+}
+
+/* The pieces' results are the next x. */
+static void advance(reduction *r)
+{
+    r->produce = NULL;
+    r->work = 0;
+    r->x = r->y;
+    r->n = r->pieces;
+    r->room += r->outer * r->n * r->inner * (r->dtype == TG_F32 ? 4 : 8);
 }
 
 /* x -> y, by way of ever shorter x in the room. */
 static void reduce_all(reduction *r, char *y)
 {
-    ptrdiff_t item = r->dtype == TG_F32 ? 4 : 8, n_tasks;
+    const double item = r->dtype == TG_F32 ? 4 : 8;
     do {
-        double work = 0.025 * (double)(r->outer * r->n * r->inner) * (double)item;
-        if (r->inner == 1) {
-            r->piece_size = LONG_ROW;
-            r->pieces = r->n > 2 * LONG_ROW ? (r->n + LONG_ROW - 1) / LONG_ROW : 1;
-            r->rows_per_task = ROWS / r->n + 1;
-            n_tasks = r->pieces > 1 ? r->outer * r->pieces
-                                    : (r->outer + r->rows_per_task - 1) / r->rows_per_task;
-        } else {
-            r->piece_size = PIECE / r->inner < MIN_ROWS ? MIN_ROWS : PIECE / r->inner;
-            r->pieces = (r->n + r->piece_size - 1) / r->piece_size;
-            n_tasks = r->outer * r->pieces;
-        }
-        r->y = r->pieces > 1 ? r->room : y;
-        tg_parallel(n_tasks, work + r->work, r->inner == 1 ? run_rows : run_columns, r);
-        r->produce = NULL;
-        r->work = 0;
-        r->x = r->y;
-        r->n = r->pieces;
-        r->room += r->outer * r->n * r->inner * item;
+        double work = 0.025 * (double)(r->outer * r->n * r->inner) * item;
+        tg_parallel(cut(r, y), work + r->work, r->inner == 1 ? run_rows : run_columns, r);
+        advance(r);
     } while (r->n > 1);
 }
 
 /* Many rows of few columns: m rows side by side are one row of m * inner, in whole registers. What
- * is left over at the end (fewer than m rows) goes below the m partial rows. */
-static void widen(reduction *r)
+ * is left over at the end (fewer than m rows) goes below the m partial rows, which are the result
+ * of `wide` at the start of the room. */
+static int is_narrow(const reduction *r)
 {
-    ptrdiff_t m = NARROW / r->inner, rest = r->n % m, row = r->inner * (r->dtype == TG_F32 ? 4 : 8);
-    char *to = r->room;
+    return r->outer == 1 && r->inner > 1 && r->inner <= NARROW / 2 && r->n >= 4 * NARROW;
+}
+
+static ptrdiff_t row_bytes(const reduction *r)
+{
+    return r->inner * (r->dtype == TG_F32 ? 4 : 8);
+}
+
+static reduction widened(const reduction *r)
+{
+    const ptrdiff_t m = NARROW / r->inner;
     reduction wide = *r;
     wide.n = r->n / m;
     wide.inner = m * r->inner;
-    wide.room = to + (m + rest) * row;
-    reduce_all(&wide, to);
+    wide.room = r->room + (m + r->n % m) * row_bytes(r);
+    return wide;
+}
+
+static void narrow(reduction *r, const reduction *wide)
+{
+    const ptrdiff_t m = NARROW / r->inner, rest = r->n % m, row = row_bytes(r);
+    char *to = r->room;
     produce(r, (r->n - rest) * r->inner, rest * r->inner);
     r->produce = NULL;
     r->work = 0;
     memcpy(to + m * row, r->x + (r->n - rest) * row, (size_t)(rest * row));
     r->x = to;
     r->n = m + rest;
-    r->room = wide.room;
+    r->room = wide->room;
+}
+
+/* Bytes: the pieces' results, and theirs (a geometric series), and what widening adds. */
+static size_t room_of(const reduction *r)
+{
+    const ptrdiff_t n_results = r->outer * r->inner;
+    if (!is_narrow(r) && r->n <= (r->inner == 1 ? 2 * LONG_ROW : MIN_ROWS))
+        return 0;
+    const ptrdiff_t n_pieces = r->n / (r->inner == 1 ? LONG_ROW : MIN_ROWS) + 1;
+    const ptrdiff_t numbers = 2 * n_results * n_pieces + 4 * NARROW * NARROW;
+    return (size_t)(numbers * (r->dtype == TG_F32 ? 4 : 8));
 }
 
 int tg_reduce_produced(const tg_reduction *wanted)
@@ -138,20 +171,20 @@ int tg_reduce_produced(const tg_reduction *wanted)
                    .produce = wanted->produce,
                    .context = wanted->context,
                    .work = wanted->work};
-    ptrdiff_t item = r.dtype == TG_F32 ? 4 : 8, n_results = r.outer * r.inner;
+    const ptrdiff_t n_results = r.outer * r.inner;
     if (n_results == 0)
         return TG_OK;
-    int narrow = r.outer == 1 && r.inner > 1 && r.inner <= NARROW / 2 && r.n >= 4 * NARROW;
-    if (narrow || (r.inner == 1 ? r.n > 2 * LONG_ROW : r.n > MIN_ROWS)) {
-        /* the pieces' results, and theirs: a geometric series; and what widen adds */
-        ptrdiff_t n_pieces = r.n / (r.inner == 1 ? LONG_ROW : MIN_ROWS) + 1;
-        ptrdiff_t numbers = 2 * n_results * n_pieces + 4 * NARROW * NARROW;
-        r.room = tg_scratch(TG_SCRATCH_WORK, (size_t)(numbers * item));
+    const size_t room = room_of(&r);
+    if (room) {
+        r.room = tg_scratch(TG_SCRATCH_WORK, room);
         if (!r.room)
             return TG_NO_MEMORY;
     }
-    if (narrow)
-        widen(&r);
+    if (is_narrow(&r)) {
+        reduction wide = widened(&r);
+        reduce_all(&wide, r.room);
+        narrow(&r, &wide);
+    }
     reduce_all(&r, wanted->y);
     if (r.op == TG_REDUCE_mean) {
         float count_f32 = (float)wanted->divisor;
@@ -164,6 +197,64 @@ int tg_reduce_produced(const tg_reduction *wanted)
                                                     TG_ONE_ROW_AND_NUMBER);
     }
     return TG_OK;
+}
+
+/* --- column sums that another kernel takes along -------------------------------------------------
+ */
+
+static char *target(const tg_column_sums *s)
+{
+    return is_narrow(&s->all) ? s->all.room : s->y;
+}
+
+int tg_column_sums_begin(tg_column_sums *s, const tg_array *y, const void *x, ptrdiff_t n)
+{
+    s->y = y->data;
+    s->shared = 0;
+    if (!s->y)
+        return TG_OK;
+    s->all = (tg_partial_reduction){.op = TG_REDUCE_sum, .dtype = y->dtype, .outer = 1, .n = n};
+    s->all.inner = y->shape[y->ndim - 1];
+    s->all.x = x;
+    const size_t room = room_of(&s->all);
+    s->memory = s->all.room = room ? tg_alloc(room) : NULL;
+    if (room && !s->memory)
+        return TG_NO_MEMORY;
+    s->level = is_narrow(&s->all) ? widened(&s->all) : s->all;
+    cut(&s->level, target(s));
+    return TG_OK;
+}
+
+int tg_column_sums_need_rows(const tg_column_sums *s)
+{
+    return is_narrow(&s->all);
+}
+
+void tg_column_sums_share(const tg_column_sums *s, ptrdiff_t i, ptrdiff_t of, ptrdiff_t j0,
+                          ptrdiff_t j1)
+{
+    const ptrdiff_t first = s->level.pieces * i / of, last = s->level.pieces * (i + 1) / of;
+    const int all = is_narrow(&s->all);
+    for (ptrdiff_t piece = first; piece < last; piece++)
+        run_piece(&s->level, piece, all ? 0 : j0, all ? s->level.inner : j1);
+}
+
+int tg_column_sums_end(tg_column_sums *s, int status)
+{
+    if (!s->y)
+        return status;
+    if (!s->shared)
+        reduce_all(&s->level, target(s));
+    else
+        advance(&s->level);
+    if (s->level.n > 1)
+        reduce_all(&s->level, target(s));
+    if (is_narrow(&s->all)) {
+        narrow(&s->all, &s->level);
+        reduce_all(&s->all, s->y);
+    }
+    tg_free(s->memory);
+    return status;
 }
 
 /* One outer block: integers are rarely many. */

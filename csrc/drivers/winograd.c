@@ -290,6 +290,34 @@ static void transform_input(const tg_winograd_problem *p, place at, ptrdiff_t bl
                      at.col - p->left + across * p->across, out, f_step);
 }
 
+/* Activation and chain on what the tiles from the first on have written: neighbours in a row are
+ * taken together, so that the rows that they work on are long. */
+static void finish_tiles(const tg_winograd_problem *p, ptrdiff_t first, ptrdiff_t n, ptrdiff_t o0,
+                         ptrdiff_t o)
+{
+    const tg_epilogue last = {TG_F32, p->act, p->chain};
+    const ptrdiff_t row = p->down * p->ow * p->o;
+    if (p->act <= TG_ACT_RELU && !p->chain)
+        return;
+    for (ptrdiff_t i = 0, count; i < n; i += count) {
+        const place at = tile_place(p, first + i);
+        const ptrdiff_t rows = tile_size(p->oh, at.row, p->down, tile_side(p, p->taps_down));
+        ptrdiff_t cols = 0;
+        for (count = 0; i + count < n && (count == 0 || p->across == 1); count++) {
+            const place next = tile_place(p, first + i + count);
+            if (next.image != at.image || next.row != at.row)
+                break;
+            cols += tile_size(p->ow, next.col, p->across, tile_side(p, p->taps_across));
+        }
+        float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o + o0;
+        if (cols * p->o == row) /* whole rows follow each other */
+            tg_gemm_finish(last, rows * cols, o, y, p->o);
+        else
+            for (ptrdiff_t r = 0; r < rows; r++)
+                tg_gemm_finish(last, cols, o, y + r * row, p->across * p->o);
+    }
+}
+
 /* Transform the products m (n, o) at all places of the tiles from the first on into channels o0 ..
  * of y. */
 static void write_tiles(const tg_winograd_problem *p, ptrdiff_t first, ptrdiff_t n, const float *m,
@@ -305,10 +333,8 @@ static void write_tiles(const tg_winograd_problem *p, ptrdiff_t first, ptrdiff_t
         float *y = p->y + ((at.image * p->oh + at.row) * p->ow + at.col) * p->o + o0;
         run(o, m + i * o, m_step, is_line(p), y, u.row, u.col, u.rows, u.cols,
             p->bias ? p->bias + o0 : NULL, p->act == TG_ACT_RELU);
-        if (p->act > TG_ACT_RELU)
-            for (ptrdiff_t r = 0; r < a.rows; r++)
-                tg_gemm_activate(TG_F32, p->act, a.cols, o, y + r * a.row, a.col, NULL);
     }
+    finish_tiles(p, first, n, o0, o);
 }
 
 /* ---- forward and input gradient
@@ -517,6 +543,7 @@ int tg_winograd(const tg_winograd_problem *p)
 typedef struct {
     const tg_winograd_problem *p;
     const float *g;
+    tg_column_sums *sums; /* of g */
     float *gw, *partial;
     ptrdiff_t sets, c_blocks, o_blocks; /* of groups; of a group */
     ptrdiff_t parts, n_chunks, chunk;   /* chunk: tiles at most */
@@ -579,6 +606,8 @@ static void weight_task(void *context, ptrdiff_t task)
                              t->g + at.image * p->oh * p->ow * p->o + o0, p->oh, p->ow, p->o,
                              at.row, at.col, g_tiles + i * all_o, g_step);
         }
+        if (t->sums->shared && block == 0 && c_block == 0)
+            tg_column_sums_share(t->sums, chunk, t->n_chunks, o0, o0 + all_o);
         for (ptrdiff_t f = 0; f < places; f++)
             for (ptrdiff_t group = 0; group < groups; group++) {
                 product.a = x_tiles + f * x_step + group * c;
@@ -599,11 +628,13 @@ static void weight_task(void *context, ptrdiff_t task)
                 u.col, u.rows, u.cols, NULL, 0);
 }
 
-int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw)
+int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float *gw,
+                            tg_column_sums *sums)
 {
     const ptrdiff_t all = n_tiles(p), terms = c_of_group(p), o = o_of_group(p);
     weight_plan t = {.p = p,
                      .g = g,
+                     .sums = sums,
                      .gw = gw,
                      .c_blocks = ceil_div(terms, BLOCK),
                      .o_blocks = ceil_div(o, BLOCK),
@@ -621,6 +652,8 @@ int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float 
         if (!t.partial)
             return TG_NO_MEMORY;
     }
+    const int whole_rows = t.sets == 1 && t.o_blocks == 1;
+    sums->shared = sums->y && (whole_rows || !tg_column_sums_need_rows(sums));
     tg_parallel(blocks * t.parts, (double)n_products(p) * (double)(terms * p->o) / 20.0,
                 weight_task, &t);
     if (t.parts > 1)

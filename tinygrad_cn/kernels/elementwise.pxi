@@ -58,6 +58,15 @@ cdef inline bint keeps_integers(int op) noexcept:
                   TG_UNARY_reciprocal)
 
 
+def is_arithmetic(str kernel, int op):
+    """Whether an elementwise operation takes a few instructions a number, and no polynomial."""
+    if kernel == "unary":
+        return keeps_integers(op) or op in (TG_UNARY_sqrt, TG_UNARY_rsqrt)
+    return kernel != "binary" or op in (
+        TG_BINARY_add, TG_BINARY_subtract, TG_BINARY_multiply, TG_BINARY_divide, TG_BINARY_maximum,
+        TG_BINARY_minimum, TG_BINARY_relu_grad, TG_BINARY_tanh_grad, TG_BINARY_sigmoid_grad)
+
+
 cdef object unary(int op, str name, object x, object out):
     cdef tg_call call
     cdef cnp.ndarray a, y

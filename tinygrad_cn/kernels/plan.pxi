@@ -30,7 +30,7 @@ def dtype_code(dtype):
 
 def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None, double number=0):
     """A call that no kernel function made: arrays are (shape, strides in elements, dtype), to be
-    placed by relocate_call; `last`, if given, is one more array, where it lies now."""
+    placed by relocate_call, or None; `last`, if given, is one more array, where it lies now."""
     cdef bytes made = PyBytes_FromStringAndSize(NULL, sizeof(tg_call))
     cdef tg_call *c = <tg_call *>PyBytes_AS_STRING(made)
     cdef Py_ssize_t i, j
@@ -39,8 +39,11 @@ def make_call(str driver, list arrays, tuple ints, cnp.ndarray last=None, double
     c.n_arrays = <int>len(arrays) + (last is not None)
     if c.n_arrays > TG_MAX_ARRAYS:
         raise ValueError(f"[plan] Expected at most {TG_MAX_ARRAYS} arrays, received {c.n_arrays}.")
-    for i, (shape, strides, dtype) in enumerate(arrays):
+    for i, array in enumerate(arrays):
         c.arrays[i].data = NULL
+        if array is None:
+            continue
+        shape, strides, dtype = array
         c.arrays[i].ndim = <int>len(shape)
         c.arrays[i].dtype = codes.get(str(dtype), TG_U8)
         for j in range(c.arrays[i].ndim):

@@ -15,12 +15,14 @@ from tinygrad_cn import kernels
 from tinygrad_cn.op import wrap
 from tinygrad_cn.tree import map_structure
 
+from .bias_gradients import take_sums_along
 from .capture import Capture
 from .cross_entropy import join_cross_entropies
 from .dead_code import drop_dead_code
 from .fusion import fuse
 from .memory import ALIGNMENT, place
 from .pooling import move_relu_behind_pooling
+from .products import end_in_chains
 from .program import Buffer, Call, Program, View, root
 from .reductions import end_in_reductions
 from .schedule import schedule
@@ -58,7 +60,9 @@ class CompiledStep:
         join_cross_entropies(program)
         move_relu_behind_pooling(program)
         fuse(program)
+        take_sums_along(program)
         end_in_reductions(program)
+        end_in_chains(program)
         merge_updates(program)
         schedule(program)
         self.program = program

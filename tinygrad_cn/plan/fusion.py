@@ -133,11 +133,16 @@ def fused_call(run: list[Call], readers: dict[Buffer, int], end: int) -> Call:
     dtype = _arithmetic(run[0])
     numbers = (len(outputs), len(arrays) - len(outputs), len(run), kernels.core.dtype_code(dtype))
     record = kernels.core.make_call("fused", [parts(v) for v in arrays], numbers, code)
-    home = Buffer(code, code.ctypes.data, code.nbytes, "outside")
-    views = [*arrays, View(home, 0, code.shape, code.strides, code.dtype)]
+    views = [*arrays, constant(code)]
     label = "+".join(call.label for call in run)
     origin = tuple([c.origin[0] for v in outputs for c in run if c.outputs[0] is v])
     return Call("fused", list(views), len(outputs), (), numbers, record, None, label, origin)
+
+
+def constant(array: np.ndarray) -> View:
+    """A view of an array that stays where it is."""
+    home = Buffer(array, array.ctypes.data, array.nbytes, "outside")
+    return View(home, 0, array.shape, array.strides, array.dtype)
 
 
 def _arithmetic(call: Call) -> np.dtype | None:
@@ -159,3 +164,10 @@ def contiguous(view: View) -> bool:
             return False
         expected *= n
     return True
+
+
+def same_elements(made: View, read: View) -> bool:
+    """Is what one call made all that another reads, in the same order?"""
+    same_place = (made.buffer, made.offset, made.dtype) == (read.buffer, read.offset, read.dtype)
+    whole = made.size == read.size and contiguous(made) and contiguous(read)
+    return same_place and whole and made.dtype.kind == "f"

@@ -99,16 +99,19 @@ class Call:
     origin: tuple[int | None, ...] = ()
     together: int = 1  # this call and the next ones, so many in all, are independent of each other
     members: list[Call] = field(default_factory=list)  # the updates that were merged into this one
+    also: tuple[int, ...] = ()  # further outputs, which a pass put behind the inputs
 
     @property
     def outputs(self) -> list[View]:
         """The views that the call writes."""
-        return [view for view in self.arrays[: self.n_outputs] if view is not None]
+        written = self.arrays[: self.n_outputs] + [self.arrays[i] for i in self.also]
+        return [view for view in written if view is not None]
 
     @property
     def inputs(self) -> list[View]:
         """The views that the call reads."""
-        read = [self.arrays[i] for i in self.updates] + self.arrays[self.n_outputs :]
+        behind = range(self.n_outputs, len(self.arrays))
+        read = [self.arrays[i] for i in (*self.updates, *behind) if i not in self.also]
         return [view for view in read if view is not None]
 
     @property
@@ -154,8 +157,10 @@ def depends(call: Call, others: list[Call]) -> bool:
     )
 
 
-def parts(view: View) -> tuple:
+def parts(view: View | None) -> tuple | None:
     """Shape, strides in elements, and dtype: what kernels.core.make_call wants of an array."""
+    if view is None:
+        return None
     strides = tuple([stride // view.dtype.itemsize for stride in view.strides])
     return view.shape, strides, view.dtype
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from tinygrad_cn import kernels
 
-from .fusion import MAX_ARRAYS, contiguous, fusable, fused_call, last_readers
-from .program import Buffer, Call, Program, View, depends, parts
+from .fusion import MAX_ARRAYS, fusable, fused_call, last_readers, same_elements
+from .program import Buffer, Call, Program, depends, parts
 
 _FLOATS = 20  # TG_MAX_INTS: in a call's numbers the floats come after so many
 
@@ -45,17 +45,11 @@ def _maker(calls: list[Call | None], at: int, reduce: Call) -> tuple[int, Call, 
         if any(v.buffer is x.buffer for v in call.outputs):
             if call.kernel == "fused" or fusable(call):
                 for k, v in enumerate(call.outputs):
-                    if _same_elements(v, x) and not depends(reduce, passed):
+                    if same_elements(v, x) and not depends(reduce, passed):
                         return i, call, k
             return None
         passed.append(call)
     return None
-
-
-def _same_elements(made: View, read: View) -> bool:
-    same_place = (made.buffer, made.offset, made.dtype) == (read.buffer, read.offset, read.dtype)
-    whole = made.size == read.size and contiguous(made) and contiguous(read)
-    return same_place and whole and made.dtype.kind == "f"
 
 
 def _joined(first: Call, reduce: Call, output: int) -> Call:
