@@ -2,7 +2,7 @@
 
     python -m benchmarks [kernels] [-k PART] [--quick]   every kernel beside NumPy and PyTorch
     python -m benchmarks steps [PART] [--quick]          training steps beside PyTorch and JAX
-                               [--compile]               and torch.compile (a minute a network)
+                               [--compile]               and torch.compile (half a minute a network)
                                [--eager]                 and tinygrad_cn without jit
     python -m benchmarks fit [PART] [--quick]            what fit adds to a step; predict on a row
     python -m benchmarks overhead [--quick]              what a small operation and an import cost

@@ -5,7 +5,7 @@
 A step is forward, loss, gradients and Adam. Each side runs in a process of its own, since their
 threads would disturb each other; the processes take turns at each network, and a ratio is the
 median of the rounds' ratios. PyTorch and JAX take part where they are installed; torch.compile with
-``--compile`` (it needs a minute per network), tinygrad_cn without `jit` with ``--eager``.
+``--compile`` (it needs half a minute per network), tinygrad_cn without `jit` with ``--eager``.
 """
 
 from __future__ import annotations

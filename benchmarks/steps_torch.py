@@ -36,6 +36,8 @@ def trainer(model: Any, loss: Callable, inputs: tuple, compiled: bool = False) -
     def loss_of(*batch: Any) -> Any:
         return loss(model, *batch)
 
+    if compiled:
+        torch._dynamo.reset()  # it counts the networks before as recompilations of loss_of
     run = torch.compile(loss_of) if compiled else loss_of
 
     def step() -> Any:

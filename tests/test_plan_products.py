@@ -24,9 +24,9 @@ rng = np.random.default_rng(0)
 @pytest.fixture
 def folds_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Small results and polynomials, too."""
-    monkeypatch.setattr(products, "SMALL", 0)
-    monkeypatch.setattr(products, "LARGE", 0)
-    monkeypatch.setattr(bias_gradients, "SMALL", 0)
+    monkeypatch.setattr(products, "NEAR", 0)
+    monkeypatch.setattr(products, "FAR", 0)
+    monkeypatch.setattr(bias_gradients, "NEAR", 0)
 
 
 @pytest.fixture(params=[1, 2, 3, 8])

@@ -2,7 +2,7 @@
 
 A product's tasks, or a convolution's, take pieces of the sum along while the rows are in the cache
 (csrc/reduction.h): g is read once, not twice. The pieces and the order of the additions are those
-of the sum by itself, and so is every bit. What fits into the first-level cache is left alone.
+of the sum by itself, and so is every bit. What is near anyway is left alone.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from __future__ import annotations
 from tinygrad_cn import kernels
 
 from .fusion import same_elements
-from .program import Call, Program, depends, parts
+from .program import MAX_INTS, NEAR, Call, Program, depends, parts
 
-SUM, MAX_INTS = 0, 20  # tg_reduce_op, TG_MAX_INTS
-SMALL = 16 << 10  # bytes
+SUM = 0  # tg_reduce_op
 # Per driver: the place of g, and that of the sums (csrc/drivers/matmul.c, convolution_weight.c).
 PLACES = {"matmul": (2, 4), "conv2d_weight_grad": (2, 3)}
 
@@ -38,7 +37,7 @@ def take_sums_along(program: Program) -> None:
 def _reader_of_rows(calls: list[Call | None], at: int, reduce: Call) -> int | None:
     """The place of a call that reads what the sum reads, if the sum can move there."""
     outer, _, inner = reduce.inputs[0].shape
-    if outer != 1 or inner < 2 or reduce.inputs[0].nbytes < SMALL:
+    if outer != 1 or inner < 2 or reduce.inputs[0].nbytes < NEAR:
         return None
     for step in (1, -1):
         passed: list[Call] = []

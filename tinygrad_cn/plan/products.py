@@ -6,8 +6,7 @@ written, while it is in the cache. Where nobody else wants the product itself, i
 its own: the chain overwrites it. The operations are the same, and so is every bit.
 
 What computes a polynomial for each number (exp, gelu) waits for arithmetic, not for memory, and
-would only lose by short rows: it joins large results alone. A small result is in the nearest cache
-anyway.
+would only lose by short rows: it joins far results alone. A small result is near anyway.
 """
 
 from __future__ import annotations
@@ -26,12 +25,12 @@ from .fusion import (
     last_readers,
     same_elements,
 )
-from .program import Buffer, Call, Program, View, depends, parts
+from .program import MAX_INTS, NEAR, Buffer, Call, Program, View, depends, parts
 
 PRODUCTS = ("matmul", "conv2d", "conv2d_input_grad", "batch_norm")
-CHAIN_ARRAYS, CHAIN_INTS, MAX_INTS = 6, 16, 20  # csrc/chain.h
+CHAIN_ARRAYS, CHAIN_INTS = 6, 16  # csrc/chain.h
 IN_PLACE = (KINDS["unary"], KINDS["binary"])  # the kinds that may write where they read
-SMALL, LARGE = 16 << 10, 4 << 20  # bytes: in the first-level cache; in no second-level cache
+FAR = 4 << 20  # bytes that are in no second-level cache
 
 
 def end_in_chains(program: Program) -> None:
@@ -93,12 +92,12 @@ def _follows(reader: Call, product: Call, y: View) -> bool:
 
 
 def _pays(chain: Call, y: View) -> bool:
-    if y.nbytes < SMALL:
+    if y.nbytes < NEAR:
         return False
     names = {number: kind for kind, number in KINDS.items()}
     code = chain.inputs[-1].buffer.owner
     arithmetic = all(kernels.core.is_arithmetic(names[i[0]], int(i[1])) for i in code.tolist())
-    return arithmetic or y.nbytes >= LARGE
+    return arithmetic or y.nbytes >= FAR
 
 
 def _joined(product: Call, chain: Call, y: View, free: bool) -> Call | None:

@@ -13,6 +13,9 @@ from typing import Any
 
 import numpy as np
 
+MAX_INTS = 20  # TG_MAX_INTS: in a call's numbers the floats come after so many
+NEAR = 16 << 10  # bytes that stay in the first-level cache until they are read
+
 # Per driver of csrc/tg.h: how many arrays at the front of its call it writes, and which of these it
 # reads as well. A driver that is missing here cannot be captured.
 _ONE = "unary binary compare where fused copy reduce arg_reduce top_k softmax softmax_grad take "

@@ -9,9 +9,7 @@ from __future__ import annotations
 from tinygrad_cn import kernels
 
 from .fusion import MAX_ARRAYS, fusable, fused_call, last_readers, same_elements
-from .program import Buffer, Call, Program, depends, parts
-
-_FLOATS = 20  # TG_MAX_INTS: in a call's numbers the floats come after so many
+from .program import MAX_INTS, Buffer, Call, Program, depends, parts
 
 
 def end_in_reductions(program: Program) -> None:
@@ -62,7 +60,7 @@ def _joined(first: Call, reduce: Call, output: int) -> Call:
         [parts(v) for v in arrays[:-1]],
         numbers,
         code.owner,
-        reduce.numbers[_FLOATS],
+        reduce.numbers[MAX_INTS],
     )
     label = f"{first.label}+{reduce.label}"
     n_outputs = 1 + first.n_outputs
