@@ -67,6 +67,7 @@ PATHS = [
     ((3, 64, 300), False, True),
     ((900, 70, 5), True, False),  # turned
     ((4, 600, 4096), False, False),  # rows
+    ((1, 1024, 4096), False, False),
     ((30, 40, 50), False, False),  # direct
     ((5, 7, 3), False, False),
     ((200, 128, 256), False, False),  # local
@@ -124,6 +125,8 @@ CONVOLUTIONS = [
     ((2, 1, 90, 16), (1, 5, 16, 16), {}),  # in lines
     ((5, 9, 9, 16), (3, 3, 16, 4), {"padding": "same"}),  # by zones
     ((3, 12, 11, 24), (3, 3, 24, 30), {"strides": 2, "padding": "same"}),  # in phases
+    ((3, 40, 1, 16), (3, 1, 16, 16), {"strides": (1, 2)}),
+    ((3, 1, 30, 16), (1, 3, 16, 16), {"strides": (2, 1)}),
     ((2, 9, 9, 8), (2, 2, 8, 8), {"strides": 3}),  # pixels that nothing reaches
     ((2, 30, 30, 3), (5, 5, 3, 8), {}),  # few channels
     ((2, 30, 30, 1), (3, 3, 1, 2), {}),
@@ -218,6 +221,26 @@ def test_a_product_may_not_overwrite_its_own_factors() -> None:
     np.testing.assert_array_equal(run(True), run(False))
 
 
+def test_an_argument_in_the_memory_of_a_variable_is_what_it_was_at_the_beginning() -> None:
+    start, c = rng.standard_normal((128, 128)).astype(np.float32) / 12, randn(128, 128)
+
+    def run(jit: bool) -> np.ndarray:
+        w = tg.Variable(start)
+        optimizer = tg.optimizers.Adagrad()
+
+        def step(a: Any, c: Any) -> Any:
+            gradient = tg.grad(((a @ w) * c).sum(), [w])
+            optimizer.apply(gradient, [w])
+            return (a @ c).sum()
+
+        wanted = tg.jit(step) if jit else step
+        for _ in range(6):
+            wanted(w.detach() if jit else tg.tensor(w.numpy().copy()), c)
+        return w.numpy()
+
+    np.testing.assert_array_equal(run(True), run(False))
+
+
 @pytest.mark.parametrize("rows", [8, 128, 12000])
 def test_chains_are_left_apart_where_they_gain_nothing(rows: int) -> None:
     x, w = randn(rows, 64), randn(64, 96)
@@ -230,7 +253,14 @@ def test_chains_are_left_apart_where_they_gain_nothing(rows: int) -> None:
 # --- sums -----------------------------------------------------------------------------------------
 
 ROWS = [(30, 40, 50), (900, 33, 20), (128, 700, 512), (512, 768, 128), (100, 128, 256)]
-ROWS += [(5, 3000, 2), (10, 300, 17), (784, 32, 128), (128, 2000, 900), (600, 1000, 650)]
+ROWS += [
+    (1, 700, 512),
+    (5, 3000, 2),
+    (10, 300, 17),
+    (784, 32, 128),
+    (128, 2000, 900),
+    (600, 1000, 650),
+]
 
 
 @pytest.mark.usefixtures("folds_all")

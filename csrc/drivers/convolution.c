@@ -157,7 +157,7 @@ static void walk_task(void *context, ptrdiff_t task)
     }
     /* rows of the result, or, where a task writes whole ones, some rows at once */
     const ptrdiff_t row = p->v.out_step * p->out_row, pixel = p->h.out_step * p->o;
-    const ptrdiff_t some = row == p->h.n_out * p->o ? q1 - q0 : 1;
+    const ptrdiff_t some = pixel == p->o && row == p->h.n_out * p->o ? q1 - q0 : 1;
     for (ptrdiff_t i = 0; i < n_images; i++)
         for (ptrdiff_t q = 0; q < q1 - q0; q += some)
             tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, some * p->h.n_out, p->o,

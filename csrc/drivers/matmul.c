@@ -719,7 +719,7 @@ int tg_gemm(const tg_gemm_problem *problem)
     if (p.k == 1) /* a column: its stride along k is free */
         p.a_col = 1;
     if (p.m == 1)
-        p.a_row = p.k;
+        p.a_row = p.k, p.c_row = p.n;
     if (p.n == 1 && p.a_col != 1 && p.a_row == 1 && p.c_row == 1 && !p.bias) {
         /* Transposed matrix times vector: c^T = b^T a^T reads the columns of A by vectors. */
         tg_gemm_problem q = p;

@@ -229,7 +229,7 @@ static void normalize_task(void *context, ptrdiff_t task)
         rows = all - row < some ? all - row : some;
         normalize_rows(n, rows, e);
         if (n->chain)
-            tg_chain_run(n->chain, at(n, n->y, e), 1, rows * n->width, 0);
+            tg_chain_run(n->chain, at(n, n->y, e), rows, n->width, n->width);
     }
 }
 

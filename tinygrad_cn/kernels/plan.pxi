@@ -127,10 +127,25 @@ cdef class Plan:
         return 0
 
 
-def fill_inputs(given, list inputs, list bound):
+# Whether an array shares memory with one of the spans (low, high), which are sorted and apart.
+cdef bint meets(cnp.ndarray x, const cnp.int64_t *spans, Py_ssize_t n) noexcept:
+    cdef cnp.int64_t low = <cnp.int64_t>cnp.PyArray_DATA(x)
+    cdef cnp.int64_t high = low + cnp.PyArray_NBYTES(x)
+    cdef Py_ssize_t first = 0, last = n, middle
+    while first < last:  # the first span that ends behind the array's start
+        middle = (first + last) // 2
+        if spans[2 * middle + 1] <= low:
+            first = middle + 1
+        else:
+            last = middle
+    return first < n and spans[2 * first] < high
+
+
+def fill_inputs(given, list inputs, list bound, cnp.ndarray written):
     """Take in a step's arguments: copy them into the arrays that stand for them in its plan, or,
     where `bound` has a list of places (plan, call, array, offset) and not None, let these places
-    point to the argument itself, which the caller keeps alive during the run.
+    point to the argument itself, which the caller keeps alive during the run; not if it lies where
+    the plan writes, in the spans (low, high) of `written`.
 
     False, with the inputs in no particular state, unless each is an array, or a Tensor without a
     node, of the shape and dtype of its input.
@@ -154,8 +169,10 @@ def fill_inputs(given, list inputs, list bound):
         if not cnp.PyArray_ISCARRAY_RO(x):
             cnp.PyArray_CopyInto(mine, x)
             x = mine
-        elif places is None:
+        elif places is None or meets(x, <const cnp.int64_t *>cnp.PyArray_DATA(written),
+                                     cnp.PyArray_SIZE(written) // 2):
             memcpy(cnp.PyArray_DATA(mine), cnp.PyArray_DATA(x), cnp.PyArray_NBYTES(mine))
+            x = mine
         if places is not None:
             for plan, call, array, offset in places:
                 (<Plan>plan).point(call, array, <char *>cnp.PyArray_DATA(x) + <size_t>offset)

@@ -56,7 +56,7 @@ def run_checked(step: CompiledStep, function: Any, args: Any, kwargs: Any, input
     for owner, values in zip(owners, before, strict=True):
         owner[...] = values
     with step.lock:
-        kernels.core.fill_inputs(inputs, step.inputs, [None] * len(inputs))
+        kernels.core.fill_inputs(inputs, step.inputs, [None] * len(inputs), step.written)
         for call in step.program.calls:
             step.run_one(call)
             for view, number in zip(call.outputs, call.origin, strict=False):

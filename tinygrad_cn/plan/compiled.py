@@ -75,6 +75,7 @@ class CompiledStep:
         self._owners = [buffer.owner for buffer in program.buffers()]  # they keep the memory
         self.inputs = [self.array(view) for view in program.inputs]
         self.bound: list[list[tuple] | None] = self._bindable()
+        self.written = self._written()
         self.parts = self._link()
         self.results = [self.array(view) for view in program.results]
         self.lock = threading.Lock()
@@ -132,10 +133,22 @@ class CompiledStep:
             for v in self.program.inputs
         ]
 
+    def _written(self) -> np.ndarray:
+        """The memory outside of the arena that the calls write, as sorted spans (low, high). An
+        argument that lies there is copied: the step is to see what it was at the beginning."""
+        outputs = {view.buffer for call in self.program.calls for view in call.outputs}
+        there = [b for b in outputs if b.role in ("outside", "kept")]
+        spans: list[list[int]] = []
+        for low, n_bytes in sorted((b.address, b.nbytes) for b in there):
+            if not spans or low > spans[-1][1]:
+                spans.append([low, low])
+            spans[-1][1] = max(spans[-1][1], low + n_bytes)
+        return np.array(spans, np.int64).reshape(-1)
+
     def run(self, given: Sequence[Any]) -> Any:
         """One step on new arguments: the results, as Tensors of their own; or MISFIT."""
         with self.lock:
-            if not kernels.core.fill_inputs(given, self.inputs, self.bound):
+            if not kernels.core.fill_inputs(given, self.inputs, self.bound, self.written):
                 return MISFIT
             for update in self.each_step:
                 update()

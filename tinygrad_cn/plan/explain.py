@@ -70,7 +70,8 @@ def _measure(plan: CompiledStep) -> list[float]:
     state = {v.buffer: v.buffer.owner for call in plan.program.calls for v in call.outputs}
     owners = [owner for owner in state.values() if owner is not None]
     with plan.lock:
-        kernels.core.fill_inputs(plan.inputs, plan.inputs, plan.bound)  # the last ones may be gone
+        # the last arguments may be gone
+        kernels.core.fill_inputs(plan.inputs, plan.inputs, plan.bound, plan.written)
         before = [owner.copy() for owner in owners]
         runs = []
         for _ in range(5):

@@ -70,14 +70,12 @@ def _joins(run: list[Call], call: Call, readers: dict[Buffer, int], at: int) -> 
     if y.shape != run[0].outputs[0].shape or _arithmetic(call) != _arithmetic(run[0]):
         return False
     written = {c.outputs[0].buffer: c.outputs[0] for c in run}
-    read = {v.buffer: v for c in run for v in c.inputs}
     for view in call.inputs:  # what the run wrote may be read only as it was written
         if view.buffer in written and not _same(view, written[view.buffer]):
             return False
-    # writing over what the run has read or written is right only at the very same place
-    for other in (written.get(y.buffer), read.get(y.buffer)):
-        if other is not None and not _same(y, other):
-            return False
+    # writing over what the run has read is right only at the very same place
+    if any(v.buffer is y.buffer and not _same(y, v) for c in run for v in c.inputs):
+        return False
     if y.buffer in written:
         return False
     arrays, registers = _operands([*run, call], readers, at + 1)
