@@ -159,8 +159,9 @@ static int shares_sums(const tg_gemm_problem *p)
 static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
     const tg_gemm_problem *p = x->p;
-    const ptrdiff_t few = CHAIN_NUMBERS / (j1 - j0 + 1) + CHAIN_ROWS;
-    const ptrdiff_t some = p->chain && !x->packed_a ? few : i1 - i0;
+    ptrdiff_t some = i1 - i0;
+    if (p->chain && !x->packed_a)
+        some = CHAIN_NUMBERS / (j1 - j0 + 1) + CHAIN_ROWS;
     for (ptrdiff_t i = i0, end; i < i1; i = end) {
         ptrdiff_t p0 = 0;
         end = min_of(i + some, i1);
