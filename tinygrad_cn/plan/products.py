@@ -11,6 +11,9 @@ would only lose by short rows: it joins far results alone. A small result is nea
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import replace
+
 import numpy as np
 
 from tinygrad_cn import kernels
@@ -25,7 +28,7 @@ from .fusion import (
     last_readers,
     same_elements,
 )
-from .program import MAX_INTS, NEAR, Buffer, Call, Program, View, depends, parts
+from .program import MAX_INTS, NEAR, Call, Program, View, depends, maker_before, parts
 
 PRODUCTS = ("matmul", "conv2d", "conv2d_input_grad", "batch_norm")
 CHAIN_ARRAYS, CHAIN_INTS = 6, 16  # csrc/chain.h
@@ -36,12 +39,8 @@ FAR = 4 << 20  # bytes that are in no second-level cache
 def end_in_chains(program: Program) -> None:
     """Merge each elementwise call into the product just before it that it reads."""
     readers = last_readers(program)
-    uses: dict[Buffer, int] = {}
-    for call in program.calls:
-        for buffer in {view.buffer for view in call.inputs}:
-            uses[buffer] = uses.get(buffer, 0) + 1
-    for view in program.results:
-        uses[view.buffer] = uses.get(view.buffer, 0) + 1
+    uses = Counter(b for call in program.calls for b in {view.buffer for view in call.inputs})
+    uses.update(view.buffer for view in program.results)
     calls: list[Call | None] = list(program.calls)
     merged = 0
     for at, call in enumerate(program.calls):
@@ -65,20 +64,18 @@ def end_in_chains(program: Program) -> None:
 
 def _product_before(calls: list[Call | None], at: int, reader: Call) -> tuple[int, Call] | None:
     """The last product that the call reads, and its place, if the call can move there."""
-    passed: list[Call] = []
-    for i in range(at - 1, -1, -1):
-        call = calls[i]
-        if call is None:
-            continue
-        if any(out.buffer is v.buffer for out in call.outputs for v in reader.inputs):
-            y = call.arrays[0]
-            if call.kernel not in PRODUCTS or call.also or y is None or not contiguous(y):
-                return None
-            if depends(reader, passed) or not _follows(reader, call, y):
-                return None
-            return i, call
-        passed.append(call)
-    return None
+    found = maker_before(calls, at, {view.buffer for view in reader.inputs})
+    if found is None:
+        return None
+    place, passed = found
+    call = calls[place]
+    assert call is not None
+    y = call.arrays[0]
+    if call.kernel not in PRODUCTS or call.also or y is None or not contiguous(y):
+        return None
+    if depends(reader, passed) or not _follows(reader, call, y):
+        return None
+    return place, call
 
 
 def _follows(reader: Call, product: Call, y: View) -> bool:
@@ -113,7 +110,7 @@ def _joined(product: Call, chain: Call, y: View, free: bool) -> Call | None:
     if over is not None:  # the chain reads y where its own output will be
         out = arrays[over]
         assert out is not None
-        first, origin = View(out.buffer, out.offset, *_layout(y)), chain.origin[over]
+        first, origin = replace(y, buffer=out.buffer, offset=out.offset), chain.origin[over]
         operands = code[:, 3:]
         operands[operands == at] = over
         operands[(operands > at) & (operands < MAX_ARRAYS)] -= 1
@@ -139,10 +136,6 @@ def _joined(product: Call, chain: Call, y: View, free: bool) -> Call | None:
         origin=(origin, *product.origin[1 : product.n_outputs], *chain.origin),
         also=tuple(range(CHAIN_ARRAYS, CHAIN_ARRAYS + chain.n_outputs)),
     )
-
-
-def _layout(y: View) -> tuple:
-    return y.shape, y.strides, y.dtype
 
 
 def _is(view: View | None, y: View) -> bool:

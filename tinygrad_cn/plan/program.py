@@ -160,6 +160,21 @@ def depends(call: Call, others: list[Call]) -> bool:
     )
 
 
+def maker_before(
+    calls: list[Call | None], at: int, wanted: set[Buffer]
+) -> tuple[int, list[Call]] | None:
+    """The last call before number ``at`` that writes one of the buffers: its number, and the calls
+    in between. None stands for a call that a pass took out."""
+    passed: list[Call] = []
+    for i in range(at - 1, -1, -1):
+        call = calls[i]
+        if call is not None:
+            if any(view.buffer in wanted for view in call.outputs):
+                return i, passed
+            passed.append(call)
+    return None
+
+
 def parts(view: View | None) -> tuple | None:
     """Shape, strides in elements, and dtype: what kernels.core.make_call wants of an array."""
     if view is None:

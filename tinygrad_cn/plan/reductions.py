@@ -9,7 +9,7 @@ from __future__ import annotations
 from tinygrad_cn import kernels
 
 from .fusion import MAX_ARRAYS, fusable, fused_call, last_readers, same_elements
-from .program import MAX_INTS, Buffer, Call, Program, depends, parts
+from .program import MAX_INTS, Buffer, Call, Program, depends, maker_before, parts
 
 
 def end_in_reductions(program: Program) -> None:
@@ -35,18 +35,16 @@ def end_in_reductions(program: Program) -> None:
 def _maker(calls: list[Call | None], at: int, reduce: Call) -> tuple[int, Call, int] | None:
     """The call that makes all of the reduction's input: its place, and the number of the output."""
     x = reduce.inputs[0]
-    passed: list[Call] = []
-    for i in range(at - 1, -1, -1):
-        call = calls[i]
-        if call is None:
-            continue
-        if any(v.buffer is x.buffer for v in call.outputs):
-            if call.kernel == "fused" or fusable(call):
-                for k, v in enumerate(call.outputs):
-                    if same_elements(v, x) and not depends(reduce, passed):
-                        return i, call, k
-            return None
-        passed.append(call)
+    found = maker_before(calls, at, {x.buffer})
+    if found is None:
+        return None
+    place, passed = found
+    call = calls[place]
+    assert call is not None
+    if (call.kernel == "fused" or fusable(call)) and not depends(reduce, passed):
+        for k, v in enumerate(call.outputs):
+            if same_elements(v, x):
+                return place, call, k
     return None
 
 
