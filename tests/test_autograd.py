@@ -132,6 +132,15 @@ def test_only_what_leads_to_a_target_is_visited():
     assert calls == ["b"]
 
 
+def test_a_block_without_gradients_may_be_entered_inside_itself():
+    quiet, seen = tg.no_grad(), []
+    with quiet:
+        with quiet:
+            seen.append(tg.is_grad_enabled())
+        seen.append(tg.is_grad_enabled())
+    assert [*seen, tg.is_grad_enabled()] == [False, False, True]
+
+
 def test_a_rule_that_returns_no_gradient_leaves_the_input_unreached():
     x = leaf(1.0)
     assert tg.grad(ops.where(ops.greater(x, 0), 1.0, 0.0).sum() + x.sum(), x).tolist() == [1.0]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cn as tg
-from tinygrad_cn import data
+from tinygrad_cn import data, random
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "uint8", "int16", "int64", "bool"])
@@ -26,6 +26,22 @@ def test_arrays_in_c_order_are_not_copied():
     batches = data.ArrayBatches(x, y, shuffle=True, dtype="float64")
     assert batches.x.dtype == np.float64 and batches.y is y
     assert data.ArrayBatches(x, y, shuffle=True).x is x
+
+
+@pytest.mark.parametrize("drawn", [1, 100, 1 << 20])  # bytes: a batch, some batches, all rows
+@pytest.mark.parametrize("n", [0, 1, 7, 23])
+def test_rows_that_are_drawn_together_are_cut_into_the_same_batches(monkeypatch, drawn, n):
+    monkeypatch.setattr(data, "DRAWN_BYTES", drawn)
+    x = np.arange(3 * n, dtype=np.float32).reshape(n, 3)
+    tg.random.seed(1)
+    batches = list(data.ArrayBatches(x, x[:, 0], batch_size=4, shuffle=True))
+    tg.random.seed(1)
+    order = random.permutation(n)
+    assert [len(batch[0]) for batch in batches] == [min(4, n - i) for i in range(0, n, 4)]
+    for i, (some, first, weight) in enumerate(batches):
+        np.testing.assert_array_equal(some, x[order[4 * i : 4 * i + 4]])
+        np.testing.assert_array_equal(first, some[:, 0])
+        assert weight is None
 
 
 def test_data_that_end_too_early_are_named():

@@ -16,6 +16,7 @@ from . import kernels, random, tree
 from .op import Value
 
 Batch = tuple[Any, Any, Any]
+DRAWN_BYTES = 256 << 10  # of shuffled rows at once: what stays in a second-level cache
 _END = object()
 
 
@@ -97,15 +98,22 @@ class ArrayBatches:
 
     def __iter__(self) -> Iterator[Batch]:
         order = random.permutation(self.n) if self.shuffle else None
-        parts = (self.x, self.y, self.weight)
-        for start in range(0, self.n, self.batch_size):
-            stop = min(start + self.batch_size, self.n)
-            if order is None:
-                x, y, w = [_map(lambda a, s=slice(start, stop): a[s], part) for part in parts]
-            else:
-                rows = order[start:stop]
-                x, y, w = [_map(lambda a, r=rows: kernels.take(a, r), part) for part in parts]
-            yield x, y, w
+        x, y, weight = self.x, self.y, self.weight
+        group = self.n if order is None else self._rows_drawn_at_once()
+        for first in range(0, self.n, max(group, 1)):
+            end = min(first + group, self.n)
+            if order is not None:
+                rows = order[first:end]
+                x, y, weight = (_drawn(part, rows) for part in (self.x, self.y, self.weight))
+            for start in range(0, end - first, self.batch_size):
+                at = slice(start, start + self.batch_size)
+                yield _cut(x, at), _cut(y, at), _cut(weight, at)
+
+    def _rows_drawn_at_once(self) -> int:
+        """Whole batches: to draw several of small rows costs little more than to draw one."""
+        parts = tree.flatten([self.x, self.y, self.weight])
+        n_bytes = sum([a.nbytes for a in parts if a is not None]) // max(self.n, 1)
+        return max(DRAWN_BYTES // max(n_bytes * self.batch_size, 1), 1) * self.batch_size
 
 
 class IterableBatches:
@@ -266,9 +274,15 @@ def _holds_arrays(structure: Any) -> bool:
     )
 
 
+def _cut(part: Any, at: slice) -> Any:
+    return part[at] if isinstance(part, np.ndarray) else _map(lambda a: a[at], part)
+
+
+def _drawn(part: Any, rows: np.ndarray) -> Any:
+    return _map(lambda a: kernels.take(a, rows), part)
+
+
 def _map(function: Any, structure: Any) -> Any:
-    if isinstance(structure, np.ndarray):
-        return function(structure)
     if structure is None:
         return None
     return tree.map_structure(lambda a: a if a is None else function(a), structure)
@@ -276,10 +290,10 @@ def _map(function: Any, structure: Any) -> Any:
 
 def check_lengths(who: str, *parts: Any) -> int:
     """The number of samples, which must be the same everywhere."""
-    names = ("x", "y", "sample_weight")
     found = [
         (name, len(a))
-        for name, part in zip(names, parts, strict=True)
+        for name, part in zip(("x", "y", "sample_weight"), parts, strict=True)
+        if part is not None
         for a in tree.flatten(part)
         if a is not None
     ]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import ContextDecorator
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
@@ -22,15 +22,21 @@ _DEFAULT = Mode()
 mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=_DEFAULT)
 
 
-@contextmanager
-def set_mode(**changes: Any) -> Iterator[None]:
+class set_mode(ContextDecorator):
     """Run a block with some fields of :class:`Mode` changed."""
-    now = mode.get()
-    token = mode.set(Mode(*[changes.get(name, getattr(now, name)) for name in Mode._fields]))
-    try:
-        yield
-    finally:
-        mode.reset(token)
+
+    def __init__(self, **changes: Any) -> None:
+        self._changes = changes
+        self._before: list[Any] = []  # a stack: a block may be entered again inside itself
+
+    def _recreate_cm(self) -> set_mode:  # as a decorator: one for each call
+        return set_mode(**self._changes)
+
+    def __enter__(self) -> None:
+        self._before.append(mode.set(mode.get()._replace(**self._changes)))
+
+    def __exit__(self, *exception: object) -> None:
+        mode.reset(self._before.pop())
 
 
 def no_grad() -> Any:

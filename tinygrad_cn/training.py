@@ -133,11 +133,12 @@ class Trainer(Stepper):
         self, batches: Any, told: Any, bar: Progress, interrupt: Deferred
     ) -> dict[str, Any]:
         wants = told.listens("train_batch_end") or told.listens("train_batch_begin")
+        take_step = self._stepper("train")
         own: dict[str, Any] | None = None
         for step, batch in enumerate(batches):
             if wants:
                 told.on_train_batch_begin(step)
-            own = self._step("train", batch)
+            own = take_step(batch)
             show = bar.wants_logs
             logs = (own or self.get_metrics_result()) if wants or show else None
             if wants:
@@ -198,12 +199,13 @@ class Trainer(Stepper):
         self.reset_metrics()
         told.on_test_begin()
         wants = told.listens("test_batch_end") or told.listens("test_batch_begin")
+        take_step = self._stepper("test")
         own: dict[str, Any] | None = None
         with set_mode(recording=False):
             for step, batch in enumerate(batches):
                 if wants:
                     told.on_test_batch_begin(step)
-                own = self._step("test", batch)
+                own = take_step(batch)
                 show = bar.wants_logs
                 logs = (own or self.get_metrics_result()) if wants or show else None
                 if wants:
@@ -272,7 +274,7 @@ class Trainer(Stepper):
         compiled.variables = None
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
         self.reset_metrics()
-        logs = self._step("train", batch) or self.get_metrics_result()
+        logs = self._stepper("train")(batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
 
     def test_on_batch(
@@ -283,7 +285,7 @@ class Trainer(Stepper):
         batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
         self.reset_metrics()
         with set_mode(recording=False):
-            logs = self._step("test", batch) or self.get_metrics_result()
+            logs = self._stepper("test")(batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
 
     def predict_on_batch(self, x: Any) -> Any:

@@ -437,16 +437,19 @@ class Stepper:
         if seen is not None:
             self._tell_others(y, sample_weight, *seen)
 
-    def _step(self, kind: str, batch: tuple[Any, ...]) -> dict[str, Any] | None:
-        """Run a step: the default one, or the user's, whose logs it returns."""
-        own = type(self).__dict__.get(f"{kind}_step") or getattr(type(self), f"{kind}_step")
-        if own is not getattr(Stepper, f"{kind}_step"):
+    def _stepper(self, kind: str) -> Callable[[tuple[Any, ...]], dict[str, Any] | None]:
+        """What takes a step on a batch: the default one, or the user's, whose logs it returns."""
+        name = f"{kind}_step"
+        if getattr(type(self), name) is getattr(Stepper, name):
+            default = self._train_batch if kind == "train" else self._test_batch
+            return lambda batch: default(*batch)
+
+        def step(batch: tuple[Any, ...]) -> dict[str, Any]:
             packed = tree.map_structure(lambda a: a if a is None else wrap(a), batch)
-            packed = data.pack_x_y_sample_weight(*packed)
-            logs = getattr(self, f"{kind}_step")(packed)
-            return {name: number(value) for name, value in logs.items()}
-        (self._train_batch if kind == "train" else self._test_batch)(*batch)
-        return None
+            logs = getattr(self, name)(data.pack_x_y_sample_weight(*packed))
+            return {key: number(value) for key, value in logs.items()}
+
+        return step
 
 
 def _length(x: Any) -> int:
