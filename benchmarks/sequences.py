@@ -46,20 +46,19 @@ def _attention_grad_args(rng: np.random.Generator, make: Any, causal: bool) -> t
 
 
 def recurrent() -> Iterator[Case]:
-    t, n, units = 50, 32, 128
+    t, n, d, units = 50, 32, 32, 128
     for name, gates in GATES.items():
         width = gates * units
-        kernel = _recurrent_kernel(units, width)
-        flops, label = 2 * t * n * units * width, f"T{t} N{n} U{units}"
-        yield Case(
-            "recurrent", name, label, arrays(f32(t, n, width), kernel), flops=flops, scale=1024
-        )
+        kernel, label = _recurrent_kernel(units, width), f"T{t} N{n} U{units}"
+        make = arrays(f32(t, n, d), f32(d, width), kernel, f32(width))
+        if name == "gru":  # which is given the product with its inputs
+            make = arrays(f32(t, n, width), kernel, f32(width))
+        flops = 2 * t * n * (units + (0 if name == "gru" else d)) * width
+        yield Case("recurrent", name, label, make, flops=flops, scale=1024)
         yield Case(
             "recurrent", f"{name}_grad", label,
-            lambda rng, name=name, w=width, r=kernel: _recurrent_grad_args(
-                rng, name, f32(t, n, w), r
-            ),
-            flops=2 * flops, scale=4096,
+            lambda rng, name=name, make=make: _recurrent_grad_args(rng, name, make(rng)),
+            flops=flops + 2 * t * n * units * width, scale=4096,
         )  # fmt: skip
     sizes = ((50, 32, 32, 128), (10, 1, 16, 64), (200, 32, 64, 64), (30, 64, 100, 200))
     for (name, gates), (t, n, d, units) in itertools.product(GATES.items(), sizes):
@@ -85,19 +84,23 @@ def _recurrent_kernel(units: int, width: int) -> Callable[[np.random.Generator],
 
 
 def _forward(k: Any, name: str, x: Any, w: Any, r: Any, b: Any) -> tuple:
-    results = getattr(k, name)(k.matmul(x, w, b), r)
-    return (results,) if name == "simple_rnn" else results
+    if name == "gru":
+        return k.gru(k.matmul(x, w, b), r)
+    return getattr(k, name)(x, w, r, b)
 
 
 def _forward_and_backward(k: Any, name: str, x: Any, w: Any, r: Any, b: Any) -> tuple:
     """The gradients of the sum of all states in x, w, r and b."""
     results = _forward(k, name, x, w, r, b)
     g = np.ones_like(results[0])
-    before = (g, None) if name == "lstm" else (g,)
-    gz, gr = getattr(k, f"{name}_grad")(*before, *results, r, initial=False)[:2]
+    before, kept = ((g, None), results[1:]) if name == "lstm" else ((g,), results)
+    gz, gr = getattr(k, f"{name}_grad")(*before, *kept, r, initial=False)[:2]
+    gx = k.matmul(gz, w.T)
+    if name != "gru":
+        d = x.shape[-1]
+        return gx, gr[:d], gr[d + 1 :], gr[d]
     rows = gz.reshape(-1, gz.shape[-1])
-    gw = k.matmul(x.reshape(-1, x.shape[-1]).T, rows)
-    return k.matmul(gz, w.T), gw, gr, k.sum(rows, 0)
+    return gx, k.matmul(x.reshape(-1, x.shape[-1]).T, rows), gr, k.sum(rows, 0)
 
 
 def _torch_recurrent(
@@ -122,11 +125,8 @@ def _torch_recurrent(
     return (lambda: torch.autograd.grad(module(x)[0], inputs, ones)) if backward else forward
 
 
-def _recurrent_grad_args(rng: np.random.Generator, name: str, z: Any, r: Any) -> tuple:
-    r = r(rng)
-    results = getattr(reference, name)(z(rng), r)
-    states = results if name == "simple_rnn" else results[0]
-    g = rng.standard_normal(states.shape, dtype=np.float32)
-    if name == "lstm":
-        return g, None, *results, r
-    return (g, states, r) if name == "simple_rnn" else (g, *results, r)
+def _recurrent_grad_args(rng: np.random.Generator, name: str, given: tuple) -> tuple:
+    results = getattr(reference, name)(*given)
+    g = rng.standard_normal(results[0].shape, dtype=np.float32)
+    r = given[1 if name == "gru" else 2]
+    return (g, None, *results[1:], r) if name == "lstm" else (g, *results, r)

@@ -13,7 +13,10 @@ typedef struct {
     ptrdiff_t first, n_rows; /* the rows of the batch to do */
     const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
     void *work;              /* room for the left side of a product */
-    const void *z, *bias;
+    void *joined;            /* (T, N, joined_row): x_t, 1 if there is a bias, and h_{t-1} */
+    ptrdiff_t joined_row;
+    int apart;                    /* x W + b is where the gates go: only h R is to be added */
+    const void *z, *bias;         /* GRU only: x W + b, and the recurrent bias */
     int has_h0;                   /* else states[0] is 0 and its gradient not wanted */
     void *states, *cells, *gates; /* (T + 1, N, U), (T + 1, N, U), (T, N, 4 U) */
     const uint8_t *mask;

@@ -136,10 +136,11 @@ def run_kernels(dtype: str) -> None:
     y, lse = k.attention(q, q, q, causal=True)
     k.attention_grad(q, q, q, q, y, lse, causal=True)
     units, z = 21, x(4, 5, 84)
-    states = k.simple_rnn(z[..., :units], x(units, units))
-    k.simple_rnn_grad(x(*states.shape), states, x(units, units))
-    states, cells, gates = k.lstm(z, x(units, 84))
-    k.lstm_grad(x(*states.shape), None, states, cells, gates, x(units, 84))
+    states, joined = k.simple_rnn(z, x(84, units), x(units, units), x(units))
+    k.simple_rnn_grad(x(*states.shape), states, joined, x(units, units))
+    for rows in (z, x(4, 9, 84)):  # the product of the inputs before the steps, and in them
+        states, cells, gates, joined = k.lstm(rows, x(84, 84), x(units, 84), x(84))
+        k.lstm_grad(x(*states.shape), None, cells, gates, joined, x(units, 84))
     states, gates = k.gru(z[..., :63], x(units, 63), x(63))
     k.gru_grad(x(*states.shape), states, gates, x(units, 63))
 

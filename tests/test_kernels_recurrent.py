@@ -15,42 +15,50 @@ pytestmark = pytest.mark.skipif(compiled is None, reason="the package was built 
 
 GATES = {"simple_rnn": 1, "lstm": 4, "gru": 3}
 CELLS = sorted(GATES)
-SHAPES = [  # T, N, U
-    (1, 1, 1), (3, 2, 5), (5, 33, 16), (7, 4, 40), (4, 17, 130), (2, 3, 400), (0, 2, 3), (3, 0, 4),
+SHAPES = [  # T, N, U and D, the inputs of a step
+    (1, 1, 1, 1), (3, 2, 5, 3), (5, 33, 16, 9), (7, 4, 40, 50), (4, 17, 130, 1), (2, 3, 400, 20),
+    (2, 9, 60, 400), (3, 12, 40, 0), (0, 2, 3, 4), (3, 0, 4, 2),
 ]  # fmt: skip
 
 
 class Case:
-    """One sequence of a cell; ``forward`` and ``backward`` run either set of kernels."""
+    """One sequence of a cell; ``forward`` and ``backward`` run either set of kernels.
+
+    A GRU is given x W + b for x, and no kernel.
+    """
 
     def __init__(self, cell, shape, dtype, mask=False, initial=True, bias=True, seed=0):
-        t, n, u = shape
-        rng = np.random.default_rng(seed)
+        t, n, u, d = shape
+        rng, width = np.random.default_rng(seed), GATES[cell] * u
 
         def draw(*size):
             return rng.normal(size=size).astype(dtype)
 
         self.cell, self.mask = cell, None
-        self.z, self.g, self.gc = draw(t, n, GATES[cell] * u), draw(t + 1, n, u), draw(n, u)
-        self.weights = draw(u, GATES[cell] * u) / np.dtype(dtype).type(u**0.5)
+        self.x, self.g, self.gc = draw(t, n, d), draw(t + 1, n, u), draw(n, u)
+        self.kernel = [draw(d, width) / np.dtype(dtype).type(max(d, 1) ** 0.5)]
+        if cell == "gru":
+            self.x, self.kernel = draw(t, n, width), []
+        self.weights = draw(u, width) / np.dtype(dtype).type(u**0.5)
         self.initial = [draw(n, u) if initial else None for _ in range(1 + (cell == "lstm"))]
-        self.bias = [draw(3 * u) if bias else None] if cell == "gru" else []
+        self.bias = draw(width) if bias else None
         if mask:
             self.mask = rng.random((n, t)).T > 0.3  # not in C order
 
     def forward(self, kernels):
         run = getattr(kernels, self.cell)
-        found = run(self.z, self.weights, *self.bias, *self.initial, self.mask)
-        return found if isinstance(found, tuple) else (found,)
+        return run(self.x, *self.kernel, self.weights, self.bias, *self.initial, self.mask)
 
     def backward(self, kernels, saved):
         run = getattr(kernels, f"{self.cell}_grad")
-        g = (self.g, self.gc) if self.cell == "lstm" else (self.g,)
+        g = (self.g,)
+        if self.cell == "lstm":
+            g, saved = (self.g, self.gc), saved[1:]
         grads = run(*g, *saved, self.weights, self.mask, self.initial[0] is not None)
         return tuple(x for x in grads if x is not None)
 
     def check(self):
-        terms = self.z.shape[0] * (self.z.shape[1] + self.z.shape[2])
+        terms = len(self.x) * (self.x.shape[1] + self.x.shape[2] + self.weights.shape[1])
         saved = self.forward(reference)
         assert_same(self.forward(compiled), saved, terms)
         assert_same(self.backward(compiled, saved), self.backward(reference, saved), terms, scale=4)
@@ -68,7 +76,7 @@ def test_against_reference(cell, shape, dtype, mask, isa):
 
 @given(
     st.sampled_from(CELLS),
-    st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 70)),
+    st.tuples(st.integers(1, 5), st.integers(1, 40), st.integers(1, 70), st.integers(1, 50)),
     st.sampled_from(DTYPES),
     st.booleans(),
 )
@@ -79,7 +87,7 @@ def test_any_shape(cell, shape, dtype, mask):
 @pytest.mark.parametrize("kernels", [compiled, reference], ids=["compiled", "reference"])
 @pytest.mark.parametrize("cell", CELLS)
 def test_no_initial_state_has_no_gradient(cell, kernels):
-    case = Case(cell, (4, 6, 5), "float32", initial=False)
+    case = Case(cell, (4, 6, 5, 3), "float32", initial=False)
     saved = case.forward(kernels)
     without = case.backward(kernels, saved)
     case.initial = [np.zeros((6, 5), "float32")] * len(case.initial)
@@ -92,7 +100,7 @@ def test_no_initial_state_has_no_gradient(cell, kernels):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_no_initial_state_meets_no_infinity(cell):
-    case = Case(cell, (1, 6, 5), "float32", initial=False)
+    case = Case(cell, (1, 6, 5, 3), "float32", initial=False)
     case.weights[2] = np.inf
     case.g[0] = np.inf  # belongs to the state before the first step
     for kernels in (compiled, reference):
@@ -103,8 +111,8 @@ def test_no_initial_state_meets_no_infinity(cell):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_any_layout(cell):
-    case = Case(cell, (4, 6, 5), "float32")
-    for name in ("z", "g", "weights"):
+    case = Case(cell, (4, 6, 5, 3), "float32")
+    for name in ("x", "g", "weights"):
         array = getattr(case, name)
         setattr(case, name, np.asfortranarray(array)[::-1])
     case.weights.flags.writeable = False
@@ -114,8 +122,8 @@ def test_any_layout(cell):
 @each_isa
 @pytest.mark.parametrize("cell", CELLS)
 def test_nan_stays_in_its_row(cell, isa):
-    case = Case(cell, (5, 20, 9), "float32")
-    case.z[2, 7, 0] = np.nan
+    case = Case(cell, (5, 20, 9, 7), "float32")
+    case.x[2, 7, 0] = np.nan
     saved = case.forward(compiled)
     bad = np.isnan(saved[0]).any(axis=2)
     assert bad[3:, 7].all() and bad.sum() == 3
@@ -127,9 +135,9 @@ def test_nan_stays_in_its_row(cell, isa):
 @pytest.mark.parametrize("cell", CELLS)
 def test_masked_steps_ignore_their_input(cell, isa):
     """Even NaN, and even in the gradient."""
-    case = Case(cell, (5, 20, 9), "float32", mask=True)
+    case = Case(cell, (5, 20, 9, 7), "float32", mask=True)
     kept = case.forward(compiled)[0]
-    case.z[~case.mask] = np.nan
+    case.x[~case.mask] = np.nan
     saved = case.forward(compiled)
     np.testing.assert_array_equal(saved[0], kept)
     gz = case.backward(compiled, saved)[0]
@@ -138,7 +146,7 @@ def test_masked_steps_ignore_their_input(cell, isa):
 
 @pytest.mark.parametrize("cell", CELLS)
 def test_bitwise_equal_for_any_number_of_threads(cell):
-    case = Case(cell, (9, 70, 48), "float32", mask=True)
+    case = Case(cell, (9, 70, 48, 30), "float32", mask=True)
 
     def run():
         saved = case.forward(compiled)
@@ -149,18 +157,30 @@ def test_bitwise_equal_for_any_number_of_threads(cell):
 
 @pytest.mark.parametrize("kernels", [compiled, reference], ids=["compiled", "reference"])
 def test_errors(kernels):
-    z, w = np.ones((2, 3, 8), "float32"), np.ones((2, 8), "float32")
-    with pytest.raises(ValueError, match=r"\[lstm\] wrong number of dim.*z.shape=\(3, 8\)"):
-        kernels.lstm(z[0], w)
+    x, w, r = (np.ones(shape, "float32") for shape in [(2, 3, 4), (4, 8), (2, 8)])
+    with pytest.raises(ValueError, match=r"\[lstm\] wrong number of dim.*x.shape=\(3, 4\)"):
+        kernels.lstm(x[0], w, r)
+    with pytest.raises(ValueError, match=r"\[lstm\] kernel .*\(4, 8\).*kernel.shape=\(3, 8\)"):
+        kernels.lstm(x, w[1:], r)
+    with pytest.raises(ValueError, match=r"\[simple_rnn\] recurrent_kernel .*\(2, 2\).*\(2, 8\)"):
+        kernels.simple_rnn(x, w[:, :2], r)
     with pytest.raises(ValueError, match=r"\[gru\] z and recurrent_kernel do not fit"):
-        kernels.gru(z, w)
+        kernels.gru(x, r)
+    with pytest.raises(ValueError, match=r"\[lstm\] bias .*\(8,\).*bias.shape=\(2, 8\)"):
+        kernels.lstm(x, w, r, r)
     with pytest.raises(ValueError, match=r"\[lstm\] h0 .*\(3, 2\).*h0.shape=\(2, 2\)"):
-        kernels.lstm(z, w, w[:, :2])
+        kernels.lstm(x, w, r, h0=r[:, :2])
     with pytest.raises(ValueError, match=r"\[lstm\] mask .*\(2, 3\).*mask.shape=\(3, 2\)"):
-        kernels.lstm(z, w, mask=np.ones((3, 2), bool))
-    states, cells, gates = kernels.lstm(z, w)
+        kernels.lstm(x, w, r, mask=np.ones((3, 2), bool))
+    states, cells, gates, joined = kernels.lstm(x, w, r)
     with pytest.raises(ValueError, match=r"\[lstm_grad\] g.* do not fit"):
-        kernels.lstm_grad(states[1:], None, states, cells, gates, w)
+        kernels.lstm_grad(states[1:], None, cells, gates, joined, r)
+    with pytest.raises(ValueError, match=r"\[lstm_grad\] joined and recurrent_kernel do not fit"):
+        kernels.lstm_grad(states, None, cells, gates, joined[1:], r)
+    with pytest.raises(ValueError, match=r"\[lstm_grad\] gates .*\(2, 3, 8\).*\(2, 3, 7\)"):
+        kernels.lstm_grad(states, None, cells, gates[..., 1:], joined, r)
+    with pytest.raises(ValueError, match=r"\[simple_rnn_grad\] mask .*\(2, 3\).*\(3, 2\)"):
+        kernels.simple_rnn_grad(states, states, joined, r[:, :2], np.ones((3, 2), bool))
 
 
 # --- the ops on top -------------------------------------------------------------------------------

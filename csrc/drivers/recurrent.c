@@ -1,6 +1,10 @@
 /* recurrent.c - recurrent sequences: the weights packed once, the batch shared out, one product for
  * the gradient of the weights.
  *
+ * Of the simple RNN and the LSTM all weights [W; b; R] are packed, and a step's product takes in
+ * its inputs, too. For few rows, or weights that are too large to be read at every step, x W + b is
+ * one product before, put where the gates will be.
+ *
  * A task takes some rows of the batch through all steps, so threads meet only at the end. 16 rows
  * of a task read each packed panel of the weights once per step: enough work per byte that the
  * weights may come from the second-level cache. Weights that are too large for it come from the
@@ -17,7 +21,7 @@
 #include "../table.h"
 #include "../threads.h"
 
-enum { ROWS_PER_TASK = 16, LARGE_WEIGHTS = 512 << 10 };
+enum { ROWS_PER_TASK = 16, LEAST_ROWS = 8, LARGE_WEIGHTS = 512 << 10 };
 
 typedef void (*cell_kernel)(const tg_recurrent_part *);
 
@@ -48,12 +52,18 @@ static void rows_task(void *context, ptrdiff_t task)
         atomic_store(&plan->status, TG_NO_MEMORY);
 }
 
-/* The weights W (k x n; element (i, j) at i * row + j * col) in panels, cut in depth: block after
- * block, each with all its panels, as recurrent_product in kernels/recurrent.h reads them. */
+/* Some rows of weights: element (i, j) at i * row + j * col. */
+typedef struct {
+    const char *from;
+    ptrdiff_t k, row, col;
+} weight_rows;
+
+/* Weights (k x n), up to three blocks of rows under each other, in panels, cut in depth: block
+ * after block, each with all its panels, as recurrent_product in kernels/recurrent.h reads them. */
 typedef struct {
     int dtype;
-    ptrdiff_t k, n, row, col;
-    const char *from;
+    ptrdiff_t k, n;
+    weight_rows rows[3];
     char *to;
 } packing;
 
@@ -63,42 +73,60 @@ static void pack_task(void *context, ptrdiff_t panel)
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), padded = (p->n + nr - 1) / nr * nr;
     const ptrdiff_t j = panel * nr, width = p->n - j < nr ? p->n - j : nr;
     const ptrdiff_t depth = tg_gemm_depth(p->k), size = (ptrdiff_t)size_of(p->dtype);
-    for (ptrdiff_t k0 = 0; k0 < p->k; k0 += depth) {
-        ptrdiff_t rows = p->k - k0 < depth ? p->k - k0 : depth;
-        tg_gemm_pack_b(p->dtype, rows, width, p->from + (k0 * p->row + j * p->col) * size, p->row,
-                       p->col, p->to + (k0 * padded + j * rows) * size, rows * nr);
+    for (ptrdiff_t k0 = 0, k1; k0 < p->k; k0 = k1) {
+        k1 = p->k - k0 < depth ? p->k : k0 + depth;
+        char *to = p->to + (k0 * padded + j * (k1 - k0)) * size;
+        ptrdiff_t first = 0; /* of these rows */
+        for (const weight_rows *w = p->rows; w < p->rows + 3; first += w++->k) {
+            const ptrdiff_t low = k0 > first ? k0 : first;
+            const ptrdiff_t high = k1 < first + w->k ? k1 : first + w->k;
+            if (low < high)
+                tg_gemm_pack_b(p->dtype, high - low, width,
+                               w->from + ((low - first) * w->row + j * w->col) * size, w->row,
+                               w->col, to + (low - k0) * nr * size, (high - low) * nr);
+        }
     }
 }
 
-/* Run the kernel over the batch. `weights` is the recurrent kernel (U, width). */
-static int run(recurrent_plan *plan, const tg_array *weights, int transposed)
+static weight_rows rows_of(const tg_array *w)
+{
+    if (!w->data)
+        return (weight_rows){0};
+    return (weight_rows){w->data, w->ndim == 1 ? 1 : w->shape[0], w->shape[w->ndim - 1], 1};
+}
+
+/* Run the kernel over the batch, with these weights. */
+static int run(recurrent_plan *plan, packing pack)
 {
     tg_recurrent_part *p = &plan->part;
-    const ptrdiff_t u = weights->shape[0], width = weights->shape[1],
-                    nr = tg_gemm_panel(plan->dtype);
-    packing pack = {.dtype = plan->dtype, .from = weights->data};
-    pack.k = transposed ? width : u;
-    pack.n = transposed ? u : width;
-    pack.row = transposed ? 1 : width;
-    pack.col = transposed ? width : 1;
+    const ptrdiff_t nr = tg_gemm_panel(plan->dtype);
+    pack.dtype = plan->dtype;
+    pack.k = pack.rows[0].k + pack.rows[1].k + pack.rows[2].k;
     pack.to = tg_alloc((size_t)(pack.k * (pack.n + nr)) * size_of(plan->dtype) + 64);
     if (!pack.to)
         return TG_NO_MEMORY;
-    tg_parallel((pack.n + nr - 1) / nr, (double)(u * width) * 0.3, pack_task, &pack);
+    const double n_weights = (double)(pack.k * pack.n);
+    tg_parallel((pack.n + nr - 1) / nr, n_weights * 0.3, pack_task, &pack);
     p->weights = pack.to;
     plan->depth = tg_gemm_depth(pack.k);
-    const int large = (size_t)(u * width) * size_of(plan->dtype) > LARGE_WEIGHTS;
+    const int large = n_weights * (double)size_of(plan->dtype) > LARGE_WEIGHTS;
     const ptrdiff_t most = large ? 2 * ROWS_PER_TASK : ROWS_PER_TASK;
     plan->per_task = p->n_batch > most ? most : (p->n_batch + 1) / 2;
     if (p->n_batch > 0) {
-        double fmas = (double)(p->n_steps * p->n_batch) * (double)(u * width);
-        double units = (double)(p->n_steps * p->n_batch) * (double)width;
+        double rows = (double)(p->n_steps * p->n_batch);
+        double work = rows * (n_weights / 40 + (double)(pack.k > pack.n ? pack.k : pack.n));
         ptrdiff_t n_tasks = (p->n_batch + plan->per_task - 1) / plan->per_task;
-        tg_parallel(n_tasks, (fmas / 40 + units) * (plan->dtype == TG_F32 ? 1 : 2), rows_task,
-                    plan);
+        tg_parallel(n_tasks, work * (plan->dtype == TG_F32 ? 1 : 2), rows_task, plan);
     }
     tg_free(pack.to);
     return atomic_load(&plan->status);
+}
+
+/* A gradient, with the transpose of the recurrent kernel (U, width). */
+static int run_backward(recurrent_plan *plan, const tg_array *recurrent)
+{
+    const ptrdiff_t u = recurrent->shape[0], width = recurrent->shape[1];
+    return run(plan, (packing){.n = u, .rows = {{recurrent->data, width, 1, width}}});
 }
 
 /* The initial state (or carried gradient): a copy, or zeros when there is none. */
@@ -124,9 +152,95 @@ static recurrent_plan describe(const tg_array *states, const tg_array *mask)
     return plan;
 }
 
-/* grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N), without the
- * first step where its h is 0. With `bias` its gradient, the sum of the rows of ga: the product
- * with a row of ones, one element of stride 0. */
+/* What joined holds before the run: inputs, ones, and h0 or zeros. */
+typedef struct {
+    const recurrent_plan *plan;
+    const tg_array *x;
+    const char *h0;
+    int ones;
+} joining;
+
+#define JOIN_ROW(T)                                                                                \
+    do {                                                                                           \
+        const T *from = (const T *)x->data + step * x->strides[0] + i * x->strides[1];             \
+        T *to = (T *)p->joined + (step * p->n_batch + i) * p->joined_row;                          \
+        for (ptrdiff_t j = 0; j < x->shape[2]; j++)                                                \
+            *to++ = from[j * x->strides[2]];                                                       \
+        if (join->ones)                                                                            \
+            *to++ = 1;                                                                             \
+        for (ptrdiff_t j = 0; step == 0 && j < p->units; j++)                                      \
+            to[j] = join->h0 ? ((const T *)join->h0)[i * p->units + j] : 0;                        \
+    } while (0)
+
+static void join_task(void *context, ptrdiff_t step)
+{
+    const joining *join = context;
+    const tg_recurrent_part *p = &join->plan->part;
+    const tg_array *x = join->x;
+    for (ptrdiff_t i = 0; i < p->n_batch; i++) {
+        if (join->plan->dtype == TG_F32)
+            JOIN_ROW(float);
+        else
+            JOIN_ROW(double);
+    }
+}
+#undef JOIN_ROW
+
+/* The forward run of a simple RNN or an LSTM. a: x (T, N, D), any strides; kernel (D, width),
+ * recurrent_kernel (U, width), bias (width) and h0 (N, U), each of these two or absent. `gates`:
+ * where the product goes. */
+static int run_joined(recurrent_plan *plan, const tg_array *joined, const tg_array *a, void *gates)
+{
+    tg_recurrent_part *p = &plan->part;
+    const tg_array *kernel = &a[1], *recurrent = &a[2], *bias = &a[3];
+    const ptrdiff_t width = kernel->shape[1], row = joined->shape[2];
+    packing pack = {.n = width, .rows = {rows_of(kernel), rows_of(bias), rows_of(recurrent)}};
+    joining join = {.plan = plan, .x = &a[0], .h0 = a[4].data, .ones = bias->data != NULL};
+    int status = TG_OK;
+    p->joined = joined->data;
+    p->joined_row = row;
+    p->has_h0 = join.h0 != NULL;
+    tg_parallel(p->n_steps, (double)(p->n_steps * p->n_batch * kernel->shape[0]), join_task, &join);
+    p->apart = p->n_batch < LEAST_ROWS ||
+               (double)(row * width) * (double)size_of(plan->dtype) > LARGE_WEIGHTS;
+    if (p->apart) {
+        tg_gemm_problem g = {.dtype = plan->dtype, .n = width, .k = kernel->shape[0]};
+        g.m = p->n_steps * p->n_batch;
+        g.a = joined->data;
+        g.a_row = row;
+        g.a_col = 1;
+        g.b = kernel->data;
+        g.b_row = width;
+        g.b_col = 1;
+        g.bias = bias->data;
+        g.c = gates;
+        g.c_row = width;
+        status = tg_gemm(&g);
+        pack = (packing){.n = width, .rows = {rows_of(recurrent)}};
+    }
+    return status == TG_OK ? run(plan, pack) : status;
+}
+
+/* gweights (D + 1 + U, width) = joined^T gz, summed over steps and rows. */
+static int joined_grad(const recurrent_plan *plan, const tg_array *out, const tg_array *joined,
+                       const void *gz)
+{
+    tg_gemm_problem g = {.dtype = plan->dtype, .m = out->shape[0], .n = out->shape[1]};
+    g.k = plan->part.n_steps * plan->part.n_batch;
+    g.a = joined->data;
+    g.a_row = 1;
+    g.a_col = g.m;
+    g.b = gz;
+    g.b_row = g.n;
+    g.b_col = 1;
+    g.c = out->data;
+    g.c_row = g.n;
+    return tg_gemm(&g);
+}
+
+/* Of a GRU: grecurrent (U, width) = sum over steps and rows of h^T ga: one product over (T N),
+ * without the first step where its h is 0; and the gradient of its bias, the sum of the rows of ga:
+ * the product with a row of ones, one element of stride 0. */
 static int weight_grad(const recurrent_plan *plan, const tg_array *out, const void *ga, void *bias)
 {
     static const float one_f32 = 1;
@@ -145,7 +259,7 @@ static int weight_grad(const recurrent_plan *plan, const tg_array *out, const vo
     g.c = out->data;
     g.c_row = g.n;
     int status = tg_gemm(&g);
-    if (!bias || status != TG_OK)
+    if (status != TG_OK)
         return status;
     g.m = 1;
     g.k = all;
@@ -160,25 +274,26 @@ static int weight_grad(const recurrent_plan *plan, const tg_array *out, const vo
 
 /* ints of the gradients: [0] whether there was an h0 (or c0); if not, gh0 and gc0 are work space.
  *
- * arrays: states (T + 1, N, U), z (T, N, U), recurrent_kernel (U, U), h0 (N, U) or absent, mask (T,
- * N) bool, any strides, or absent. Here and below all but the mask are contiguous. */
+ * arrays: states (T + 1, N, U), joined (T, N, D + 1 + U), x (T, N, D), kernel (D, U),
+ * recurrent_kernel (U, U), bias (U) or absent, h0 (N, U) or absent, mask (T, N) bool, or absent.
+ * Here and below all but x and the mask are contiguous; without a bias joined has no 1. */
 int tg_simple_rnn(const tg_call *call)
 {
     const tg_array *a = call->arrays;
-    recurrent_plan plan = describe(&a[0], &a[4]);
+    recurrent_plan plan = describe(&a[0], &a[7]);
+    const ptrdiff_t step = plan.part.n_batch * plan.part.units;
     plan.kernel = KERNEL(plan, simple_rnn);
-    plan.part.z = a[1].data;
-    plan.part.has_h0 = a[3].data != NULL;
-    start(&plan, a[0].data, &a[3]);
-    return run(&plan, &a[2], 0);
+    start(&plan, a[0].data, &a[6]);
+    return run_joined(&plan, &a[1], &a[2],
+                      (char *)a[0].data + step * (ptrdiff_t)size_of(plan.dtype));
 }
 
-/* arrays: gz (T, N, U), grecurrent_kernel (U, U), gh0 (N, U), g (T + 1, N, U), states,
+/* arrays: gz (T, N, U), gweights (D + 1 + U, U), gh0 (N, U), g (T + 1, N, U), states, joined,
  * recurrent_kernel, mask or absent. */
 int tg_simple_rnn_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;
-    recurrent_plan plan = describe(&a[4], &a[6]);
+    recurrent_plan plan = describe(&a[4], &a[7]);
     const ptrdiff_t last = plan.part.n_steps * plan.part.n_batch * plan.part.units;
     plan.kernel = KERNEL(plan, simple_rnn_grad);
     plan.part.has_h0 = (int)call->ints[0];
@@ -187,28 +302,28 @@ int tg_simple_rnn_grad(const tg_call *call)
     plan.part.gh0 = a[2].data;
     tg_array g_last = {.data = (char *)a[3].data + last * (ptrdiff_t)size_of(plan.dtype)};
     start(&plan, plan.part.gh0, &g_last);
-    int status = run(&plan, &a[5], 1);
-    return status == TG_OK ? weight_grad(&plan, &a[1], a[0].data, NULL) : status;
+    int status = run_backward(&plan, &a[6]);
+    return status == TG_OK ? joined_grad(&plan, &a[1], &a[5], a[0].data) : status;
 }
 
-/* arrays: states, cells (T + 1, N, U), gates (T, N, 4 U), z (T, N, 4 U), recurrent_kernel (U, 4 U),
- * h0 (N, U) or absent, c0 likewise, mask or absent. */
+/* arrays: states, cells (T + 1, N, U), gates (T, N, 4 U), joined, x, kernel (D, 4 U),
+ * recurrent_kernel (U, 4 U), bias (4 U) or absent, h0 (N, U) or absent, c0 likewise, mask or
+ * absent.
+ */
 int tg_lstm(const tg_call *call)
 {
     const tg_array *a = call->arrays;
-    recurrent_plan plan = describe(&a[0], &a[7]);
+    recurrent_plan plan = describe(&a[0], &a[10]);
     plan.kernel = KERNEL(plan, lstm);
     plan.part.cells = a[1].data;
     plan.part.gates = a[2].data;
-    plan.part.z = a[3].data;
-    plan.part.has_h0 = a[5].data != NULL;
-    start(&plan, a[0].data, &a[5]);
-    start(&plan, a[1].data, &a[6]);
-    return run(&plan, &a[4], 0);
+    start(&plan, a[0].data, &a[8]);
+    start(&plan, a[1].data, &a[9]);
+    return run_joined(&plan, &a[3], &a[4], a[2].data);
 }
 
-/* arrays: gz (T, N, 4 U), grecurrent_kernel, gh0, gc0 (N, U), g (T + 1, N, U), gc (N, U) or absent,
- * states, cells, gates, recurrent_kernel, mask or absent. */
+/* arrays: gz (T, N, 4 U), gweights (D + 1 + U, 4 U), gh0, gc0 (N, U), g (T + 1, N, U), gc (N, U) or
+ * absent, cells, gates, joined, recurrent_kernel, mask or absent. */
 int tg_lstm_grad(const tg_call *call)
 {
     const tg_array *a = call->arrays;
@@ -217,16 +332,16 @@ int tg_lstm_grad(const tg_call *call)
     plan.kernel = KERNEL(plan, lstm_grad);
     plan.part.has_h0 = (int)call->ints[0];
     plan.part.g = a[4].data;
-    plan.part.cells = a[7].data;
-    plan.part.gates = a[8].data;
+    plan.part.cells = a[6].data;
+    plan.part.gates = a[7].data;
     plan.part.gz = a[0].data;
     plan.part.gh0 = a[2].data;
     plan.part.gc0 = a[3].data;
     tg_array g_last = {.data = (char *)a[4].data + last * (ptrdiff_t)size_of(plan.dtype)};
     start(&plan, plan.part.gh0, &g_last);
     start(&plan, plan.part.gc0, &a[5]);
-    int status = run(&plan, &a[9], 1);
-    return status == TG_OK ? weight_grad(&plan, &a[1], a[0].data, NULL) : status;
+    int status = run_backward(&plan, &a[9]);
+    return status == TG_OK ? joined_grad(&plan, &a[1], &a[8], a[0].data) : status;
 }
 
 /* arrays: states (T + 1, N, U), gates (T, N, 4 U), z (T, N, 3 U), recurrent_kernel (U, 3 U),
@@ -241,7 +356,7 @@ int tg_gru(const tg_call *call)
     plan.part.has_h0 = a[5].data != NULL;
     plan.part.bias = a[4].data;
     start(&plan, a[0].data, &a[5]);
-    return run(&plan, &a[3], 0);
+    return run(&plan, (packing){.n = a[3].shape[1], .rows = {rows_of(&a[3])}});
 }
 
 /* arrays: gz (T, N, 3 U), gb (T, N, 3 U: the gradient of h R + recurrent_bias), grecurrent_kernel
@@ -261,6 +376,6 @@ int tg_gru_grad(const tg_call *call)
     plan.part.gh0 = a[4].data;
     tg_array g_last = {.data = (char *)a[5].data + last * (ptrdiff_t)size_of(plan.dtype)};
     start(&plan, plan.part.gh0, &g_last);
-    int status = run(&plan, &a[8], 1);
+    int status = run_backward(&plan, &a[8]);
     return status == TG_OK ? weight_grad(&plan, &a[2], a[1].data, a[3].data) : status;
 }

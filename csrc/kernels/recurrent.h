@@ -1,11 +1,13 @@
 /* recurrent.h - the steps of a simple RNN, an LSTM and a GRU, forward and gradient, for some rows
  * of the batch through the whole sequence (see ../recurrent.h).
  *
- * A step is one product of the rows' states with the recurrent weights, which lie packed in panels
- * for all steps, and one pass over the units that computes gates and state. The product is written
- * where the gates go, which then take its place: memory of its own would only crowd the weights out
- * of the cache. Rows of a batch never meet, so threads share the batch and need no barrier between
- * steps. The formulas stand in tinygrad_cn/kernels/reference/recurrent.py, under the same names.
+ * A step is one product of the rows' inputs and states, side by side, with the weights of both,
+ * which lie packed in panels for all steps, and one pass over the units that computes gates and
+ * state. The product is written where the gates go, which then take its place: memory of its own
+ * would only crowd the weights out of the cache. A GRU, whose reset gate multiplies the product
+ * with the state alone, is given that with the inputs. Rows of a batch never meet, so threads share
+ * the batch and need no barrier between steps. The formulas stand in
+ * tinygrad_cn/kernels/reference/recurrent.py, under the same names.
  *
  * A gradient walks the steps backwards and carries gh, the gradient of the state. It writes the
  * gradient of the gates' arguments (gz) for all steps; the gradient of the weights is then one
@@ -13,18 +15,20 @@
  */
 #include "../recurrent.h"
 
-/* c [+]= a W for the rows at hand, W (k x n) in panels, cut in depth as the packing driver cut it.
- * Where a packed tile is the faster one, the rows of a are packed too: each panel reads them. */
+/* c [+]= a W for the rows at hand, W (k x n) in panels, cut in depth as the packing driver cut it;
+ * its first `terms` rows only. Where a packed tile is the faster one, the rows of a are packed too:
+ * each panel reads them. */
 TG_INLINE void TG_FN(recurrent_product)(const tg_recurrent_part *part, ptrdiff_t n, ptrdiff_t k,
-                                        const V_T *a, ptrdiff_t a_row, const V_T *bias, V_T *c,
-                                        ptrdiff_t c_row, int accumulate)
+                                        ptrdiff_t terms, const V_T *a, ptrdiff_t a_row,
+                                        const V_T *bias, V_T *c, ptrdiff_t c_row, int accumulate)
 {
     const V_T *weights = part->weights;
     const ptrdiff_t m = part->n_rows;
     const ptrdiff_t depth = tg_gemm_depth(k), nr = 2 * V_LANES, padded = (n + nr - 1) / nr * nr;
     ptrdiff_t k0 = 0;
-    do { /* once even when k is 0: the result is then bias alone */
-        tg_gemm_block g = {.m = m, .n = n, .k = k - k0 < depth ? k - k0 : depth};
+    do { /* once even when there are no terms: the result is then bias alone */
+        const ptrdiff_t block = k - k0 < depth ? k - k0 : depth;
+        tg_gemm_block g = {.m = m, .n = n, .k = terms - k0 < block ? terms - k0 : block};
         g.a = a + k0;
         g.a_row = a_row;
         g.a_col = 1;
@@ -35,14 +39,34 @@ TG_INLINE void TG_FN(recurrent_product)(const tg_recurrent_part *part, ptrdiff_t
         }
         g.b = weights + k0 * padded;
         g.b_row = nr;
-        g.b_panel = nr * g.k;
+        g.b_panel = nr * block;
         g.c = c;
         g.c_row = c_row;
         g.accumulate = accumulate || k0 > 0;
-        g.bias = k0 + depth >= k ? bias : NULL;
+        g.bias = k0 + block >= terms ? bias : NULL;
         TG_FN(gemm_block)(&g);
-        k0 += depth;
-    } while (k0 < k);
+        k0 += block;
+    } while (k0 < terms);
+}
+
+/* What the gates of step t take, n numbers a row, to c: joined[t] [W; b; R], without R where there
+ * is no h0; or, where x W + b is there already, h R added. */
+TG_INLINE void TG_FN(joined_product)(const tg_recurrent_part *p, ptrdiff_t t, ptrdiff_t n, V_T *c)
+{
+    const ptrdiff_t row = p->joined_row, skipped = p->apart ? row - p->units : 0;
+    const ptrdiff_t terms = row - skipped - (t == 0 && !p->has_h0 ? p->units : 0);
+    const V_T *a = (const V_T *)p->joined + (t * p->n_batch + p->first) * row + skipped;
+    if (terms > 0 || !p->apart)
+        TG_FN(recurrent_product)(p, n, row - skipped, terms, a, row, NULL, c, n, p->apart);
+}
+
+/* h of row r after step t to where the next step reads it. */
+TG_INLINE void TG_FN(pass_on)(const tg_recurrent_part *p, ptrdiff_t t, ptrdiff_t r, const V_T *h)
+{
+    const ptrdiff_t row = p->joined_row;
+    if (t + 1 < p->n_steps)
+        memcpy((V_T *)p->joined + ((t + 1) * p->n_batch + r + 1) * row - p->units, h,
+               (size_t)p->units * sizeof(V_T));
 }
 
 #define TG_LOAD(p) TG_FN(load_upto)((p) + i, n)
@@ -51,8 +75,6 @@ TG_INLINE void TG_FN(recurrent_product)(const tg_recurrent_part *part, ptrdiff_t
 /* Bring the same place of the next step near: the product in between takes longer than memory does.
  */
 #define TG_NEXT(p) TG_PREFETCH((p) + i + next)
-/* Terms of the product with the state before step t: none where that is the zeros of no h0. */
-#define TG_DEPTH(t) ((t) == 0 && !p->has_h0 ? 0 : u)
 #define TG_LIVE(t, r) (!p->mask || p->mask[(t) * p->mask_step + (r) * p->mask_row])
 
 /* The gates' sigmoid and tanh: math.h's, without the steps that serve denormal results. */
@@ -86,20 +108,14 @@ TG_KERNEL void TG_FN(simple_rnn)(const tg_recurrent_part *p)
 {
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
-        const V_T *z = (const V_T *)p->z + t * step;
-        const ptrdiff_t next = t + 1 < p->n_steps ? step : 0;
         V_T *old = (V_T *)p->states + t * step, *new = old + step;
-        TG_FN(recurrent_product)(p, u, TG_DEPTH(t), old + p->first * u, u, NULL, new + p->first *u,
-                                 u, 0);
+        TG_FN(joined_product)(p, t, u, new + p->first *u);
         for (ptrdiff_t r = p->first; r < end; r++) {
             V_T *h = new + r *u;
-            TG_EACH_UNIT
-            {
-                TG_NEXT(z + r * u);
-                TG_STORE(h, TG_FN(gate_tanh)(V(add)(TG_LOAD(z + r * u), TG_LOAD(h))));
-            }
+            TG_EACH_UNIT TG_STORE(h, TG_FN(gate_tanh)(TG_LOAD(h)));
             if (!TG_LIVE(t, r))
                 memcpy(h, old + r * u, (size_t)u * sizeof(V_T));
+            TG_FN(pass_on)(p, t, r, h);
         }
     }
 }
@@ -122,7 +138,8 @@ TG_KERNEL void TG_FN(simple_rnn_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p, u, u, gz + p->first * u, u, NULL, gh + p->first * u, u, 1);
+            TG_FN(recurrent_product)(p, u, u, u, gz + p->first * u, u, NULL, gh + p->first * u, u,
+                                     1);
     }
 }
 
@@ -130,25 +147,17 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
 {
     const ptrdiff_t u = p->units, step = p->n_batch * u, end = p->first + p->n_rows;
     for (ptrdiff_t t = 0; t < p->n_steps; t++) {
-        const V_T *z = (const V_T *)p->z + 4 * t * step;
-        const ptrdiff_t next = t + 1 < p->n_steps ? 4 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step;
         V_T *h = (V_T *)p->states + t * step, *c = (V_T *)p->cells + t * step;
-        TG_FN(recurrent_product)(p, 4 * u, TG_DEPTH(t), h + p->first * u, u, NULL,
-                                 gates + 4 * p->first * u, 4 * u, 0);
+        TG_FN(joined_product)(p, t, 4 * u, gates + 4 * p->first * u);
         for (ptrdiff_t r = p->first; r < end; r++) {
-            const V_T *zr = z + 4 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u, *cr = c + r * u;
             TG_EACH_UNIT
             {
-                TG_NEXT(zr);
-                TG_NEXT(zr + u);
-                TG_NEXT(zr + 2 * u);
-                TG_NEXT(zr + 3 * u);
-                VT in = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr), TG_LOAD(gr)));
-                VT forget = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + u), TG_LOAD(gr + u)));
-                VT value = TG_FN(gate_tanh)(V(add)(TG_LOAD(zr + 2 * u), TG_LOAD(gr + 2 * u)));
-                VT out = TG_FN(gate_sigmoid)(V(add)(TG_LOAD(zr + 3 * u), TG_LOAD(gr + 3 * u)));
+                VT in = TG_FN(gate_sigmoid)(TG_LOAD(gr));
+                VT forget = TG_FN(gate_sigmoid)(TG_LOAD(gr + u));
+                VT value = TG_FN(gate_tanh)(TG_LOAD(gr + 2 * u));
+                VT out = TG_FN(gate_sigmoid)(TG_LOAD(gr + 3 * u));
                 VT cell = V(fma)(forget, TG_LOAD(cr), V(mul)(in, value));
                 TG_STORE(gr, in);
                 TG_STORE(gr + u, forget);
@@ -167,6 +176,7 @@ TG_KERNEL void TG_FN(lstm)(const tg_recurrent_part *p)
                 memcpy(hr + step, hr, (size_t)u * sizeof(V_T));
                 memcpy(cr + step, cr, (size_t)u * sizeof(V_T));
             }
+            TG_FN(pass_on)(p, t, r, hr + step);
         }
     }
 }
@@ -211,7 +221,7 @@ TG_KERNEL void TG_FN(lstm_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p, u, 4 * u, gz + 4 * p->first * u, 4 * u, NULL,
+            TG_FN(recurrent_product)(p, u, 4 * u, 4 * u, gz + 4 * p->first * u, 4 * u, NULL,
                                      gh + p->first * u, u, 1);
     }
 }
@@ -223,8 +233,8 @@ TG_KERNEL void TG_FN(gru)(const tg_recurrent_part *p)
         const V_T *z = (const V_T *)p->z + 3 * t * step;
         const ptrdiff_t next = t + 1 < p->n_steps ? 3 * step : 0;
         V_T *gates = (V_T *)p->gates + 4 * t * step, *h = (V_T *)p->states + t * step;
-        TG_FN(recurrent_product)(p, 3 * u, TG_DEPTH(t), h + p->first * u, u, p->bias,
-                                 gates + 4 * p->first * u, 4 * u, 0);
+        TG_FN(recurrent_product)(p, 3 * u, u, t == 0 && !p->has_h0 ? 0 : u, h + p->first * u, u,
+                                 p->bias, gates + 4 * p->first * u, 4 * u, 0);
         for (ptrdiff_t r = p->first; r < end; r++) {
             const V_T *zr = z + 3 * r * u;
             V_T *gr = gates + 4 * r * u, *hr = h + r * u;
@@ -289,7 +299,7 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
             }
         }
         if (t > 0 || p->has_h0)
-            TG_FN(recurrent_product)(p, u, 3 * u, gb + 3 * p->first * u, 3 * u, NULL,
+            TG_FN(recurrent_product)(p, u, 3 * u, 3 * u, gb + 3 * p->first * u, 3 * u, NULL,
                                      gh + p->first * u, u, 1);
     }
 }
@@ -299,5 +309,4 @@ TG_KERNEL void TG_FN(gru_grad)(const tg_recurrent_part *p)
 #undef TG_EACH_UNIT
 #undef TG_NEXT
 #undef TG_GATE_LOW
-#undef TG_DEPTH
 #undef TG_LIVE

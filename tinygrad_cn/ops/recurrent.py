@@ -1,8 +1,8 @@
 """Recurrent sequences: simple RNN, LSTM and GRU, with Keras's weights and conventions.
 
-What does not depend on the state, x W + b, is one matrix product over all steps; a fused op then
-runs the steps, and its gradient ends in one matrix product for the recurrent weights. Inside, the
-arrays are time-major (T, N, ...), so that a step is one contiguous block.
+A fused op runs all steps, and its gradient ends in one matrix product for all weights. Inside, the
+arrays are time-major (T, N, ...), so that a step is one contiguous block. The GRU, whose reset gate
+multiplies the product with the state alone, is given x W + b, one product over all steps.
 
 The fused ops know the default activations. `rnn` runs any step function, and the `*_step` functions
 below are the same cells in plain ops: for other activations, for reading, and for the derivatives
@@ -22,9 +22,10 @@ from tinygrad_cn.op import Identity, Op, Value, leaf, wrap
 from .activation import sigmoid
 from .creation import asarray
 from .elementwise import where
-from .joining import split, stack
+from .joining import concat, split, stack
 from .matmul import linear, matmul
-from .shape import permute_dims, reshape
+from .reduction import sum
+from .shape import matrix_transpose, permute_dims, reshape
 from .trigonometry import tanh
 
 _identity = Identity()
@@ -115,68 +116,75 @@ def rnn(step: Callable, x: Any, states: Sequence[Any], mask: Any = None) -> tupl
 
 
 class SimpleRNNSteps(Op):
-    """states[t + 1] = tanh(z[t] + states[t] R), states[0] = h0; see kernels.reference."""
+    """states[t + 1] = tanh(x[t] W + b + states[t] R), states[0] = h0; see kernels.reference."""
 
-    def forward(z, recurrent_kernel, h0, mask):
-        return kernels.simple_rnn(z, recurrent_kernel, h0, mask)
+    extra = ("joined",)
 
-    def vjp(g, z, recurrent_kernel, h0, mask, y):
-        gz, gr, *initial = _simple_rnn_grad(g, z, recurrent_kernel, h0, y, mask)
-        return gz, gr, *(initial or (None,)), None
+    def forward(x, kernel, recurrent_kernel, bias, h0, mask):
+        return kernels.simple_rnn(x, kernel, recurrent_kernel, bias, h0, mask)
+
+    def vjp(g, x, kernel, recurrent_kernel, bias, h0, mask, y, joined, needs):
+        given = x, kernel, recurrent_kernel, bias, h0
+        gz, gweights, *initial = _simple_rnn_grad(g, *given, y, joined, mask)
+        return *_parts(gz, gweights, kernel, bias, needs), *(initial or (None,)), None
 
 
 class SimpleRNNStepsGrad(Op):
-    """The gradients of SimpleRNNSteps in z, recurrent_kernel and h0, if there is one."""
+    """The gradients of SimpleRNNSteps in x[t] W + b + states[t] R, in [W; b; R], and in h0 if there
+    is one."""
 
     many = True
 
-    def forward(g, z, recurrent_kernel, h0, states, mask):
-        grads = kernels.simple_rnn_grad(g, states, recurrent_kernel, mask, h0 is not None)
-        return _present(grads)
+    def forward(g, x, kernel, recurrent_kernel, bias, h0, states, joined, mask):
+        kept = states, joined
+        return _present(kernels.simple_rnn_grad(g, *kept, recurrent_kernel, mask, h0 is not None))
 
-    def reference(g, z, recurrent_kernel, h0, states, mask):
+    def reference(g, x, kernel, recurrent_kernel, bias, h0, states, joined, mask):
         def run(z, r, h0):
             return _all_states(lambda a, s: simple_rnn_step(a, s, r), z, (h0,), mask)[:1]
 
-        grads = _pull_back(run, (z, recurrent_kernel, _or_zeros(h0, states)), (g,))
-        return grads if h0 is not None else grads[:2]
+        given = _linear(x, kernel, bias), recurrent_kernel, _or_zeros(h0, states)
+        gz, gr, gh0 = _pull_back(run, given, (g,))
+        return gz, _stacked(x, gz, bias, gr), *([] if h0 is None else [gh0])
 
 
 class LSTMSteps(Op):
-    """(i, f, u, o) = z[t] + states[t] R; c = sigmoid(f) c + sigmoid(i) tanh(u);
+    """(i, f, u, o) = x[t] W + b + states[t] R; c = sigmoid(f) c + sigmoid(i) tanh(u);
     states[t + 1] = sigmoid(o) tanh(c); the outputs are all states and the last c."""
 
     many = True
-    extra = ("cells", "gates")
+    extra = ("cells", "gates", "joined")
 
-    def forward(z, recurrent_kernel, h0, c0, mask):
-        states, cells, gates = kernels.lstm(z, recurrent_kernel, h0, c0, mask)
-        return states, cells[-1], cells, gates
+    def forward(x, kernel, recurrent_kernel, bias, h0, c0, mask):
+        given = x, kernel, recurrent_kernel, bias, h0, c0
+        states, cells, gates, joined = kernels.lstm(*given, mask)
+        return states, cells[-1], cells, gates, joined
 
-    def vjp(g, z, recurrent_kernel, h0, c0, mask, y, cells, gates):
-        grads = _lstm_grad(*g, z, recurrent_kernel, h0, c0, y[0], cells, gates, mask)
-        gz, gr, *initial = grads
-        return gz, gr, *(initial or (None, None)), None
+    def vjp(g, x, kernel, recurrent_kernel, bias, h0, c0, mask, y, cells, gates, joined, needs):
+        given = x, kernel, recurrent_kernel, bias, h0, c0
+        gz, gweights, *initial = _lstm_grad(*g, *given, cells, gates, joined, mask)
+        return *_parts(gz, gweights, kernel, bias, needs), *(initial or (None, None)), None
 
 
 class LSTMStepsGrad(Op):
-    """The gradients of LSTMSteps in z and recurrent_kernel; with an h0 or c0, in both of them."""
+    """The gradients of LSTMSteps in x[t] W + b + states[t] R and in [W; b; R]; with an h0 or c0, in
+    both of them."""
 
     many = True
 
-    def forward(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
-        initial = h0 is not None or c0 is not None
-        kept = states, cells, gates
+    def forward(g, gc, x, kernel, recurrent_kernel, bias, h0, c0, cells, gates, joined, mask):
+        kept, initial = (cells, gates, joined), h0 is not None or c0 is not None
         return _present(kernels.lstm_grad(g, gc, *kept, recurrent_kernel, mask, initial))
 
-    def reference(g, gc, z, recurrent_kernel, h0, c0, states, cells, gates, mask):
+    def reference(g, gc, x, kernel, recurrent_kernel, bias, h0, c0, cells, gates, joined, mask):
         def run(z, r, h0, c0):
             states, cells = _all_states(lambda a, s: lstm_step(a, s, r), z, (h0, c0), mask)
             return states, cells[-1]
 
-        initial = _or_zeros(h0, states), _or_zeros(c0, states)
-        grads = _pull_back(run, (z, recurrent_kernel, *initial), (g, gc))
-        return grads if h0 is not None or c0 is not None else grads[:2]
+        initial = _or_zeros(h0, cells), _or_zeros(c0, cells)
+        given = _linear(x, kernel, bias), recurrent_kernel, *initial
+        gz, gr, *ends = _pull_back(run, given, (g, gc))
+        return gz, _stacked(x, gz, bias, gr), *([] if h0 is None and c0 is None else ends)
 
 
 class GRUSteps(Op):
@@ -220,6 +228,29 @@ _lstm = LSTMSteps()
 _lstm_grad = LSTMStepsGrad()
 _gru = GRUSteps()
 _gru_grad = GRUStepsGrad()
+
+
+def _linear(x, kernel, bias):
+    """x W + b at all steps, as plain ops."""
+    z = matmul(x, kernel)
+    return z if bias is None else z + bias
+
+
+def _stacked(x, gz, bias, gr):
+    """The gradient of [W; b; R], from that of x W + b + h R and that of R, as plain ops."""
+    rows, g = (reshape(a, shape=(-1, a.shape[-1])) for a in (x, gz))
+    gb = [] if bias is None else [sum(g, axis=0, keepdims=True)]
+    return concat([matmul(matrix_transpose(rows), g), *gb, gr])
+
+
+def _parts(gz, gweights, kernel, bias, needs):
+    """The gradients of x, kernel, recurrent_kernel and bias, from those of x W + b + h R and of
+    [W; b; R]."""
+    d = len(kernel)
+    gx = matmul(gz, matrix_transpose(kernel)) if needs[0] else None
+    if bias is None:
+        return gx, gweights[:d], gweights[d:], None
+    return gx, gweights[:d], gweights[d + 1 :], gweights[d]
 
 
 def _all_states(step, z, states, mask):
@@ -278,8 +309,8 @@ def simple_rnn(
     >>> y.shape, h.shape
     ((1, 2, 1), (1, 1))
     """
-    z, mask = _project("simple_rnn", x, kernel, bias, mask, go_backwards)
-    states = _simple_rnn(z, recurrent_kernel, h0, mask)
+    x, mask = _time_major("simple_rnn", x, kernel, mask, go_backwards)
+    states = _simple_rnn(x, kernel, recurrent_kernel, bias, h0, mask)
     return _outputs(states, h0, mask), states[-1]
 
 
@@ -312,8 +343,8 @@ def lstm(
     >>> y.shape, h.shape, c.shape
     ((1, 2, 1), (1, 1), (1, 1))
     """
-    z, mask = _project("lstm", x, kernel, bias, mask, go_backwards)
-    states, c = _lstm(z, recurrent_kernel, h0, c0, mask)
+    x, mask = _time_major("lstm", x, kernel, mask, go_backwards)
+    states, c = _lstm(x, kernel, recurrent_kernel, bias, h0, c0, mask)
     return _outputs(states, h0, mask), states[-1], c
 
 
@@ -346,8 +377,8 @@ def gru(
     ((1, 2, 1), (1, 1))
     """
     input_bias, recurrent_bias = (None, None) if bias is None else (bias[0], bias[1])
-    z, mask = _project("gru", x, kernel, input_bias, mask, go_backwards)
-    states = _gru(z, recurrent_kernel, recurrent_bias, h0, mask)
+    x, mask = _time_major("gru", x, kernel, mask, go_backwards)
+    states = _gru(linear(x, kernel, input_bias), recurrent_kernel, recurrent_bias, h0, mask)
     return _outputs(states, h0, mask), states[-1]
 
 
@@ -355,8 +386,8 @@ def _constant(mask: Any) -> Any:
     return mask.data if isinstance(mask, Value) else np.asarray(mask)
 
 
-def _project(op, x, kernel, bias, mask, go_backwards):
-    """x W + b for all steps in one product, time-major; the mask likewise."""
+def _time_major(op, x, kernel, mask, go_backwards):
+    """x and the mask, time first, in the order of the run."""
     x, kernel = asarray(x), asarray(kernel)
     if x.ndim != 3 or kernel.ndim != 2 or x.shape[2] != kernel.shape[0]:
         raise ValueError(
@@ -373,10 +404,7 @@ def _project(op, x, kernel, bias, mask, go_backwards):
             )
         mask = mask.T[::-1] if go_backwards else mask.T
     x = permute_dims(x, axes=(1, 0, 2))
-    if go_backwards:
-        x = x[::-1]
-    z = linear(reshape(x, shape=(n_steps * n_rows, x.shape[2])), kernel, bias)
-    return reshape(z, shape=(n_steps, n_rows, kernel.shape[1])), mask
+    return x[::-1] if go_backwards else x, mask
 
 
 def _outputs(states, h0, mask):

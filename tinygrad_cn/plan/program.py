@@ -21,7 +21,7 @@ NEAR = 16 << 10  # bytes that stay in the first-level cache until they are read
 _ONE = "unary binary compare where fused copy reduce arg_reduce top_k softmax softmax_grad take "
 _ONE += "scatter_add cross_entropy_grad matmul conv2d conv2d_input_grad conv2d_weight_grad scan "
 _ONE += "max_pool2d_gather max_pool2d_grad average_pool2d average_pool2d_grad take_along_axis "
-_ONE += "add_along_axis simple_rnn"
+_ONE += "add_along_axis"
 WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     **{name: (1, ()) for name in _ONE.split()},
     "cross_entropy": (2, ()),
@@ -39,7 +39,8 @@ WRITES: dict[str, tuple[int, tuple[int, ...]]] = {
     "attention": (2, ()),
     "attention_grad": (3, ()),
     "simple_rnn_grad": (3, ()),
-    "lstm": (3, ()),
+    "simple_rnn": (2, ()),
+    "lstm": (4, ()),
     "lstm_grad": (4, ()),
     "gru": (2, ()),
     "gru_grad": (5, ()),
