@@ -362,18 +362,22 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
 static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
                         const void *bias)
 {
-#define FINISH(T)                                                                                  \
-    for (ptrdiff_t i = 0; i < m; i++) {                                                            \
-        T *row = (T *)c + i * p->c_row;                                                            \
-        for (ptrdiff_t j = 0; bias && j < n; j++)                                                  \
-            row[j] += ((const T *)bias)[j];                                                        \
-        for (ptrdiff_t j = 0; p->act == TG_ACT_RELU && j < n; j++)                                 \
-            row[j] = row[j] < 0 ? 0 : row[j];                                                      \
+    const int one_row = p->c_row == n; /* neighbours; with n = 1 and one number for all */
+    tg_binary_rows rows = {.y_row = p->c_row, .a_row = p->c_row, .a_step = 1, .b_step = 1};
+    ptrdiff_t n_rows = m, length = n;
+    if (n == 1 && one_row)
+        rows = *TG_ONE_ROW_AND_NUMBER, n_rows = 1, length = m;
+#define FINISH(T, suffix)                                                                          \
+    if (bias)                                                                                      \
+        tg_active->binary_##suffix[TG_BINARY_add](n_rows, length, (T *)c, (T *)c, bias, &rows);    \
+    for (ptrdiff_t i = 0; p->act == TG_ACT_RELU && i < (one_row ? 1 : m); i++)                     \
+        tg_active->unary_##suffix[TG_UNARY_relu](one_row ? m * n : n, (T *)c + i * p->c_row,       \
+                                                 (T *)c + i * p->c_row);
+    if (p->dtype == TG_F32) {
+        FINISH(float, f32)
+    } else {
+        FINISH(double, f64)
     }
-    if (p->dtype == TG_F32)
-        FINISH(float)
-    else
-        FINISH(double)
 #undef FINISH
     finish(p, m, n, c);
 }

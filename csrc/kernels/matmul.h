@@ -562,7 +562,7 @@ TG_INLINE void TG_FN(gemm_dot_column)(ptrdiff_t k, const V_T *a, ptrdiff_t a_row
 {
     enum { ROWS = V_LANES < 4 ? V_LANES : 4 };
     VT lanes[V_LANES];
-    for (int i = 0; i < V_LANES; i += ROWS)
+    TG_UNROLL for (int i = 0; i < V_LANES; i += ROWS)
         TG_FN(gemm_dot_lanes)(ROWS, 1, k, a + i * a_row, a_row, bt, 0, lanes + i);
     V(transpose)(lanes);
     for (int half = V_LANES / 2; half > 0; half /= 2)
