@@ -117,7 +117,7 @@ static inline void tg_copy_row(char *to, const char *from, size_t n_bytes)
     if (n_bytes > 512 || n_bytes < 8) {
         memcpy(to, from, n_bytes);
     } else if (n_bytes >= 32) {
-        for (size_t i = 0; i + 32 <= n_bytes; i += 32)
+        for (size_t i = 0; i + 32 < n_bytes; i += 32)
             memcpy(to + i, from + i, 32);
         memcpy(to + n_bytes - 32, from + n_bytes - 32, 32); /* what is left, and some once more */
     } else if (n_bytes >= 16) {
