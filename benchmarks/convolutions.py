@@ -68,6 +68,8 @@ IMAGES = [
     Convolution(64, 6, 14, 16, 5),
     Convolution(32, 8, 20, 8, 5, 2),
     Convolution(32, 3, 32, 3, 3, 1),
+    Convolution(32, 64, 32, 3, 3, 1),
+    Convolution(32, 32, 28, 1, 3, 1),
     Convolution(16, 17, 20, 17, 3, 1),
     Convolution(16, 33, 14, 66, 3, 1),
     # 1 x 1

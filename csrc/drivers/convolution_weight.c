@@ -27,12 +27,42 @@ typedef struct {
     ptrdiff_t parts, row_parts;
     ptrdiff_t *pixel_cols, *tap_rows, *gw_rows;
     int pack;
+    ptrdiff_t turned; /* 0, or how many taps are taken at once, as columns */
 } weight_walk;
 
 static char *part_sum(const weight_walk *p, ptrdiff_t part)
 {
     ptrdiff_t bytes = p->m * p->x.o * size_of(p->x.dtype);
+    if (p->turned) /* none of them is the result itself */
+        return p->partial + part * bytes;
     return part == 0 ? p->gw : p->partial + (part - 1) * bytes;
+}
+
+/* A strip of the turned product: row after row of g, for each row of taps or for each tap. */
+static void turned_strip(const weight_walk *p, const strip *read, const char *g, char *sum,
+                         int accumulate)
+{
+    const walk *x = &p->x;
+    const ptrdiff_t size = size_of(x->dtype), n = p->turned * x->c, row = x->h.n_out * x->o;
+    const ptrdiff_t n_rows = read->q1 - read->q0;
+    tg_gemm_block block = {.m = x->o, .n = n, .k = x->h.n_out, .a_row = 1, .a_col = x->o};
+    block.b_row = x->h.step * x->c;
+    block.b_panel = tg_gemm_panel(x->dtype);
+    block.c_row = n;
+    for (ptrdiff_t tv = 0; tv < x->v.n_taps; tv++)
+        for (ptrdiff_t th = 0; th < x->h.n_taps; th += p->turned) {
+            const ptrdiff_t tap =
+                (x->v.offset[tv] - x->v.first) * x->pitch + (x->h.offset[th] - x->h.first) * x->c;
+            block.c = sum + (tv * x->h.n_taps + th) * x->c * x->o * size;
+            for (ptrdiff_t i = 0; i < read->n_images * n_rows; i++) {
+                const ptrdiff_t image = i / n_rows, q = i % n_rows;
+                block.a = g + i * row * size;
+                block.b =
+                    read->in + (tap + image * read->image_step + q * x->v.step * x->pitch) * size;
+                block.accumulate = accumulate || i > 0;
+                tg_gemm_run(x->dtype, &block);
+            }
+        }
 }
 
 static void weight_task(void *context, ptrdiff_t task)
@@ -54,6 +84,12 @@ static void weight_task(void *context, ptrdiff_t task)
         const char *g = p->g + (read.image * x->v.n_out + q0) * x->h.n_out * x->o * size;
         if (!in)
             return;
+        if (m_part == 0 && p->sums->y)
+            tg_column_sums_share(p->sums, s, p->n_strips, 0, x->o);
+        if (p->turned) {
+            turned_strip(p, &read, g, sum, s > s0);
+            continue;
+        }
         tg_gemm_block block = {.m = m1 - m0,
                                .n = x->n_group,
                                .k = n_images * (q1 - q0) * x->h.n_out,
@@ -80,9 +116,19 @@ static void weight_task(void *context, ptrdiff_t task)
             }
             tg_gemm_run(x->dtype, &block);
         }
-        if (m_part == 0 && p->sums->y)
-            tg_column_sums_share(p->sums, s, p->n_strips, 0, x->o);
     }
+}
+
+/* How many taps the turned product takes at once; 0 where it does not pay: one vector of outputs is
+ * no better than the walk's, and columns are to fill whole tiles. */
+static ptrdiff_t turned_taps(const walk *x)
+{
+    const ptrdiff_t nr = tg_gemm_panel(x->dtype);
+    ptrdiff_t taps = x->h.n_taps;
+    for (ptrdiff_t t = 1; t < x->h.n_taps; t++)
+        if (x->h.offset[t] != x->h.offset[t - 1] + 1)
+            taps = 1;
+    return x->groups == 1 && x->o < nr / 2 && taps * x->c >= 2 * nr ? taps : 0;
 }
 
 static int run_weight_walk(weight_walk *p)
@@ -104,6 +150,7 @@ static int run_weight_walk(weight_walk *p)
     x->rows = ceil_div(x->v.n_out, x->row_tasks);
     p->n_strips = ceil_div(x->n, x->images) * x->row_tasks;
     p->pack = p->m >= 48 && x->o > nr;
+    p->turned = turned_taps(x);
 
     /* Up to 16 tasks of at least 65536 multiply-adds. Parts of the pixels cost a sum each (4 MB in
      * all), parts of the rows read the image again. */
@@ -116,12 +163,13 @@ static int run_weight_walk(weight_walk *p)
     while (p->parts < tasks && 2 * p->parts <= p->n_strips &&
            (double)(2 * p->parts) * sum_bytes <= 4e6)
         p->parts *= 2;
-    p->row_parts = min_of(tasks / p->parts, ceil_div(p->m, 24));
+    p->row_parts = p->turned ? 1 : min_of(tasks / p->parts, ceil_div(p->m, 24));
 
     const ptrdiff_t strip_pixels = x->images * x->rows * x->h.n_out;
     p->pixel_cols = tg_alloc((size_t)(strip_pixels + 2 * p->m) * sizeof(ptrdiff_t));
-    p->partial = p->parts > 1 ? tg_alloc((size_t)((p->parts - 1) * p->m * x->o * size)) : NULL;
-    if (!p->pixel_cols || (p->parts > 1 && !p->partial)) {
+    const ptrdiff_t n_sums = p->parts - !p->turned, count = p->m * x->o;
+    p->partial = n_sums > 0 ? tg_alloc((size_t)(n_sums * count * size)) : NULL;
+    if (!p->pixel_cols || (n_sums > 0 && !p->partial)) {
         if (p->pixel_cols)
             tg_free(p->pixel_cols);
         return TG_NO_MEMORY;
@@ -145,7 +193,10 @@ static int run_weight_walk(weight_walk *p)
     p->sums->shared = 1;
     tg_parallel(p->parts * p->row_parts, fmas / FMAS_PER_NS(x->dtype), weight_task, p);
     if (p->parts > 1)
-        tg_add_parts(x->dtype, p->parts, p->m * x->o, p->gw, p->partial);
+        tg_add_parts(x->dtype, p->parts, count, part_sum(p, 0), part_sum(p, 1));
+    for (ptrdiff_t first = 0, n = p->turned * x->c; p->turned && first < p->m; first += n)
+        tg_transpose(x->dtype, n, x->o, p->gw + first * x->o * size, x->o,
+                     p->partial + first * x->o * size, n);
     tg_free(p->partial);
     tg_free(p->pixel_cols);
     return atomic_load(&x->status);
