@@ -286,13 +286,16 @@ static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
 static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b, char *c,
                           ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
 {
-    const tg_binary_rows rows = {.y_row = p->c_row, .a_row = p->a_row, .b_step = 1};
+    const int number = p->n == 1 && p->a_row == 1 && p->c_row == 1; /* times a whole column */
+    const tg_binary_rows apart = {.y_row = p->c_row, .a_row = p->a_row, .b_step = 1};
+    const tg_binary_rows *rows = number ? TG_ONE_ROW_AND_NUMBER : &apart;
+    const ptrdiff_t n_rows = number ? 1 : i1 - i0, n = number ? i1 - i0 : j1 - j0;
     const void *column = at(p->dtype, a, i0 * p->a_row), *row = at(p->dtype, b, j0);
     void *y = c + (i0 * p->c_row + j0) * tg_gemm_item(p->dtype);
     if (p->dtype == TG_F32)
-        tg_active->binary_f32[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
+        tg_active->binary_f32[TG_BINARY_multiply](n_rows, n, y, column, row, rows);
     else
-        tg_active->binary_f64[TG_BINARY_multiply](i1 - i0, j1 - j0, y, column, row, &rows);
+        tg_active->binary_f64[TG_BINARY_multiply](n_rows, n, y, column, row, rows);
     finish(p, i1 - i0, j1 - j0, y);
 }
 

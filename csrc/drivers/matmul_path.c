@@ -31,7 +31,7 @@
 
 #define DOT_COLUMNS 4          /* dot products for up to so many in any case */
 #define LANES_SUM 10.0         /* fma in the time of adding up the lanes of a vector */
-#define LANES_TURNED 3.0       /* the same per row, for a single column, where rows are turned */
+#define LANES_TURNED 0.7       /* the same per row, for a single column, where rows are turned */
 #define TURNED_COLUMNS 8       /* at most, for the turned path */
 #define STREAMED_ROWS 6        /* at most, for the rows path */
 #define LONG_ROW 192           /* of B, which is streamed for a single row of A */
