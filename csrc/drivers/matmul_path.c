@@ -92,8 +92,9 @@ int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
             return TG_PATH_ROWS;
         /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,
-         * which takes long pieces of its rows faster than those of a panel. */
-        if ((p->m < 48 && bytes <= FAR_BYTES) || p->n <= nr)
+         * which takes long pieces of its rows faster than those of a panel; and with few columns
+         * tasks are cut along the rows, each of which would pack all of B. */
+        if ((p->m < (p->n < 4 * nr ? 48 : 26) && bytes <= FAR_BYTES) || p->n <= nr)
             return TG_PATH_DIRECT;
         /* A row of a panel of two cache lines comes from the second-level cache in the time that
          * its fma take; one line does not, when rows that lie badly or are many push each other out
