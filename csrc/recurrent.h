@@ -11,7 +11,7 @@
 typedef struct {
     ptrdiff_t n_steps, n_batch, units;
     ptrdiff_t first, n_rows; /* the rows of the batch to do */
-    const void *weights;     /* the recurrent kernel (its transpose for a gradient) in panels */
+    const void *weights;     /* in panels: [W; b; R]; or R alone, for a gradient its transpose */
     void *work;              /* room for the left side of a product */
     void *joined;            /* (T, N, joined_row): x_t, 1 if there is a bias, and h_{t-1} */
     ptrdiff_t joined_row;
@@ -22,9 +22,9 @@ typedef struct {
     const uint8_t *mask;
     ptrdiff_t mask_step, mask_row;
     /* the gradient */
-    const void *g, *gc; /* of states (T + 1, N, U) and of the last cells (N, U) */
-    void *gz, *gb;      /* (T, N, width); gb: GRU only */
-    void *gh0, *gc0;    /* (N, U): also where the gradient of the state is carried */
+    const void *g;   /* of states (T + 1, N, U) */
+    void *gz, *gb;   /* (T, N, width); gb: GRU only */
+    void *gh0, *gc0; /* (N, U): also where the gradient of the state is carried */
 } tg_recurrent_part;
 
 #endif

@@ -365,22 +365,24 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
 static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
                         const void *bias)
 {
-    const int one_row = p->c_row == n; /* neighbours; with n = 1 and one number for all */
-    tg_binary_rows rows = {.y_row = p->c_row, .a_row = p->c_row, .a_step = 1, .b_step = 1};
-    ptrdiff_t n_rows = m, length = n;
-    if (n == 1 && one_row)
-        rows = *TG_ONE_ROW_AND_NUMBER, n_rows = 1, length = m;
+    const int together = p->c_row == n, column = together && n == 1; /* one number for all */
+    const tg_binary_rows apart = {.y_row = p->c_row, .a_row = p->c_row, .a_step = 1, .b_step = 1};
+    const tg_binary_rows *rows = column ? TG_ONE_ROW_AND_NUMBER : &apart;
+    const ptrdiff_t n_rows = column ? 1 : m, length = column ? m : n;
+    const ptrdiff_t n_runs = p->act != TG_ACT_RELU ? 0 : together ? 1 : m;
+    const ptrdiff_t run = together ? m * n : n;
 #define FINISH(T, suffix)                                                                          \
-    if (bias)                                                                                      \
-        tg_active->binary_##suffix[TG_BINARY_add](n_rows, length, (T *)c, (T *)c, bias, &rows);    \
-    for (ptrdiff_t i = 0; p->act == TG_ACT_RELU && i < (one_row ? 1 : m); i++)                     \
-        tg_active->unary_##suffix[TG_UNARY_relu](one_row ? m * n : n, (T *)c + i * p->c_row,       \
-                                                 (T *)c + i * p->c_row);
-    if (p->dtype == TG_F32) {
-        FINISH(float, f32)
-    } else {
-        FINISH(double, f64)
-    }
+    do {                                                                                           \
+        if (bias)                                                                                  \
+            tg_active->binary_##suffix[TG_BINARY_add](n_rows, length, (T *)c, (T *)c, bias, rows); \
+        for (ptrdiff_t i = 0; i < n_runs; i++)                                                     \
+            tg_active->unary_##suffix[TG_UNARY_relu](run, (T *)c + i * p->c_row,                   \
+                                                     (T *)c + i * p->c_row);                       \
+    } while (0)
+    if (p->dtype == TG_F32)
+        FINISH(float, f32);
+    else
+        FINISH(double, f64);
 #undef FINISH
     finish(p, m, n, c);
 }

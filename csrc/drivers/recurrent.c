@@ -139,13 +139,14 @@ static void start(const recurrent_plan *plan, void *to, const tg_array *from)
         memset(to, 0, n_bytes);
 }
 
-static recurrent_plan describe(const tg_array *states, const tg_array *mask)
+/* `kept`: the states, or the cells, (T + 1, N, U). */
+static recurrent_plan describe(const tg_array *kept, const tg_array *mask)
 {
-    recurrent_plan plan = {.dtype = states->dtype};
-    plan.part.n_steps = states->shape[0] - 1;
-    plan.part.n_batch = states->shape[1];
-    plan.part.units = states->shape[2];
-    plan.part.states = states->data;
+    recurrent_plan plan = {.dtype = kept->dtype};
+    plan.part.n_steps = kept->shape[0] - 1;
+    plan.part.n_batch = kept->shape[1];
+    plan.part.units = kept->shape[2];
+    plan.part.states = kept->data;
     plan.part.mask = mask->data;
     plan.part.mask_step = mask->data ? mask->strides[0] : 0;
     plan.part.mask_row = mask->data ? mask->strides[1] : 0;

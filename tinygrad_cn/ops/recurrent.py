@@ -25,7 +25,7 @@ from .elementwise import where
 from .joining import concat, split, stack
 from .matmul import linear, matmul
 from .reduction import sum
-from .shape import matrix_transpose, permute_dims, reshape
+from .shape import astype, matrix_transpose, permute_dims, reshape
 from .trigonometry import tanh
 
 _identity = Identity()
@@ -238,7 +238,8 @@ def _linear(x, kernel, bias):
 
 def _stacked(x, gz, bias, gr):
     """The gradient of [W; b; R], from that of x W + b + h R and that of R, as plain ops."""
-    rows, g = (reshape(a, shape=(-1, a.shape[-1])) for a in (x, gz))
+    n = gz.shape[0] * gz.shape[1]
+    rows, g = (reshape(a, shape=(n, a.shape[-1])) for a in (x, gz))
     gb = [] if bias is None else [sum(g, axis=0, keepdims=True)]
     return concat([matmul(matrix_transpose(rows), g), *gb, gr])
 
@@ -310,7 +311,7 @@ def simple_rnn(
     ((1, 2, 1), (1, 1))
     """
     x, mask = _time_major("simple_rnn", x, kernel, mask, go_backwards)
-    states = _simple_rnn(x, kernel, recurrent_kernel, bias, h0, mask)
+    states = _simple_rnn(*_promoted(x, kernel, recurrent_kernel, bias, h0), mask)
     return _outputs(states, h0, mask), states[-1]
 
 
@@ -344,7 +345,7 @@ def lstm(
     ((1, 2, 1), (1, 1), (1, 1))
     """
     x, mask = _time_major("lstm", x, kernel, mask, go_backwards)
-    states, c = _lstm(x, kernel, recurrent_kernel, bias, h0, c0, mask)
+    states, c = _lstm(*_promoted(x, kernel, recurrent_kernel, bias, h0, c0), mask)
     return _outputs(states, h0, mask), states[-1], c
 
 
@@ -384,6 +385,13 @@ def gru(
 
 def _constant(mask: Any) -> Any:
     return mask.data if isinstance(mask, Value) else np.asarray(mask)
+
+
+def _promoted(*given):
+    """The arrays in the type that NumPy promotes them to, a floating one."""
+    arrays = [None if a is None else asarray(a) for a in given]
+    dtype = np.result_type(np.float16, *[a.dtype for a in arrays if a is not None])
+    return [a if a is None or a.dtype == dtype else astype(a, dtype=dtype) for a in arrays]
 
 
 def _time_major(op, x, kernel, mask, go_backwards):

@@ -58,7 +58,7 @@ def _check_shapes(op, expected, whose):
 
 
 def check_joined(op, x, kernel, recurrent_kernel, n_gates, bias, h0=None, c0=None, mask=None):
-    """The same for the cells whose input's kernel is theirs, too: T, N, D, U."""
+    """For the cells that are given the inputs and their kernel; returns T, N, D, U."""
     if np.ndim(x) != 3 or np.ndim(kernel) != 2 or np.ndim(recurrent_kernel) != 2:
         raise ValueError(
             f"[{op}] wrong number of dimensions. Expected x (T, N, D), kernel (D, {n_gates} U) and "
@@ -79,16 +79,15 @@ def check_joined(op, x, kernel, recurrent_kernel, n_gates, bias, h0=None, c0=Non
     return n_steps, n_rows, n_inputs, units
 
 
-def check_sequence_grad(op, g, states, cells=None):
-    if g.shape != states.shape or (cells is not None and cells.shape != states.shape):
+def check_sequence_grad(op, g, kept):
+    """``kept``: the states or the cells, (T + 1, N, U)."""
+    if g.shape != kept.shape:
         raise ValueError(
-            f"[{op}] g, states and cells do not fit. Expected shape {states.shape}, received "
-            f"g.shape={g.shape}" + ("." if cells is None else f", cells.shape={cells.shape}.")
+            f"[{op}] g does not fit. Expected shape {kept.shape}, received g.shape={g.shape}."
         )
 
 
 def check_joined_grad(op, g, kept, joined, recurrent_kernel, width, mask):
-    """``kept``: the states or the cells, (T + 1, N, U)."""
     units = len(recurrent_kernel)
     check_sequence_grad(op, g, kept)
     fit = kept.ndim == 3 and joined.ndim == 3 and joined.shape[-1] >= units == kept.shape[-1]
