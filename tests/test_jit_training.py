@@ -137,3 +137,43 @@ def test_metrics(kind: str, classes: int) -> None:
     else:
         y = np.eye(4, dtype=np.float32)[rng.integers(0, 4, 6)]
         same_training(mlp, x, y, "categorical_crossentropy", metrics=[kind])
+
+
+class Late(tg.Model):
+    """Makes a layer, and its variables, when it is called."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = tg.layers.Dense(4, activation="relu"), None
+
+    def call(self, x):
+        self.last = self.last or tg.layers.Dense(1)
+        return self.last(self.first(x))
+
+
+def unbuilt():
+    return tg.Sequential([tg.layers.Dense(4, activation="relu"), tg.layers.Dense(1)])
+
+
+@pytest.mark.parametrize("make", [unbuilt, Late])
+def test_a_model_that_is_not_built_yet_learns_from_its_first_batch(make):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((24, 3)).astype("float32"), np.ones((24, 1), "float32")
+    ends = []
+    for build in (False, True):
+        tg.random.seed(1)
+        model = make()
+        model.compile(tg.optimizers.SGD(0.1), "mse")
+        if build:
+            model(x)
+        losses = [model.train_on_batch(x, y) for _ in range(3)]
+        assert losses[0] > losses[1] > losses[2]
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        ends.append(model.get_weights())
+        tg.random.seed(1)
+        model = make()
+        model.compile(tg.optimizers.SGD(0.1), "mse")
+        before = model.fit(x, y, batch_size=8, shuffle=False, verbose=0).history["loss"][0]
+        assert model.evaluate(x, y, verbose=0) < before
+    for mine, theirs in zip(*ends, strict=True):
+        np.testing.assert_array_equal(mine, theirs)

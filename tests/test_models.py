@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import pickle
 from pathlib import Path
@@ -345,6 +346,22 @@ def test_pickle() -> None:
     model = tg.Sequential([tg.Input((4,)), layers.Dense(3)])
     again = pickle.loads(pickle.dumps(model))
     np.testing.assert_array_equal(again.predict(X), model.predict(X))
+
+
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_of_a_fitted_model_trains_on_to_the_same_bits(copied: Any) -> None:
+    optimizer = tg.optimizers.AdamW(0.01, use_ema=True)
+    model = tg.Sequential([tg.Input((4,)), layers.Dense(3, activation="relu"), layers.Dense(1)])
+    optimizer.exclude_from_weight_decay([model.layers[0].kernel])
+    model.compile(optimizer, "mse")
+    x, y = np.tile(X, (5, 1)), np.tile(X[:, :1], (5, 1))
+    model.fit(x, y, epochs=3, shuffle=False, verbose=0)
+    again = copied(model)
+    for each in (model, again):
+        each.fit(x, y, epochs=3, shuffle=False, verbose=0)
+    for mine, theirs in zip(model.get_weights(), again.get_weights(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert again.layers[0].kernel is not model.layers[0].kernel
 
 
 def summary_of(model: Any, **settings: Any) -> str:

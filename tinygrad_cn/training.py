@@ -295,7 +295,7 @@ class Trainer(Stepper):
             return tree.map_structure(_array, self._predict(batch))
 
     def _predict(self, batch: tuple[Any, ...]) -> Any:
-        if type(self).predict_step is not Stepper.predict_step:  # the user's own
+        if self._has_own("predict_step"):
             return self.predict_step(batch[:1])
         return self._run("infer", batch[0])
 

@@ -338,7 +338,8 @@ class Stepper:
             how = not compiled.settings["run_eagerly"] and compiled.settings["jit_compile"]
             ready = ready and (kind != "learn" or compiled.optimizer.built)
             ready = ready and (kind == "infer" or compiled.ready)
-            self._variables(compiled)
+            if self.built:  # else there are none yet
+                self._variables(compiled)
         while batch[-1] is None:
             batch = batch[:-1]
         if not ready or not how:
@@ -437,10 +438,17 @@ class Stepper:
         if seen is not None:
             self._tell_others(y, sample_weight, *seen)
 
+    def _has_own(self, name: str) -> bool:
+        """Did the user override this method, in a subclass or on the model itself?"""
+        return getattr(getattr(self, name), "__func__", None) is not getattr(Stepper, name)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "_plans"}
+
     def _stepper(self, kind: str) -> Callable[[tuple[Any, ...]], dict[str, Any] | None]:
         """What takes a step on a batch: the default one, or the user's, whose logs it returns."""
         name = f"{kind}_step"
-        if getattr(type(self), name) is getattr(Stepper, name):
+        if not self._has_own(name):
             default = self._train_batch if kind == "train" else self._test_batch
             return lambda batch: default(*batch)
 

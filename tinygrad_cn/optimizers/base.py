@@ -91,7 +91,7 @@ class Optimizer:
         self._variables: list[Variable] = []
         self._trainable_variables: list[Variable] = []
         self._index: dict[int, int] = {}
-        self._undecayed: tuple[set[int], str] = (set(), "")
+        self._undecayed: tuple[list[Any], str] = ([], "")
         self._values: dict[str, float] = {}
         self._arrays: dict[tuple[str, np.dtype], np.ndarray] = {}
         self._iterations = self._track(
@@ -155,6 +155,11 @@ class Optimizer:
         self._trainable_variables = list(variables)
         self._index = {id(v): i for i, v in enumerate(variables)}
         self.built = True
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if self.built:  # a copy's variables are others
+            self._index = {id(v): i for i, v in enumerate(self._trainable_variables)}
 
     def add_variable(
         self, shape: Any, initializer: Any = "zeros", dtype: Any = None, name: str | None = None
@@ -428,12 +433,12 @@ class Optimizer:
         if self.built:
             raise ValueError("[exclude_from_weight_decay] Expected a call before the first step.")
         words = "|".join(map(re.escape, var_names or ()))
-        self._undecayed = {id(v) for v in var_list or ()}, words
+        self._undecayed = list(var_list or ()), words
 
     def _use_weight_decay(self, variable: Any) -> bool:
         spared, words = self._undecayed
         named = bool(words) and re.search(words, variable.name) is not None
-        return id(variable) not in spared and not named
+        return not named and not any([variable is v for v in spared])
 
     # --- config -----------------------------------------------------------------------------------
 
