@@ -141,6 +141,27 @@ def test_a_block_without_gradients_may_be_entered_inside_itself():
     assert [*seen, tg.is_grad_enabled()] == [False, False, True]
 
 
+def test_one_block_may_serve_several_threads_at_once():
+    quiet, entered, left = tg.no_grad(), threading.Event(), threading.Event()
+    seen = []
+
+    def first():
+        with quiet:
+            entered.set()
+            left.wait(10)
+            seen.append(tg.is_grad_enabled())
+        seen.append(tg.is_grad_enabled())
+
+    thread = threading.Thread(target=first)
+    thread.start()
+    entered.wait(10)
+    with quiet:
+        pass
+    left.set()
+    thread.join()
+    assert [*seen, tg.is_grad_enabled()] == [False, True, True]
+
+
 def test_a_rule_that_returns_no_gradient_leaves_the_input_unreached():
     x = leaf(1.0)
     assert tg.grad(ops.where(ops.greater(x, 0), 1.0, 0.0).sum() + x.sum(), x).tolist() == [1.0]

@@ -75,6 +75,17 @@ def test_a_graph_with_shared_layers(tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.parametrize("cell", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_both_directions(cell, tmp_path):
+    model = tg.Sequential([tg.Input((4, 3)), layers.Bidirectional(cell(2)), layers.Dense(1)])
+    model.compile("adam", "mse")
+    x = np.random.default_rng(0).standard_normal((5, 4, 3)).astype("float32")
+    model.fit(x, x[:, 0, :1], verbose=0)
+    model.save(tmp_path / "m.tgcn")
+    again = tg.models.load_model(tmp_path / "m.tgcn")
+    np.testing.assert_array_equal(again.predict(x, verbose=0), model.predict(x, verbose=0))
+
+
 def test_weights_fit_any_model_of_the_architecture(tmp_path):
     model, other = chain(), chain()
     model.save_weights(tmp_path / "w.safetensors")

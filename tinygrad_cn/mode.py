@@ -22,21 +22,27 @@ _DEFAULT = Mode()
 mode: ContextVar[Mode] = ContextVar("tinygrad_cn_mode", default=_DEFAULT)
 
 
+_outer: ContextVar[Any] = ContextVar("tinygrad_cn_outer_modes", default=None)
+
+
 class set_mode(ContextDecorator):
-    """Run a block with some fields of :class:`Mode` changed."""
+    """Run a block with some fields of :class:`Mode` changed.
+
+    What was before is kept by the thread or task, not here: one object may serve many of them.
+    """
 
     def __init__(self, **changes: Any) -> None:
         self._changes = changes
-        self._before: list[Any] = []  # a stack: a block may be entered again inside itself
-
-    def _recreate_cm(self) -> set_mode:  # as a decorator: one for each call
-        return set_mode(**self._changes)
 
     def __enter__(self) -> None:
-        self._before.append(mode.set(mode.get()._replace(**self._changes)))
+        now = mode.get()
+        mode.set(now._replace(**self._changes))
+        _outer.set((now, _outer.get()))  # a stack
 
     def __exit__(self, *exception: object) -> None:
-        mode.reset(self._before.pop())
+        before, rest = _outer.get()
+        mode.set(before)
+        _outer.set(rest)
 
 
 def no_grad() -> Any:

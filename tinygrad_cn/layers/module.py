@@ -18,7 +18,7 @@ from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value
 from tinygrad_cn.tensor import Variable
 
-_NOT_LOOKED_INTO = frozenset(
+NOT_LOOKED_INTO = frozenset(
     "_arguments _calls _losses _lossy _frozen _graph _compiled _plans _memo history".split()
 )
 T = TypeVar("T")
@@ -45,7 +45,7 @@ def _within(value: Any, kind: type[T]) -> Iterator[T]:
     """The objects of a kind among the attributes of a module, or the items of a container."""
     if isinstance(value, Module):
         attributes = vars(value)
-        items: Any = [v for k, v in attributes.items() if k not in _NOT_LOOKED_INTO]
+        items: Any = [v for k, v in attributes.items() if k not in NOT_LOOKED_INTO]
     else:
         items = value.values() if isinstance(value, dict) else value
     for item in items:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import random
-from tinygrad_cn.layers.module import Module
+from tinygrad_cn.layers.module import NOT_LOOKED_INTO, Module
 from tinygrad_cn.tensor import Variable
 
 
@@ -78,7 +78,8 @@ def children(module: Any) -> list[tuple[str, Any]]:
                 look(f"{key}.{name}", item)
 
     for key, value in vars(module).items():
-        look(key.lstrip("_"), value)
+        if key not in NOT_LOOKED_INTO:
+            look(key.lstrip("_"), value)
     done = {id(layer) for _, layer in listed}
     rest = [sub for sub in module._sublayers() if id(sub) not in done]
     return listed + [(named.get(id(sub), sub.name), sub) for sub in rest]
