@@ -75,7 +75,7 @@ def check_joined(op, x, kernel, recurrent_kernel, n_gates, bias, h0=None, c0=Non
         "c0": (c0, (n_rows, units)),
         "mask": (mask, (n_steps, n_rows)),
     }
-    _check_shapes(op, expected, f"x of shape {x.shape} and {units} units")
+    _check_shapes(op, expected, f"x (T, N, D) of shape {x.shape} and {units} units")
     return n_steps, n_rows, n_inputs, units
 
 
