@@ -50,7 +50,12 @@ typedef struct {
     K(transpose,                                                                                   \
       (ptrdiff_t n_rows, ptrdiff_t n_cols, T *y, ptrdiff_t y_row, const T *x, ptrdiff_t x_row))
 
-/* See kernels/reduction.h, extreme.h, scan.h, softmax.h, random.h, optimizer.h. */
+/* A row of one matrix that is added to a row of another. */
+typedef struct {
+    ptrdiff_t from, to;
+} tg_row_move;
+
+/* See kernels/reduction.h, extreme.h, scan.h, scatter.h, softmax.h, random.h, optimizer.h. */
 #define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
     A(reduce, REDUCE,                                                                              \
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \
@@ -65,7 +70,9 @@ typedef struct {
     K(cumsum_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                              \
     K(cumprod_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                             \
     K(cumsum_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))       \
-    K(cumprod_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))
+    K(cumprod_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))      \
+    K(scatter_add_rows, (ptrdiff_t n_cleared, T *cleared, ptrdiff_t n, const tg_row_move *moves,   \
+                         ptrdiff_t width, const T *g, T *y))
 
 #define TG_TABLE_SOFTMAX(K, A, N, T)                                                               \
     K(softmax, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                                  \

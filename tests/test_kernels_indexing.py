@@ -30,7 +30,7 @@ def isa(request: pytest.FixtureRequest) -> Iterator[str]:
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_take_and_scatter_add(dtype: type, isa: str, rng: np.random.Generator) -> None:
     limit = 1e-4 if dtype == np.float32 else 1e-12
-    for rows, width in ((10, 1), (10, 2), (100, 64), (50, 7), (1000, 33), (3, 200)):
+    for rows, width in ((10, 1), (10, 2), (100, 64), (50, 7), (1000, 33), (3, 200), (9, 5000)):
         for shape in ((rows, width), (rows, width, 2), (rows,)):
             x = rng.normal(size=shape).astype(dtype)
             for kind in (np.int64, np.int32, np.int16):

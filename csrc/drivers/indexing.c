@@ -7,19 +7,20 @@
  *              ints: outer, n, m, inner; the arrays may have any axes that make these
  *
  * All in C order. A negative index counts from the end. The indices are checked before anything is
- * written. scatter_add splits y, never the indices: each task adds, in the order of the indices,
- * to its own columns of y (or, when they are few, to its own rows), so the sums are always the
- * same; add_along_axis splits into columns, of which each is added up in the order of its indices.
+ * written. scatter_add splits y into blocks of rows, each of which is cleared and then added to in
+ * the order of the indices, so the sums are always the same; add_along_axis splits into columns, of
+ * which each is added up in the order of its indices.
  */
 #include "../strided.h"
 #include "../table.h"
 
-enum { PARTS = 4, STRIP = 16 };
+/* Blocks of the rows that are added to: cleared and added to in a first-level cache, if there are
+ * rows enough for the threads. */
+enum { BLOCK_BYTES = 16 << 10, LEAST_BLOCKS = 8, MOST_BLOCKS = 1 << 14 };
 
 typedef struct {
     const tg_array *y, *x, *indices;
     ptrdiff_t n, width, n_rows, item;
-    int by_columns;
     ptrdiff_t per_task;
 } gather;
 
@@ -101,54 +102,46 @@ int tg_take(const tg_call *call)
     return TG_OK;
 }
 
-enum { CLEARED = 1 << 16 }; /* bytes: shorter pieces out of the cache are cleared at 2 GB/s */
+/* Rows of g in the order of the blocks of y that they are added to. */
+typedef struct {
+    const gather *s;
+    int shift;             /* a block has 2^shift rows */
+    const ptrdiff_t *ends; /* of each block's moves */
+    const tg_row_move *moves;
+} scatter;
 
-static void run_clear(void *context, ptrdiff_t task)
+static void run_scatter_add(void *context, ptrdiff_t block)
 {
-    const tg_array *y = context;
-    ptrdiff_t first = task * CLEARED, left = tg_n_elements(y) * tg_item_size(y->dtype) - first;
-    memset((char *)y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
-}
-
-static void clear(const tg_array *y)
-{
-    ptrdiff_t n_bytes = tg_n_elements(y) * tg_item_size(y->dtype);
-    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, run_clear, (void *)y);
-}
-
-static void run_scatter_add(void *context, ptrdiff_t task)
-{
-    const gather *s = context;
-    ptrdiff_t first_row = 0, end_row = s->n_rows, first = 0, end = s->width;
-    if (s->by_columns) {
-        first = task * s->per_task;
-        end = first + s->per_task < s->width ? first + s->per_task : s->width;
+    const scatter *c = context;
+    const gather *s = c->s;
+    const ptrdiff_t first = block ? c->ends[block - 1] : 0, n = c->ends[block] - first;
+    const ptrdiff_t row = block << c->shift, rows = (ptrdiff_t)1 << c->shift;
+    const ptrdiff_t cleared = (rows < s->n_rows - row ? rows : s->n_rows - row) * s->width;
+    if (s->y->dtype == TG_F32) {
+        float *y = s->y->data;
+        tg_active->scatter_add_rows_f32(cleared, y + row * s->width, n, c->moves + first, s->width,
+                                        s->x->data, y);
     } else {
-        first_row = task * s->per_task;
-        end_row = first_row + s->per_task < s->n_rows ? first_row + s->per_task : s->n_rows;
+        double *y = s->y->data;
+        tg_active->scatter_add_rows_f64(cleared, y + row * s->width, n, c->moves + first, s->width,
+                                        s->x->data, y);
+    }
+}
+
+/* Counting sort of the indices by their blocks, in which they keep their order. */
+static void order_by_blocks(const gather *s, int shift, ptrdiff_t n_blocks, ptrdiff_t *ends,
+                            tg_row_move *moves)
+{
+    memset(ends, 0, (size_t)n_blocks * sizeof *ends);
+    for (ptrdiff_t i = 0; i < s->n; i++)
+        ends[row_at(s, i) >> shift]++;
+    for (ptrdiff_t block = 0, start = 0, count; block < n_blocks; block++, start += count) {
+        count = ends[block];
+        ends[block] = start;
     }
     for (ptrdiff_t i = 0; i < s->n; i++) {
-        ptrdiff_t row = row_at(s, i);
-        if (row < first_row || row >= end_row)
-            continue;
-        ptrdiff_t to = row * s->width + first, from = i * s->width + first;
-        if (s->y->dtype == TG_F32) {
-            float *y = (float *)s->y->data + to;
-            const float *g = (const float *)s->x->data + from;
-            if (end - first < STRIP / 4)
-                for (ptrdiff_t j = 0; j < end - first; j++)
-                    y[j] += g[j];
-            else
-                tg_active->binary_f32[TG_BINARY_add](1, end - first, y, y, g, TG_ONE_ROW);
-        } else {
-            double *y = (double *)s->y->data + to;
-            const double *g = (const double *)s->x->data + from;
-            if (end - first < STRIP / 4)
-                for (ptrdiff_t j = 0; j < end - first; j++)
-                    y[j] += g[j];
-            else
-                tg_active->binary_f64[TG_BINARY_add](1, end - first, y, y, g, TG_ONE_ROW);
-        }
+        const ptrdiff_t row = row_at(s, i);
+        moves[ends[row >> shift]++] = (tg_row_move){i, row};
     }
 }
 
@@ -163,16 +156,23 @@ int tg_scatter_add(const tg_call *call)
         return TG_INDEX_OUT_OF_RANGE;
     if (s.width == 0 || s.n_rows == 0)
         return TG_OK;
-    ptrdiff_t whole = s.width / STRIP;
-    s.by_columns = whole >= 2;
-    if (s.by_columns) /* strips of whole cache lines */
-        s.per_task = (whole + PARTS - 1) / PARTS * STRIP;
-    else
-        s.per_task = (s.n_rows + PARTS - 1) / PARTS;
-    ptrdiff_t extent = s.by_columns ? s.width : s.n_rows;
-    clear(s.y);
-    double work = 0.5 * (double)(s.n * (s.width + 2));
-    tg_parallel((extent + s.per_task - 1) / s.per_task, work, run_scatter_add, &s);
+    scatter c = {.s = &s};
+    while ((s.width * s.item << c.shift) < BLOCK_BYTES && s.n_rows >> c.shift > LEAST_BLOCKS)
+        c.shift++;
+    while (s.n_rows >> c.shift > MOST_BLOCKS)
+        c.shift++;
+    const ptrdiff_t n_blocks = ((s.n_rows - 1) >> c.shift) + 1;
+    tg_row_move *moves =
+        tg_alloc((size_t)s.n * sizeof *moves + (size_t)n_blocks * sizeof(ptrdiff_t));
+    if (!moves)
+        return TG_NO_MEMORY;
+    ptrdiff_t *ends = (ptrdiff_t *)(moves + s.n);
+    order_by_blocks(&s, c.shift, n_blocks, ends, moves);
+    c.ends = ends;
+    c.moves = moves;
+    const double work = 0.1 * (double)(s.n_rows * s.width) + 0.2 * (double)(s.n * (s.width + 4));
+    tg_parallel(n_blocks, work, run_scatter_add, &c);
+    tg_free(moves);
     return TG_OK;
 }
 
@@ -263,6 +263,21 @@ static void run_add_along_axis(void *context, ptrdiff_t task)
         EACH(((float *)c->y->data)[to] += ((const float *)c->x->data)[at])
     else
         EACH(((double *)c->y->data)[to] += ((const double *)c->x->data)[at])
+}
+
+enum { CLEARED = 1 << 20 }; /* bytes: shorter pieces out of the cache are cleared more slowly */
+
+static void run_clear(void *context, ptrdiff_t task)
+{
+    const tg_array *y = context;
+    ptrdiff_t first = task * CLEARED, left = tg_n_elements(y) * tg_item_size(y->dtype) - first;
+    memset((char *)y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
+}
+
+static void clear(const tg_array *y)
+{
+    ptrdiff_t n_bytes = tg_n_elements(y) * tg_item_size(y->dtype);
+    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, run_clear, (void *)y);
 }
 
 int tg_add_along_axis(const tg_call *call)

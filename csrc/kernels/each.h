@@ -5,6 +5,7 @@
 #include "reduction.h"
 #include "extreme.h"
 #include "scan.h"
+#include "scatter.h"
 #include "softmax.h"
 #include "random.h"
 #include "optimizer.h"
