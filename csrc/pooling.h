@@ -21,4 +21,18 @@ typedef struct {
     int wide; /* the index is int32, not uint8 */
 } tg_pool_row;
 
+/* A row of n windows of max pooling, `stride` pixels apart, as the gradient meets the image, whose
+ * rows have `width` pixels. */
+typedef struct {
+    ptrdiff_t n, c, width, window, stride, before; /* window: its columns */
+    ptrdiff_t first;                               /* element of the first window's first tap */
+    ptrdiff_t row0, row1; /* rows of the window that are the caller's to write, */
+    ptrdiff_t low;        /* in elements, from here on: */
+    size_t size;
+    const ptrdiff_t *offset; /* of each place of a window */
+    size_t places;
+    int wide;  /* as above; and if not: */
+    int alone; /* channels fill vectors, and no two windows meet: taps are written, not added to */
+} tg_pool_scatter;
+
 #endif

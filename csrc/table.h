@@ -71,6 +71,7 @@ typedef struct {
     K(cumprod_rows, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                             \
     K(cumsum_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))       \
     K(cumprod_columns, (ptrdiff_t n_rows, ptrdiff_t width, ptrdiff_t step, T *y, const T *x))      \
+    K(clear, (ptrdiff_t n, T *y))                                                                  \
     K(scatter_add_rows, (ptrdiff_t n_cleared, T *cleared, ptrdiff_t n, const tg_row_move *moves,   \
                          ptrdiff_t width, const T *g, T *y))
 
@@ -147,9 +148,7 @@ typedef struct {
 #define TG_TABLE_POOLING(K, A, N, T)                                                               \
     K(max_pool, (const tg_pool_row *p, const T *x, T *y, void *index))                             \
     K(max_pool_gather, (const tg_pool_row *p, const T *x, const void *index, T *room, T *y))       \
-    K(max_pool_grad,                                                                               \
-      (ptrdiff_t n, ptrdiff_t c, const T *g, const void *index, int wide, const ptrdiff_t *offset, \
-       size_t places, ptrdiff_t first, ptrdiff_t step, ptrdiff_t low, size_t size, T *gx))         \
+    K(max_pool_grad, (const tg_pool_scatter *p, const T *g, const void *index, T *gx))             \
     K(average_pool, (const tg_pool_row *p, const T *x, T *y))                                      \
     K(average_pool_grad, (const tg_pool_row *p, const T *g, T *gx))
 

@@ -66,6 +66,17 @@ static ptrdiff_t cover(const direction *d, ptrdiff_t p, ptrdiff_t *count)
     return first;
 }
 
+static int overlap(const direction *d)
+{
+    return d->stride < d->window;
+}
+
+/* Whether every pixel lies in a window. */
+static int covers(const direction *d)
+{
+    return d->stride <= d->window && d->out * d->stride - d->before >= d->image;
+}
+
 static int is_backward(const pooling *p)
 {
     return p->kind == MAX_GRAD || p->kind == AVERAGE_GRAD;
@@ -124,13 +135,32 @@ static ptrdiff_t n_rows(const pooling *p)
     return p->n * (is_backward(p) ? p->v.image : p->v.out);
 }
 
+static void clear(int dtype, ptrdiff_t n, char *y)
+{
+    if (dtype == TG_F32)
+        tg_active->clear_f32(n, (float *)y);
+    else
+        tg_active->clear_f64(n, (double *)y);
+}
+
 /* Rows first .. last - 1 of the gradient of max pooling: from the side of the windows, which is
  * less work than to ask, pixel by pixel, which windows chose it. */
 static void scatter_rows(const pooling *p, ptrdiff_t first, ptrdiff_t last)
 {
     const ptrdiff_t size = p->dtype == TG_F32 ? 4 : 8, row = p->h.image * p->c;
-    const size_t places = (size_t)(p->v.window * p->h.window);
-    memset(p->y + first * row * size, 0, (size_t)((last - first) * row * size));
+    const ptrdiff_t lanes = p->dtype == TG_F32 ? tg_active->lanes_f32 : tg_active->lanes_f64;
+    tg_pool_scatter w = {.n = p->h.out,
+                         .c = p->c,
+                         .width = p->h.image,
+                         .window = p->h.window,
+                         .stride = p->h.stride,
+                         .before = p->h.before,
+                         .offset = p->offset,
+                         .places = (size_t)(p->v.window * p->h.window),
+                         .wide = p->wide,
+                         .alone = !p->wide && p->c >= lanes && !overlap(&p->v) && !overlap(&p->h)};
+    if (!w.alone || !covers(&p->v) || !covers(&p->h))
+        clear(p->dtype, (last - first) * row, p->y + first * row * size);
     for (ptrdiff_t begin = first, end; begin < last; begin = end) { /* image by image */
         const ptrdiff_t n = begin / p->v.image, r0 = begin % p->v.image;
         end = min_of(last, (n + 1) * p->v.image);
@@ -138,18 +168,19 @@ static void scatter_rows(const pooling *p, ptrdiff_t first, ptrdiff_t last)
         ptrdiff_t count, q = cover(&p->v, r0, &count);
         const ptrdiff_t q1 = cover(&p->v, r1 - 1, &count) + count;
         char *gx = p->y + n * p->v.image * row * size;
+        w.low = r0 * row;
+        w.size = (size_t)((r1 - r0) * row);
         for (; q < q1; q++) {
             const ptrdiff_t at = (n * p->v.out + q) * p->h.out * p->c;
-            const ptrdiff_t to = (q * p->v.stride - p->v.before) * row - p->h.before * p->c;
+            const ptrdiff_t top = q * p->v.stride - p->v.before;
             const char *index = p->index + at * (p->wide ? 4 : 1);
+            w.first = top * row - p->h.before * p->c;
+            w.row0 = max_of(r0 - top, 0);
+            w.row1 = min_of(r1 - top, p->v.window);
             if (p->dtype == TG_F32)
-                tg_active->max_pool_grad_f32(p->h.out, p->c, (const float *)p->x + at, index,
-                                             p->wide, p->offset, places, to, p->h.stride * p->c,
-                                             r0 * row, (size_t)((r1 - r0) * row), (float *)gx);
+                tg_active->max_pool_grad_f32(&w, (const float *)p->x + at, index, (float *)gx);
             else
-                tg_active->max_pool_grad_f64(p->h.out, p->c, (const double *)p->x + at, index,
-                                             p->wide, p->offset, places, to, p->h.stride * p->c,
-                                             r0 * row, (size_t)((r1 - r0) * row), (double *)gx);
+                tg_active->max_pool_grad_f64(&w, (const double *)p->x + at, index, (double *)gx);
         }
     }
 }

@@ -182,27 +182,99 @@ TG_KERNEL void TG_FN(max_pool_gather)(const tg_pool_row *p, const V_T *from, con
         }
 }
 
-/* From the side of the windows: a row of n windows, `step` elements apart, the first at gx + first
- * (which may lie outside the image), adds g where its index says, offset[index] further. The
- * offsets of indices that are none of the window's places lead nowhere. Only the `size` elements
- * from `low` on are the caller's to write. */
-TG_KERNEL void TG_FN(max_pool_grad)(ptrdiff_t n, ptrdiff_t c, const V_T *restrict g,
-                                    const void *restrict index, int wide,
-                                    const ptrdiff_t *restrict offset, size_t places,
-                                    ptrdiff_t first, ptrdiff_t step, ptrdiff_t low, size_t size,
-                                    V_T *restrict gx)
+/* Some channels of a window, its taps in columns [q0, q1): the tap that the index names takes g,
+ * the others take 0, which changes no sum; where no other window has a part in them, they are
+ * written. Of a single vector all but `rest` lanes are the next pixel's, and take 0. */
+TG_INLINE void TG_FN(max_pool_grad_vectors)(const int vectors, ptrdiff_t rest, const int alone,
+                                            const tg_pool_scatter *p, ptrdiff_t q0, ptrdiff_t q1,
+                                            const V_T *restrict g, const uint8_t *restrict index,
+                                            V_T *restrict gx)
 {
+    const ptrdiff_t c = p->c, row0 = p->row0, row1 = p->row1, window = p->window;
+    const ptrdiff_t gap = (p->width - (q1 - q0)) * c;
+    VT place[4], value[4];
+    TG_UNROLL for (int v = 0; v < vectors; v++)
+    {
+        place[v] = V(load_bytes)(index + v * V_LANES);
+        value[v] = V(load)(g + v * V_LANES);
+    }
+    if (rest)
+        value[0] = V(select)(V(lt)(V(iota)(), V(set1)((V_T)rest)), value[0], V(zero)());
+    for (ptrdiff_t r = row0; r < row1; r++, gx += gap) {
+        VT here = V(set1)((V_T)(r * window + q0));
+        for (ptrdiff_t q = q0; q < q1; q++, gx += c, here = V(add)(here, V(set1)(1)))
+            TG_UNROLL for (int v = 0; v < vectors; v++)
+            {
+                VT share = V(select)(V(eq)(place[v], here), value[v], V(zero)());
+                if (!alone)
+                    share = V(add)(V(load)(gx + v * V_LANES), share);
+                V(store)(gx + v * V_LANES, share);
+            }
+    }
+}
+
+TG_INLINE void TG_FN(max_pool_grad_windows)(const int vectors, const int alone,
+                                            const tg_pool_scatter *p, const V_T *restrict g,
+                                            const void *restrict index, V_T *restrict gx)
+{
+    const ptrdiff_t c = p->c, n = p->n, step = p->stride * c, low = p->low;
+    const ptrdiff_t filled = c / V_LANES * V_LANES, *restrict offset = p->offset;
+    const size_t size = p->size, places = p->places;
+    const int wide = p->wide;
+    ptrdiff_t at = p->first;
     const uint8_t *bytes = index;
     const int32_t *words = index;
-    for (ptrdiff_t s = 0; s < n; s++, g += c, bytes += c, words += c)
-        for (ptrdiff_t i = 0; i < c; i++) {
+    for (ptrdiff_t s = 0; s < n; s++, g += c, bytes += c, words += c, at += step) {
+        ptrdiff_t i = 0;
+        if (vectors) {
+            const ptrdiff_t left = p->before - s * p->stride, right = p->width + left;
+            const ptrdiff_t q0 = left > 0 ? left : 0, q1 = p->window < right ? p->window : right;
+            V_T *inside = gx + (at + (p->row0 * p->width + q0) * c);
+            /* First what fills no vector, if there is one: of windows, and of pixels in the image's
+             * row; it spills zeros over channels that are written next. (To add, and so to read
+             * back what overlapping stores have just written, would take longer than one by one.)
+             */
+            const ptrdiff_t rest = c - filled;
+            const int spills = alone && rest && (n - s) * c - filled >= V_LANES &&
+                               (right - q1 + 1) * c - filled >= V_LANES;
+            if (spills)
+                TG_FN(max_pool_grad_vectors)
+            (1, rest, alone, p, q0, q1, g + filled, bytes + filled, inside + filled);
+            for (; i + 4 * V_LANES <= filled; i += 4 * V_LANES)
+                TG_FN(max_pool_grad_vectors)
+            (4, 0, alone, p, q0, q1, g + i, bytes + i, inside + i);
+            for (; i < filled; i += V_LANES)
+                TG_FN(max_pool_grad_vectors)
+            (1, 0, alone, p, q0, q1, g + i, bytes + i, inside + i);
+            if (spills)
+                continue;
+            for (ptrdiff_t r = p->row0; alone && rest && r < p->row1; r++)
+                for (ptrdiff_t q = q0; q < q1; q++)
+                    TG_FN(clear)(rest, gx + (at + (r * p->width + q) * c + filled));
+        }
+        for (; i < c; i++) {
             const size_t place = !wide                       ? bytes[i]
                                  : (size_t)words[i] < places ? (size_t)words[i]
                                                              : places;
-            const ptrdiff_t at = first + s * step + offset[place] + i;
-            if ((size_t)(at - low) < size)
-                gx[at] += g[i];
+            const ptrdiff_t to = at + offset[place] + i;
+            if ((size_t)(to - low) < size)
+                gx[to] += g[i];
         }
+    }
+}
+
+/* A row of windows, the first at gx + p->first (which may lie outside the image), adds g where its
+ * index says. What fills no vector is taken one by one: the offsets of indices that are none of the
+ * window's places lead nowhere. */
+TG_KERNEL void TG_FN(max_pool_grad)(const tg_pool_scatter *p, const V_T *g, const void *index,
+                                    V_T *gx)
+{
+    if (p->wide || p->c < V_LANES)
+        TG_FN(max_pool_grad_windows)(0, 0, p, g, index, gx);
+    else if (p->alone)
+        TG_FN(max_pool_grad_windows)(1, 1, p, g, index, gx);
+    else
+        TG_FN(max_pool_grad_windows)(1, 0, p, g, index, gx);
 }
 
 /* `vectors` neighbouring vectors of channels: the sum over the window times `scale`. */

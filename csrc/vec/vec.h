@@ -13,6 +13,7 @@
  *             void store(T *p, v x)
  *             v load_tail(const T *p, n)      lanes >= n are 0 and their memory is not touched;
  *             void store_tail(T *p, v x, n)   0 <= n <= L (n: ptrdiff_t)
+ *             v load_bytes(const uint8_t *p)  L bytes as numbers
  *             v gather(const T *p, s)         lane i = p[i * s], any stride s
  *             v set1(T), v zero(), v iota()   iota: lane i = i
  * arithmetic  add sub mul div sqrt            correctly rounded

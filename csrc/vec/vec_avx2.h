@@ -168,6 +168,18 @@ TG_INLINE void vd_mask_store(uint8_t *p, vd_mask m)
     vd_mask_store_tail(p, m, VD_LANES);
 }
 
+TG_INLINE vf vf_load_bytes(const uint8_t *p)
+{
+    return _mm256_cvtepi32_ps(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
+TG_INLINE vd vd_load_bytes(const uint8_t *p)
+{
+    int32_t bytes;
+    memcpy(&bytes, p, sizeof bytes);
+    return _mm256_cvtepi32_pd(_mm_cvtepu8_epi32(_mm_cvtsi32_si128(bytes)));
+}
+
 TG_INLINE vf_mask vf_mask_load_tail(const uint8_t *p, ptrdiff_t n)
 {
     int64_t bytes = 0;

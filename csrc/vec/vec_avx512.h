@@ -121,6 +121,16 @@ TG_INLINE void vd_mask_store_tail(uint8_t *p, vd_mask m, ptrdiff_t n)
     _mm_mask_storeu_epi8(p, vd_tail(n), _mm_maskz_set1_epi8(m, 1));
 }
 
+TG_INLINE vf vf_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepi32_ps(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)p)));
+}
+
+TG_INLINE vd vd_load_bytes(const uint8_t *p)
+{
+    return _mm512_cvtepi32_pd(_mm256_cvtepu8_epi32(_mm_loadl_epi64((const __m128i *)p)));
+}
+
 TG_INLINE vf_mask vf_mask_load(const uint8_t *p)
 {
     __m128i v = _mm_loadu_si128((const __m128i *)p);

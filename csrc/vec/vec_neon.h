@@ -144,6 +144,18 @@ TG_INLINE void vd_mask_store(uint8_t *p, vd_mask m)
     vd_mask_store_tail(p, m, VD_LANES);
 }
 
+TG_INLINE vf vf_load_bytes(const uint8_t *p)
+{
+    const uint32_t lanes[4] = {p[0], p[1], p[2], p[3]};
+    return vcvtq_f32_u32(vld1q_u32(lanes));
+}
+
+TG_INLINE vd vd_load_bytes(const uint8_t *p)
+{
+    const uint64_t lanes[2] = {p[0], p[1]};
+    return vcvtq_f64_u64(vld1q_u64(lanes));
+}
+
 TG_INLINE vf_mask vf_mask_load_tail(const uint8_t *p, ptrdiff_t n)
 {
     uint32_t lanes[4] = {0};

@@ -57,6 +57,7 @@
     TG_INLINE void F##_mask_store(uint8_t *p, F##_mask m) { *p = (uint8_t)m; }                     \
     TG_INLINE void F##_mask_store_tail(uint8_t *p, F##_mask m, ptrdiff_t n)                        \
     { if (n > 0) *p = (uint8_t)m; }                                                                \
+    TG_INLINE F F##_load_bytes(const uint8_t *p) { return *p; }                                    \
     TG_INLINE F##_mask F##_mask_load(const uint8_t *p) { return *p != 0; }                         \
     TG_INLINE F##_mask F##_mask_load_tail(const uint8_t *p, ptrdiff_t n) { return n > 0 && *p; }   \
     TG_INLINE F F##_and(F a, F b) { return F##_from_bits(F##_to_bits(a) & F##_to_bits(b)); }       \

@@ -181,6 +181,11 @@ static void TEST(tails)(void)
     V(store)(r, V(select)(V(mask_load)(bytes), V(set1)(1), V(zero)()));
     for (int i = 0; i < L; i++)
         check("mask_load", i, 0, 0, r[i], i % 2);
+    for (int i = 0; i < L; i++)
+        bytes[i] = (uint8_t)(255 - 15 * i);
+    V(store)(r, V(load_bytes)(bytes));
+    for (int i = 0; i < L; i++)
+        check("load_bytes", i, 0, 0, r[i], 255 - 15 * i);
 }
 
 static void TEST(across)(void)
