@@ -87,7 +87,7 @@ def _conv_grad(s: Convolution, of_input: bool) -> Peer:
 def convolution() -> Iterator[Case]:
     for s in IMAGES:
         (kh, kw), (pv, ph) = pair(s.kernel), pair(s.padding)
-        x_shape = (s.n, s.side, s.side, s.channels)
+        x_shape = (s.n, *pair(s.side), s.channels)
         w_shape = (kh, kw, s.channels // s.groups, s.outputs)
         g_shape = (s.n, *s.output_sides, s.outputs)
         x, w, g = f32(*x_shape), f32(*w_shape), f32(*g_shape)

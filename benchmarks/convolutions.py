@@ -8,11 +8,12 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Convolution:
-    """A convolution of square images; ``kernel`` may be a pair (rows, columns)."""
+    """A convolution of square images; ``side``, ``kernel`` and ``padding`` may be pairs (rows,
+    columns)."""
 
     n: int
     channels: int
-    side: int
+    side: Any
     outputs: int
     kernel: Any
     padding: Any = 0
@@ -22,19 +23,19 @@ class Convolution:
 
     @property
     def label(self) -> str:
-        k, p = (
+        side, k, p = (
             "x".join(map(str, v)) if isinstance(v, tuple) else v
-            for v in (self.kernel, self.padding)
+            for v in (self.side, self.kernel, self.padding)
         )
-        text = f"n{self.n} {self.channels}->{self.outputs} {self.side}px k{k} p{p}"
+        text = f"n{self.n} {self.channels}->{self.outputs} {side}px k{k} p{p}"
         more = (("s", self.stride), ("d", self.dilation), ("g", self.groups))
         return text + "".join(f" {name}{value}" for name, value in more if value > 1)
 
     @property
     def output_sides(self) -> tuple[int, ...]:
         return tuple(
-            (self.side + 2 * p - self.dilation * (k - 1) - 1) // self.stride + 1
-            for k, p in zip(pair(self.kernel), pair(self.padding), strict=True)
+            (side + 2 * p - self.dilation * (k - 1) - 1) // self.stride + 1
+            for side, k, p in zip(*map(pair, (self.side, self.kernel, self.padding)), strict=True)
         )
 
 
@@ -85,4 +86,8 @@ IMAGES = [
     Convolution(4, 128, 17, 128, (7, 1), (3, 0)),
     Convolution(1, 256, 14, 256, 3, 1),
     Convolution(1, 512, 7, 512, 3, 1),
+    # sequences
+    Convolution(16, 64, (1, 100), 64, (1, 3)),
+    Convolution(40, 66, (1, 76), 3, (1, 2)),
+    Convolution(1, 32, (1, 16000), 1, (1, 7)),
 ]

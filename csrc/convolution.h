@@ -235,6 +235,12 @@ static inline tg_winograd_problem winograd_problem(const problem *p, const tg_ar
                                  .x = x->data};
 }
 
+/* Sequences are images of one column (see read_problem): its rows are the pixels of a line. */
+static inline int is_column(const walk *p)
+{
+    return p->h.image == 1 && p->h.n_read == 1 && p->h.n_out == 1 && p->h.step == 1;
+}
+
 /* convolution_planar.c: a walk whose axes, sizes and strides are set, with the terms counted. */
 int tg_planar_pays(const walk *p);
 int tg_planar(walk *p); /* a tg_status */

@@ -32,34 +32,51 @@ static ptrdiff_t lanes(int dtype)
     return dtype == TG_F32 ? tg_active->lanes_f32 : tg_active->lanes_f64;
 }
 
+/* Pixels first .. first + n_read - 1 of a line of an image (those inside it) to planes, `step`
+ * apart to the same; the lines of neighbouring pixels are `next` elements apart. */
+static void read_line(const planar *t, ptrdiff_t first, ptrdiff_t n_read, ptrdiff_t step,
+                      ptrdiff_t image, const char *in, char *planes, ptrdiff_t next)
+{
+    const walk *p = t->p;
+    const ptrdiff_t size = size_of(p->dtype), set = t->plane * p->v.step * p->h.step;
+    for (ptrdiff_t phase = 0; phase < step; phase++) {
+        /* places first + phase + i * step, i0 <= i < i1, are inside the image */
+        const ptrdiff_t start = first + phase;
+        const ptrdiff_t i0 = start < 0 ? ceil_div(-start, step) : 0;
+        const ptrdiff_t i1 = min_of(ceil_div(image - start, step), ceil_div(n_read - phase, step));
+        if (i0 < i1)
+            tg_transpose(p->dtype, p->c, i1 - i0, planes + (phase * next + i0) * size, set,
+                         in + (start + i0 * step) * p->c * size, step * p->c);
+    }
+}
+
 /* The planes of what output rows q0 .. q1 - 1 of an image read. */
 static void read_planes(const planar *t, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t q1, char *planes)
 {
     const walk *p = t->p;
     const ptrdiff_t size = size_of(p->dtype), down = p->v.step, across = p->h.step;
     const ptrdiff_t n_read = (q1 - q0 - p->v.n_out) * down + p->v.n_read;
-    const ptrdiff_t set = t->plane * down * across; /* the planes of a channel */
+    const ptrdiff_t row_size = p->h.image * p->c * size, top = q0 * down + p->v.first;
+    const char *in = p->in + image * p->v.image * row_size;
     if (!p->in_place)
-        memset(planes, 0, (size_t)(p->c * set * size));
-    for (ptrdiff_t r = 0; r < n_read; r++) {
-        const ptrdiff_t row = q0 * down + p->v.first + r;
-        if (row < 0 || row >= p->v.image)
-            continue;
-        const char *in = p->in + (image * p->v.image + row) * p->h.image * p->c * size;
-        for (ptrdiff_t phase = 0; phase < across; phase++) {
-            /* places h.first + phase + i * across, i0 <= i < i1, are inside the image */
-            const ptrdiff_t first = p->h.first + phase;
-            const ptrdiff_t i0 = first < 0 ? ceil_div(-first, across) : 0;
-            const ptrdiff_t i1 =
-                min_of(ceil_div(p->h.image - first, across), ceil_div(p->h.n_read - phase, across));
-            if (i0 < i1)
-                tg_transpose(
-                    p->dtype, p->c, i1 - i0,
-                    planes +
-                        ((r % down * across + phase) * t->plane + r / down * t->pitch + i0) * size,
-                    set, in + (first + i0 * across) * p->c * size, across * p->c);
-        }
+        memset(planes, 0, (size_t)(p->c * t->plane * down * across * size));
+    if (is_column(p)) {
+        read_line(t, top, n_read, down, p->v.image, in, planes, t->plane);
+        return;
     }
+    for (ptrdiff_t r = 0; r < n_read; r++)
+        if (top + r >= 0 && top + r < p->v.image)
+            read_line(t, p->h.first, p->h.n_read, across, p->h.image, in + (top + r) * row_size,
+                      planes + (r % down * across * t->plane + r / down * t->pitch) * size,
+                      t->plane);
+}
+
+/* Some pixels of the result, `step` elements apart, from its planes. */
+static void write_line(const planar *t, ptrdiff_t n, const char *y, char *out, ptrdiff_t step)
+{
+    const walk *p = t->p;
+    tg_transpose(p->dtype, n, p->o, out, step, y, t->y_plane);
+    tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, n, p->o, out, step);
 }
 
 static void planar_task(void *context, ptrdiff_t task)
@@ -96,16 +113,17 @@ static void planar_task(void *context, ptrdiff_t task)
             else
                 tg_active->planar_f64(&part);
         }
-        for (ptrdiff_t q = q0; q < q1; q++) {
-            char *out =
-                p->out + (image * p->out_image + (p->v.out_first + q * p->v.out_step) * p->out_row +
-                          p->h.out_first * p->o) *
-                             size;
-            tg_transpose(p->dtype, p->h.n_out, p->o, out, p->h.out_step * p->o,
-                         y + (q - q0) * t->pitch * size, t->y_plane);
-            tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, p->h.n_out, p->o, out,
-                           p->h.out_step * p->o);
-        }
+        char *out =
+            p->out + (image * p->out_image + (p->v.out_first + q0 * p->v.out_step) * p->out_row +
+                      p->h.out_first * p->o) *
+                         size;
+        const ptrdiff_t row = p->v.out_step * p->out_row;
+        if (is_column(p))
+            write_line(t, q1 - q0, y, out, row);
+        else
+            for (ptrdiff_t q = q0; q < q1; q++)
+                write_line(t, p->h.n_out, y + (q - q0) * t->pitch * size,
+                           out + (q - q0) * row * size, p->h.out_step * p->o);
     }
 }
 

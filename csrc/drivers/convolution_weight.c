@@ -38,28 +38,38 @@ static char *part_sum(const weight_walk *p, ptrdiff_t part)
     return part == 0 ? p->gw : p->partial + (part - 1) * bytes;
 }
 
-/* A strip of the turned product: row after row of g, for each row of taps or for each tap. */
+/* The axis along which pixels are neighbours: the terms and, some taps at once, the columns of the
+ * turned product. */
+static const axis *line_of(const walk *x)
+{
+    return is_column(x) ? &x->v : &x->h;
+}
+
+/* A strip of the turned product: line after line of g, for each row of taps or for each tap. */
 static void turned_strip(const weight_walk *p, const strip *read, const char *g, char *sum,
                          int accumulate)
 {
     const walk *x = &p->x;
-    const ptrdiff_t size = size_of(x->dtype), n = p->turned * x->c, row = x->h.n_out * x->o;
-    const ptrdiff_t n_rows = read->q1 - read->q0;
-    tg_gemm_block block = {.m = x->o, .n = n, .k = x->h.n_out, .a_row = 1, .a_col = x->o};
-    block.b_row = x->h.step * x->c;
+    const axis *line = line_of(x), *other = is_column(x) ? &x->h : &x->v;
+    const ptrdiff_t size = size_of(x->dtype), n = p->turned * x->c, n_rows = read->q1 - read->q0;
+    const ptrdiff_t n_lines = is_column(x) ? 1 : n_rows;
+    tg_gemm_block block = {.m = x->o, .n = n, .k = is_column(x) ? n_rows : x->h.n_out};
+    block.a_row = 1;
+    block.a_col = x->o;
+    block.b_row = line->step * x->c;
     block.b_panel = tg_gemm_panel(x->dtype);
     block.c_row = n;
-    for (ptrdiff_t tv = 0; tv < x->v.n_taps; tv++)
-        for (ptrdiff_t th = 0; th < x->h.n_taps; th += p->turned) {
-            const ptrdiff_t tap =
-                (x->v.offset[tv] - x->v.first) * x->pitch + (x->h.offset[th] - x->h.first) * x->c;
-            block.c = sum + (tv * x->h.n_taps + th) * x->c * x->o * size;
-            for (ptrdiff_t i = 0; i < read->n_images * n_rows; i++) {
-                const ptrdiff_t image = i / n_rows, q = i % n_rows;
-                block.a = g + i * row * size;
+    for (ptrdiff_t i = 0; i < other->n_taps; i++)
+        for (ptrdiff_t j = 0; j < line->n_taps; j += p->turned) {
+            const ptrdiff_t tap = (other->offset[i] - other->first) * x->pitch +
+                                  (line->offset[j] - line->first) * x->c;
+            block.c = sum + (i * line->n_taps + j) * x->c * x->o * size;
+            for (ptrdiff_t at = 0; at < read->n_images * n_lines; at++) {
+                const ptrdiff_t image = at / n_lines, q = at % n_lines;
+                block.a = g + at * block.k * x->o * size;
                 block.b =
-                    read->in + (tap + image * read->image_step + q * x->v.step * x->pitch) * size;
-                block.accumulate = accumulate || i > 0;
+                    read->in + (tap + image * read->image_step + q * other->step * x->pitch) * size;
+                block.accumulate = accumulate || at > 0;
                 tg_gemm_run(x->dtype, &block);
             }
         }
@@ -123,10 +133,11 @@ static void weight_task(void *context, ptrdiff_t task)
  * no better than the walk's, and columns are to fill whole tiles. */
 static ptrdiff_t turned_taps(const walk *x)
 {
+    const axis *line = line_of(x);
     const ptrdiff_t nr = tg_gemm_panel(x->dtype);
-    ptrdiff_t taps = x->h.n_taps;
-    for (ptrdiff_t t = 1; t < x->h.n_taps; t++)
-        if (x->h.offset[t] != x->h.offset[t - 1] + 1)
+    ptrdiff_t taps = line->n_taps;
+    for (ptrdiff_t t = 1; t < line->n_taps; t++)
+        if (line->offset[t] != line->offset[t - 1] + 1)
             taps = 1;
     return x->groups == 1 && x->o < nr / 2 && taps * x->c >= 2 * nr ? taps : 0;
 }
