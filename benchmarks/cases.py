@@ -309,6 +309,14 @@ def softmax() -> Iterator[Case]:
             "softmax", "log_softmax", f"{shape}", arrays(f32(*shape)), **common,
             peer=lambda x: call(torch.log_softmax, x, -1),
         )  # fmt: skip
+    for axis in (0, 1):  # of images, and of few columns
+        settings = {"axis": axis}
+        for shape in ((8, 21, 64, 64), (11, 193, 13)):
+            yield Case(
+                "softmax", "softmax", f"{shape} axis {axis}", arrays(f32(*shape)), settings,
+                bytes=8 * math.prod(shape),
+                peer=lambda x, axis=axis: call(torch.softmax, x, axis),
+            )  # fmt: skip
     for n, c in ((128, 10), (768, 65), (1024, 1000)):
         labels = lambda rng, n=n, c=c: rng.integers(0, c, n)
         yield Case(

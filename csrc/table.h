@@ -80,6 +80,10 @@ typedef struct {
     K(log_softmax, (ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x))                              \
     K(softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T *gx, const T *g, const T *y))                \
     K(log_softmax_grad, (ptrdiff_t n_rows, ptrdiff_t n, T *gx, const T *g, const T *y))            \
+    K(softmax_columns,                                                                             \
+      (int is_log, ptrdiff_t n, ptrdiff_t width, ptrdiff_t row, T *y, const T *x))                 \
+    K(softmax_grad_columns,                                                                        \
+      (int is_log, ptrdiff_t n, ptrdiff_t width, ptrdiff_t row, T *gx, const T *g, const T *y))    \
     K(row_log_sum, (ptrdiff_t n_rows, ptrdiff_t n, T *m, T *log_sum, const T *x))                  \
     K(cross_entropy_grad, (ptrdiff_t n, T *gx, const T *x, T lse, T g))
 

@@ -12,7 +12,18 @@ from tinygrad_cn.kernels import core
 from tinygrad_cn.kernels import reference as ref
 
 FLOATS = [np.float32, np.float64]
-SHAPES = [(5, 10), (3, 4, 5), (2, 3000), (4000, 7), (1, 1), (6,), (100, 32), (50, 33), (70, 2)]
+SHAPES = [
+    (5, 10),
+    (3, 4, 5),
+    (2, 3000),
+    (4000, 7),
+    (1, 1),
+    (6,),
+    (100, 32),
+    (50, 33),
+    (70, 2),
+    (3, 200, 37),
+]
 
 isas = core.isa_found() if core is not None else ("reference",)
 

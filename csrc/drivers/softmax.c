@@ -1,11 +1,14 @@
 /* softmax.c - drivers of kernels/softmax.h: groups of rows as tasks.
  *
- * softmax             arrays: y, x (rows, n)               ints[0]: 1 for the logarithm
- * softmax_grad        arrays: gx, g, y (rows, n)           ints[0]: 1 for the logarithm's
+ * softmax             arrays: y, x (rows, n)               ints: [0] 1 for the logarithm,
+ * softmax_grad        arrays: gx, g, y (rows, n)                 [1] inner; see below
  * cross_entropy       arrays: loss, lse (rows), logits (rows, n), labels (rows; i64 or i32)
  * cross_entropy_grad  arrays: gx (rows, n), g (rows), logits (rows, n), labels (rows), lse (rows)
  * cross_entropy_both  arrays: loss, lse, gx, logits, labels, g: each row first one way, then the
  *                     other, while it is in the cache (only in plans)
+ *
+ * Softmax of the middle axis of (rows, n / inner, inner) is that of columns; of (rows, n), inner
+ * is 1.
  *
  * All in C order. A task is about 4096 elements. The labels are checked before anything is written.
  */
@@ -52,8 +55,63 @@ static void run_softmax(void *context, ptrdiff_t task)
     }
 }
 
+/* Strips of the columns of one matrix after the other. */
+typedef struct {
+    const tg_call *call;
+    ptrdiff_t n, inner, width, n_strips;
+} columns_of;
+
+static int run_columns(const tg_call *call, tg_task body, double cost)
+{
+    const tg_array *a = &call->arrays[0];
+    columns_of c = {.call = call, .inner = call->ints[1], .n = a->shape[1] / call->ints[1]};
+    c.width = (TG_TASK / c.n + 16) / 16 * 16; /* whole cache lines */
+    c.n_strips = (c.inner + c.width - 1) / c.width;
+    tg_parallel(a->shape[0] * c.n_strips, cost * (double)tg_n_elements(a), body, &c);
+    return TG_OK;
+}
+
+static ptrdiff_t columns_of_task(const columns_of *c, ptrdiff_t task, ptrdiff_t *at)
+{
+    const ptrdiff_t j = task % c->n_strips * c->width;
+    *at = task / c->n_strips * c->n * c->inner + j;
+    return c->inner - j < c->width ? c->inner - j : c->width;
+}
+
+static void run_softmax_columns(void *context, ptrdiff_t task)
+{
+    const columns_of *c = context;
+    const tg_array *a = c->call->arrays;
+    const int is_log = c->call->ints[0] != 0;
+    ptrdiff_t at, width = columns_of_task(c, task, &at);
+    if (a[0].dtype == TG_F32)
+        tg_active->softmax_columns_f32(is_log, c->n, width, c->inner, (float *)a[0].data + at,
+                                       (const float *)a[1].data + at);
+    else
+        tg_active->softmax_columns_f64(is_log, c->n, width, c->inner, (double *)a[0].data + at,
+                                       (const double *)a[1].data + at);
+}
+
+static void run_softmax_grad_columns(void *context, ptrdiff_t task)
+{
+    const columns_of *c = context;
+    const tg_array *a = c->call->arrays;
+    const int is_log = c->call->ints[0] != 0;
+    ptrdiff_t at, width = columns_of_task(c, task, &at);
+    if (a[0].dtype == TG_F32)
+        tg_active->softmax_grad_columns_f32(is_log, c->n, width, c->inner, (float *)a[0].data + at,
+                                            (const float *)a[1].data + at,
+                                            (const float *)a[2].data + at);
+    else
+        tg_active->softmax_grad_columns_f64(is_log, c->n, width, c->inner, (double *)a[0].data + at,
+                                            (const double *)a[1].data + at,
+                                            (const double *)a[2].data + at);
+}
+
 int tg_softmax(const tg_call *call)
 {
+    if (call->ints[1] > 1)
+        return run_columns(call, run_softmax_columns, call->arrays[0].dtype == TG_F32 ? 0.6 : 1.5);
     rows_of r = split(call, &call->arrays[0]);
     run(&r, run_softmax, call->arrays[0].dtype == TG_F32 ? 0.6 : 1.5);
     return TG_OK;
@@ -80,6 +138,8 @@ static void run_softmax_grad(void *context, ptrdiff_t task)
 
 int tg_softmax_grad(const tg_call *call)
 {
+    if (call->ints[1] > 1)
+        return run_columns(call, run_softmax_grad_columns, 0.4);
     rows_of r = split(call, &call->arrays[0]);
     run(&r, run_softmax_grad, 0.4);
     return TG_OK;

@@ -4,11 +4,15 @@
  * The exponentials are summed in registers over 1024 elements, and those sums in double. A row
  * whose largest element is -inf or inf, or that holds NaN, becomes NaN, as the formula gives.
  *
+ * Along another axis than the last one, columns are taken some vectors side by side, down all rows;
+ * the terms of their sums are added up by 64.
+ *
  * Rows of up to 32 elements (classes, more often than not) are taken a vector's worth at a time, a
  * row per lane: no sums across lanes, no half-empty vectors.
  */
 #define TG_SMALL_ROW 32
 #define TG_LOG_ROWS 32
+#define TG_SUM_ROWS 64
 
 /* V_LANES short rows: e[j] = e^(x[j] - m) of the lanes' rows; gives the sums and m. */
 TG_INLINE VT TG_FN(small_rows)(ptrdiff_t n, VT *e, const V_T *x, VT *m)
@@ -210,5 +214,103 @@ TG_KERNEL void TG_FN(cross_entropy_grad)(ptrdiff_t n, V_T *gx, const V_T *x, V_T
     }
 }
 
+/* Softmax down n rows, `row` elements apart, of `vectors` neighbouring vectors of columns; the last
+ * one holds `rest` columns. */
+TG_INLINE void TG_FN(softmax_strip)(const int vectors, int is_log, ptrdiff_t n, ptrdiff_t row,
+                                    ptrdiff_t rest, V_T *y, const V_T *x)
+{
+    VT m[2], total[2], sum[2];
+#define TG_EACH_VECTOR for (int v = 0; v < vectors; v++)
+#define TG_COLUMNS(v) (v == vectors - 1 ? rest : V_LANES)
+#define TG_AT(i, v) ((i) * row + (v) * V_LANES)
+    TG_EACH_VECTOR
+    {
+        m[v] = V(set1)(-INFINITY);
+        total[v] = V(zero)();
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        TG_EACH_VECTOR m[v] = V(max_nan)(m[v], TG_FN(load_upto)(x + TG_AT(i, v), TG_COLUMNS(v)));
+    for (ptrdiff_t start = 0; start < n; start += TG_SUM_ROWS) {
+        const ptrdiff_t end = start + TG_SUM_ROWS < n ? start + TG_SUM_ROWS : n;
+        TG_EACH_VECTOR sum[v] = V(zero)();
+        for (ptrdiff_t i = start; i < end; i++)
+            TG_EACH_VECTOR
+            {
+                VT here = TG_FN(load_upto)(x + TG_AT(i, v), TG_COLUMNS(v));
+                here = V(exp_flush)(V(sub)(here, m[v]));
+                sum[v] = V(add)(sum[v], here);
+                if (!is_log)
+                    TG_FN(store_upto)(y + TG_AT(i, v), here, TG_COLUMNS(v));
+            }
+        TG_EACH_VECTOR total[v] = V(add)(total[v], sum[v]);
+    }
+    TG_EACH_VECTOR total[v] = is_log ? V(log)(total[v]) : V(div)(V(set1)(1), total[v]);
+    for (ptrdiff_t i = 0; i < n; i++)
+        TG_EACH_VECTOR
+        {
+            VT here = TG_FN(load_upto)((is_log ? x : y) + TG_AT(i, v), TG_COLUMNS(v));
+            here = is_log ? V(sub)(V(sub)(here, m[v]), total[v]) : V(mul)(here, total[v]);
+            TG_FN(store_upto)(y + TG_AT(i, v), here, TG_COLUMNS(v));
+        }
+}
+
+/* The gradient of the same: gx = y (g - sum g y), or g - e^y sum g. */
+TG_INLINE void TG_FN(softmax_grad_strip)(const int vectors, int is_log, ptrdiff_t n, ptrdiff_t row,
+                                         ptrdiff_t rest, V_T *gx, const V_T *g, const V_T *y)
+{
+    VT total[2], sum[2];
+    TG_EACH_VECTOR total[v] = V(zero)();
+    for (ptrdiff_t start = 0; start < n; start += TG_SUM_ROWS) {
+        const ptrdiff_t end = start + TG_SUM_ROWS < n ? start + TG_SUM_ROWS : n;
+        TG_EACH_VECTOR sum[v] = V(zero)();
+        for (ptrdiff_t i = start; i < end; i++)
+            TG_EACH_VECTOR
+            {
+                const VT there = TG_FN(load_upto)(g + TG_AT(i, v), TG_COLUMNS(v));
+                sum[v] = is_log ? V(add)(sum[v], there)
+                                : V(fma)(there, TG_FN(load_upto)(y + TG_AT(i, v), TG_COLUMNS(v)),
+                                         sum[v]);
+            }
+        TG_EACH_VECTOR total[v] = V(add)(total[v], sum[v]);
+    }
+    for (ptrdiff_t i = 0; i < n; i++)
+        TG_EACH_VECTOR
+        {
+            const VT there = TG_FN(load_upto)(g + TG_AT(i, v), TG_COLUMNS(v));
+            const VT here = TG_FN(load_upto)(y + TG_AT(i, v), TG_COLUMNS(v));
+            TG_FN(store_upto)
+            (gx + TG_AT(i, v),
+             is_log ? V(fnma)(V(exp_flush)(here), total[v], there)
+                    : V(mul)(here, V(sub)(there, total[v])),
+             TG_COLUMNS(v));
+        }
+}
+#undef TG_EACH_VECTOR
+#undef TG_COLUMNS
+#undef TG_AT
+
+TG_KERNEL void TG_FN(softmax_columns)(int is_log, ptrdiff_t n, ptrdiff_t width, ptrdiff_t row,
+                                      V_T *y, const V_T *x)
+{
+    ptrdiff_t j = 0;
+    for (; j + 2 * V_LANES <= width; j += 2 * V_LANES)
+        TG_FN(softmax_strip)(2, is_log, n, row, V_LANES, y + j, x + j);
+    for (; j < width; j += V_LANES)
+        TG_FN(softmax_strip)
+    (1, is_log, n, row, width - j < V_LANES ? width - j : V_LANES, y + j, x + j);
+}
+
+TG_KERNEL void TG_FN(softmax_grad_columns)(int is_log, ptrdiff_t n, ptrdiff_t width, ptrdiff_t row,
+                                           V_T *gx, const V_T *g, const V_T *y)
+{
+    ptrdiff_t j = 0;
+    for (; j + 2 * V_LANES <= width; j += 2 * V_LANES)
+        TG_FN(softmax_grad_strip)(2, is_log, n, row, V_LANES, gx + j, g + j, y + j);
+    for (; j < width; j += V_LANES)
+        TG_FN(softmax_grad_strip)
+    (1, is_log, n, row, width - j < V_LANES ? width - j : V_LANES, gx + j, g + j, y + j);
+}
+
 #undef TG_SMALL_ROW
 #undef TG_LOG_ROWS
+#undef TG_SUM_ROWS

@@ -11,21 +11,25 @@ cdef int row_axis(object axis, cnp.ndarray x) noexcept:
     return <int>axis + (ndim if axis < 0 else 0)
 
 
-# The axis last, in C order: it changes places with the last one.
-cdef cnp.ndarray as_rows(cnp.ndarray x, int axis):
-    cdef int last = cnp.PyArray_NDIM(x) - 1
-    return contiguous(behaved(x if axis == last else cnp.PyArray_SwapAxes(x, axis, last)))
+# Elements from one number to the next along an axis of a contiguous array.
+cdef Py_ssize_t inner_of(cnp.ndarray x, int axis) noexcept:
+    cdef Py_ssize_t inner = 1
+    cdef int d
+    for d in range(axis + 1, cnp.PyArray_NDIM(x)):
+        inner *= cnp.PyArray_DIMS(x)[d]
+    return inner
 
 
-cdef object from_rows(cnp.ndarray y, int axis):
-    cdef int last = cnp.PyArray_NDIM(y) - 1
-    return y if axis == last else copy(cnp.PyArray_SwapAxes(y, axis, last))
+# An array of the call as a matrix (rows, n * inner).
+cdef void fill_slices(tg_call *call, int i, cnp.ndarray a, Py_ssize_t n, Py_ssize_t inner) noexcept:
+    fill_matrix(&call.arrays[i], a, 2, cnp.PyArray_SIZE(a) // (n * inner), n * inner, 1)
+    call.ints[1] = inner
 
 
 cdef object softmax_by(bint is_log, str name, object x, object axis):
     cdef tg_call call
     cdef cnp.ndarray a, y
-    cdef Py_ssize_t n
+    cdef Py_ssize_t n, inner
     cdef int at
     if not isinstance(x, np.ndarray) or float_type(<cnp.ndarray>x) < 0:
         return by_reference(name, (x, axis))
@@ -33,21 +37,21 @@ cdef object softmax_by(bint is_log, str name, object x, object axis):
     at = row_axis(axis, a)
     if at < 0 or cnp.PyArray_SIZE(a) == 0:
         return by_reference(name, (x, axis))
-    n = cnp.PyArray_DIMS(a)[at]
-    a = as_rows(a, at)
+    n, inner = cnp.PyArray_DIMS(a)[at], inner_of(a, at)
+    a = contiguous(behaved(a))
     y = allocate_like(a)
     begin(&call, TG_DRIVER_softmax)
-    fill_matrix(&call.arrays[0], y, 2, cnp.PyArray_SIZE(a) // n, n, 1)
-    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(a) // n, n, 1)
+    fill_slices(&call, 0, y, n, inner)
+    fill_slices(&call, 1, a, n, inner)
     call.ints[0] = is_log
     launch(&call, (y, a))
-    return from_rows(y, at)
+    return y
 
 
 cdef object softmax_grad_by(bint is_log, str name, object g, object y, object axis):
     cdef tg_call call
     cdef cnp.ndarray a, b, gx
-    cdef Py_ssize_t n
+    cdef Py_ssize_t n, inner
     cdef int at
     if (not isinstance(y, np.ndarray) or float_type(<cnp.ndarray>y) < 0
             or not same_type((y, g), cnp.PyArray_TYPE(<cnp.ndarray>y)) or y.shape != g.shape):
@@ -56,16 +60,16 @@ cdef object softmax_grad_by(bint is_log, str name, object g, object y, object ax
     at = row_axis(axis, b)
     if at < 0 or cnp.PyArray_SIZE(b) == 0:
         return by_reference(name, (g, y, axis))
-    n = cnp.PyArray_DIMS(b)[at]
-    a, b = as_rows(a, at), as_rows(b, at)
+    n, inner = cnp.PyArray_DIMS(b)[at], inner_of(b, at)
+    a, b = contiguous(behaved(a)), contiguous(behaved(b))
     gx = allocate_like(b)
     begin(&call, TG_DRIVER_softmax_grad)
-    fill_matrix(&call.arrays[0], gx, 2, cnp.PyArray_SIZE(b) // n, n, 1)
-    fill_matrix(&call.arrays[1], a, 2, cnp.PyArray_SIZE(b) // n, n, 1)
-    fill_matrix(&call.arrays[2], b, 2, cnp.PyArray_SIZE(b) // n, n, 1)
+    fill_slices(&call, 0, gx, n, inner)
+    fill_slices(&call, 1, a, n, inner)
+    fill_slices(&call, 2, b, n, inner)
     call.ints[0] = is_log
     launch(&call, (gx, a, b))
-    return from_rows(gx, at)
+    return gx
 
 
 def softmax(x, axis=-1):
