@@ -55,7 +55,8 @@ typedef struct {
     ptrdiff_t from, to;
 } tg_row_move;
 
-/* See kernels/reduction.h, extreme.h, scan.h, scatter.h, softmax.h, random.h, optimizer.h. */
+/* See kernels/reduction.h, extreme.h, top.h, scan.h, scatter.h, softmax.h, random.h, optimizer.h.
+ */
 #define TG_TABLE_REDUCTION(K, A, N, T)                                                             \
     A(reduce, REDUCE,                                                                              \
       (int columns, ptrdiff_t n_rows, ptrdiff_t n, T *y, const T *x, ptrdiff_t x_row))             \

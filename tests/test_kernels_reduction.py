@@ -146,13 +146,13 @@ def test_extremes_of_rows_and_columns(dtype: type, isa: str, rng: np.random.Gene
 
 @pytest.mark.parametrize("dtype", FLOATS)
 def test_places_of_the_largest(dtype: type, isa: str, rng: np.random.Generator) -> None:
-    for shape in ((1,), (3, 7), (4, 33), (2, 3, 500), (2, 4097)):
+    for shape in ((1,), (3, 7), (4, 33), (9, 61), (2, 3, 500), (2, 4097)):
         n = shape[-1]
         noise, few = rng.normal(size=shape).astype(dtype), rng.integers(-2, 3, shape).astype(dtype)
         gaps = np.where(rng.random(shape) < 0.1, np.nan, few).astype(dtype)
         least = np.where(rng.random(shape) < 0.5, -np.inf, -0.0).astype(dtype)
         for x in (noise, few, gaps, least, np.sort(noise), -np.sort(noise), noise[..., ::-1]):
-            for k in {0, 1, min(5, n), n // 2, n}:
+            for k in {0, 1, min(5, n), min(8, n), min(40, n), n // 2, n}:
                 y, expected = kernels.top_k(x, k), ref.top_k(x, k)
                 assert (y.dtype, y.shape) == (np.int64, expected.shape)
                 np.testing.assert_array_equal(y, expected)

@@ -11,6 +11,7 @@
 #include "random.h"
 #include "optimizer.h"
 #include "matmul.h"
+#include "top.h"
 #include "convolution.h"
 #include "planar.h"
 #include "winograd.h"

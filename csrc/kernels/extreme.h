@@ -1,5 +1,5 @@
-/* extreme.h - where the largest of a row or of a column is, or the k largest of a row; or the
- * smallest, which is the largest of the numbers with their signs turned.
+/* extreme.h - where the largest of a row or of a column is; or the smallest, which is the largest of
+ * the numbers with their signs turned.
  *
  * Of short rows and of columns one walk keeps, lane by lane, the best so far and the place where it
  * was met, as a number of the same type: places stay below 2^24. The first NaN wins, as in NumPy,
@@ -132,62 +132,6 @@ TG_KERNEL void TG_FN(arg_rows)(int largest, ptrdiff_t n_rows, ptrdiff_t n, int64
         TG_FN(arg_rows_of)(1, n_rows, n, index, x);
     else
         TG_FN(arg_rows_of)(0, n_rows, n, index, x);
-}
-
-/* Does a at i stand before b at j in falling order? NaN first, as the last in rising order. */
-TG_INLINE int TG_FN(stands_before)(V_T a, int64_t i, V_T b, int64_t j)
-{
-    return a > b || (a != a && b == b) || ((a == b || (a != a && b != b)) && i < j);
-}
-
-/* Put (x, place) into a heap from its top, which is free, down: the last in order is on top. */
-TG_INLINE void TG_FN(sift)(ptrdiff_t size, ptrdiff_t top, V_T *heap, int64_t *index, V_T x,
-                           int64_t place)
-{
-    ptrdiff_t at = top;
-    for (ptrdiff_t below; (below = 2 * at + 1) < size; at = below) {
-        below += below + 1 < size &&
-                 TG_FN(stands_before)(heap[below], index[below], heap[below + 1], index[below + 1]);
-        if (TG_FN(stands_before)(heap[below], index[below], x, place))
-            break;
-        heap[at] = heap[below];
-        index[at] = index[below];
-    }
-    heap[at] = x;
-    index[at] = place;
-}
-
-/* The places of the k largest of a row, 0 < k <= n, in falling order, by a heap of the best so far;
- * vectors with none above the least of them are passed by. `heap` has room for k. */
-TG_KERNEL void TG_FN(top_row)(ptrdiff_t n, ptrdiff_t k, int64_t *index, V_T *heap, const V_T *x)
-{
-    for (ptrdiff_t i = 0; i < k; i++) {
-        heap[i] = x[i];
-        index[i] = i;
-    }
-    for (ptrdiff_t i = k / 2 - 1; i >= 0; i--)
-        TG_FN(sift)(k, i, heap, index, heap[i], index[i]);
-    for (ptrdiff_t i = k, end; i < n; i = end) {
-        end = i + 4 * V_LANES < n ? i + 4 * V_LANES : n;
-        if (end - i == 4 * V_LANES) {
-            const VT least = V(set1)(heap[0]);
-            VM low = V(le)(V(load)(x + i), least);
-            for (int j = 1; j < 4; j++)
-                low = V(mask_and)(low, V(le)(V(load)(x + i + j * V_LANES), least));
-            if (V(mask_all)(low))
-                continue;
-        }
-        for (ptrdiff_t j = i; j < end; j++)
-            if (TG_FN(stands_before)(x[j], j, heap[0], index[0]))
-                TG_FN(sift)(k, 0, heap, index, x[j], j);
-    }
-    for (ptrdiff_t last = k - 1; last > 0; last--) { /* the last in order leaves the heap */
-        const V_T x_last = heap[0], moved = heap[last];
-        const int64_t at_last = index[0], place = index[last];
-        TG_FN(sift)(last, 0, heap, index, moved, place);
-        heap[last] = x_last;
-        index[last] = at_last;
-    }
 }
 
 /* `count` vectors of columns, or, with a tail, part of one. */
