@@ -310,3 +310,13 @@ def test_nested_and_named_arguments_tell_plans_apart():
             assert step({"a": tg.tensor([a])}, scale=3).item() == 3 * a
             assert step({"a": tg.tensor([a])}, add=[tg.tensor([5.0])]).item() == a + 5
     assert len(step.steps) == 3
+
+
+def test_an_op_without_a_compiled_kernel_sees_what_was_assigned_between_calls():
+    w, rows = tg.Variable(np.eye(2, dtype=np.float32)), np.array([0, 1])
+    step = tg.jit(lambda x: (tg.ops.linalg.inv(w) @ x, w[rows, rows]))
+    for scale in (1.0, 1.0, 2.0, 4.0):
+        w.assign(scale * np.eye(2, dtype=np.float32))
+        solved, diagonal = step(tg.ops.ones((2, 1)))
+        equal(solved, np.full((2, 1), 1 / scale, np.float32))
+        equal(diagonal, np.full(2, scale, np.float32))

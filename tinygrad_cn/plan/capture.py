@@ -85,7 +85,7 @@ class Capture:
         given = {id(root(a)) for a in arrays}
         made = [y for y in outputs if id(root(y)) not in given]
         if self._not_compiled or any(id(root(y)) not in self._computed for y in made):
-            if any(self.computed(a) for a in arrays):  # of constants comes a constant
+            if arrays:  # variables among them may change between steps; of numbers comes a constant
                 del self._calls[self._op_begins :]
                 python = (op, arguments, settings, len(outputs))
                 self._calls.append([b"", (*outputs, *arrays), python, op.name])
