@@ -320,3 +320,11 @@ def test_an_op_without_a_compiled_kernel_sees_what_was_assigned_between_calls():
         solved, diagonal = step(tg.ops.ones((2, 1)))
         equal(solved, np.full((2, 1), 1 / scale, np.float32))
         equal(diagonal, np.full(2, scale, np.float32))
+
+
+def test_a_number_that_changes_in_an_op_without_a_compiled_kernel_is_refused():
+    rows = iter(range(100))
+    step = tg.jit(lambda x: x[next(rows), [0, 1]])
+    step(tg.ops.ones((5, 3)))
+    with pytest.raises(tg.CaptureError, match="op GetAt"):
+        step(tg.ops.ones((5, 3)))

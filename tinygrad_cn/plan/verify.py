@@ -4,6 +4,7 @@ one."""
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
 import numpy as np
 
@@ -30,6 +31,15 @@ def verify(first: Program, second: Program) -> None:
                 "second. Expected such numbers as Tensors, or written to an array in "
                 "mode.each_step."
             )
+        if a.python is not None:
+            _, *mine, _ = a.python
+            _, *others, _ = b.python
+            if _numbers(mine) != _numbers(others):
+                raise CaptureError(
+                    f"[jit] What op {a.label} (call {at}) is told, beside its arrays, changed from "
+                    f"one run to the next: {_numbers(mine)} to {_numbers(others)}. A replay would "
+                    "keep the second. Expected such numbers as Tensors."
+                )
         for one, other in zip(a.arrays, b.arrays, strict=True):
             if one is not None and other is not None:
                 _verify_views(one, other, f"kernel {a.kernel!r} (call {at}, {a.label})")
@@ -90,6 +100,16 @@ def _verify_outside(first: Program, second: Program, twin: dict[Buffer, Buffer])
                 "changed from one run to the next; a replay would not compute it again. Expected "
                 "the functions of tinygrad_cn.ops, which are captured."
             )
+
+
+def _numbers(told: Any) -> Any:
+    """The numbers and words in the arguments and settings of an op that runs in Python."""
+    if isinstance(told, dict):
+        return {name: _numbers(value) for name, value in told.items()}
+    if isinstance(told, (tuple, list)):
+        return [_numbers(value) for value in told]
+    # a string, since NaN is not equal to itself
+    return repr(told) if isinstance(told, (int, float, str, slice, np.generic)) else None
 
 
 def _bytes(buffer: Buffer) -> np.ndarray:
