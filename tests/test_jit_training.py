@@ -181,3 +181,26 @@ def test_its_first_train_on_batch_learns(make):
     model.compile(tg.optimizers.SGD(0.01), "mse")
     losses = [model.train_on_batch(x, y) for _ in range(3)]
     assert losses[0] > losses[1] > losses[2]
+
+
+def test_a_step_that_cannot_be_captured_is_taken_once():
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((24, 3)).astype("float32"), np.ones((24, 1), "float32")
+
+    def loss(y, p):
+        error = tg.ops.mean((y - p) ** 2)
+        float(error)
+        return error
+
+    def trained(**how):
+        tg.random.seed(1)
+        make = [tg.layers.BatchNormalization(), tg.layers.Dropout(0.5, seed=1), tg.layers.Dense(1)]
+        model = tg.Sequential([tg.Input((3,)), *make])
+        model.compile(tg.optimizers.SGD(0.1), loss, **how)
+        model.fit(x, y, batch_size=8, shuffle=False, verbose=0)
+        return model.get_weights()
+
+    with pytest.warns(UserWarning, match="wants a value"):
+        captured = trained()
+    for mine, theirs in zip(captured, trained(jit_compile=False), strict=True):
+        np.testing.assert_array_equal(mine, theirs)

@@ -26,10 +26,16 @@ class CaptureError(RuntimeError):
 
 
 class Capture:
-    """The record of one run of a function."""
+    """The record of one run of a function.
 
-    def __init__(self, phased: bool = False) -> None:
+    With ``fallback`` a refusal does not end the run, which may have changed state by then and must
+    not start again: it is kept in ``refusal``, and the function goes on as if nobody watched.
+    """
+
+    def __init__(self, phased: bool = False, fallback: bool = False) -> None:
         self.phased = phased  # steps of different phases of the optimizer are captured apart
+        self.fallback = fallback
+        self.refusal: CaptureError | None = None
         self.each_step: list[Callable[[], None]] = []  # see mode.each_step
         self.gradients: dict[Any, Any] = {}  # leaf node -> the .grad that backward left
         self._calls: list[list] = []  # [record, arrays, python, label]
@@ -49,12 +55,14 @@ class Capture:
                 result = function(*args, **kwargs)
         finally:
             kernels.core.set_recorder(previous)
-        if self._not_compiled:
-            raise CaptureError(
-                f"[jit] Outside of any op, NumPy computed {self._not_compiled!r}; a replay would "
-                "not repeat it. Expected float32 or float64 arrays, or an op of tinygrad_cn.ops."
-            )
+        self._check_compiled()
         return result
+
+    def _refuse(self, message: str) -> None:
+        error = CaptureError(message)
+        if not self.fallback:
+            raise error
+        self.refusal = self.refusal or error
 
     # --- what the kernels' boundary tells ---------------------------------------------------------
 
@@ -92,20 +100,27 @@ class Capture:
                 self._note_computed(list(outputs))
             self._not_compiled = ""
 
+    def _check_compiled(self) -> None:
+        """Refuse what NumPy computed outside of any op, such as an update in place."""
+        if self._not_compiled:
+            name, self._not_compiled = self._not_compiled, ""
+            self._refuse(
+                f"[jit] Outside of any op, NumPy computed {name!r}; a replay would not repeat it. "
+                "Expected float32 or float64 arrays, or an op of tinygrad_cn.ops."
+            )
+
     def computed(self, array: np.ndarray) -> bool:
         """Does the array hold what the step computes, or an input of it?"""
         return id(root(array)) in self._computed
 
     def refuse_step(self, reason: str) -> None:
         """The step cannot be captured, because of what it is made of."""
-        raise CaptureError(
-            f"[jit] {reason}. Expected a step whose kernels are the same every time."
-        )
+        self._refuse(f"[jit] {reason}. Expected a step whose kernels are the same every time.")
 
     def refuse_read(self, data: np.ndarray, how: str) -> None:
         """A Tensor's value is wanted in Python: an error if the next step's would be another."""
         if self.computed(data):
-            raise CaptureError(
+            self._refuse(
                 f"[jit] {how} wants a value that the captured step computes: a replay runs no "
                 "Python, so it would be that of the first step for ever. Expected a function that "
                 f"returns the tensor, to be read after the call. Received a tensor of shape "

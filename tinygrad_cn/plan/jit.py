@@ -101,7 +101,7 @@ class Jit:
             if not self.fallback:
                 raise
             self._give_up(error)
-            return self.function(*args, **kwargs) if error.result is None else error.result
+            return error.result  # the function did run, and must not run again
         self._keep(key, recorded)
         return result
 
@@ -113,9 +113,12 @@ class Jit:
 
     def _record(self, args: tuple, kwargs: dict, first: Any) -> tuple[Any, Any]:
         """Run the function and watch. ``first``: what the first such run left, if there was one."""
-        capture = Capture(self.phase is not None)
+        capture = Capture(self.phase is not None, self.fallback)
         args, kwargs, mine = _filled(args, kwargs)
         returned = capture.run(self.function, args, kwargs, mine)
+        if capture.refusal is not None:
+            capture.refusal.result = returned
+            raise capture.refusal
         found: list[np.ndarray] = []
         result = map_structure(functools.partial(_note_result, found), returned)
         program = capture.program(found)
@@ -126,7 +129,7 @@ class Jit:
         try:
             verify(first[0], program)
         except CaptureError as error:
-            error.result = answer  # the function did run, and must not run again
+            error.result = answer
             raise
         del args, kwargs, returned, found, mine
         capture.forget()
