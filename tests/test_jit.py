@@ -328,3 +328,15 @@ def test_a_number_that_changes_in_an_op_without_a_compiled_kernel_is_refused():
     step(tg.ops.ones((5, 3)))
     with pytest.raises(tg.CaptureError, match="op GetAt"):
         step(tg.ops.ones((5, 3)))
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.int8])
+def test_an_update_in_place_that_numpy_computes_is_refused_also_before_other_ops(dtype):
+    count = tg.Variable(np.zeros(2, dtype), trainable=False)
+
+    def step(x):
+        count.assign_add(1)
+        return x * 2
+
+    with pytest.raises(tg.CaptureError, match="NumPy computed"):
+        tg.jit(step)(tg.ops.ones((2,)))

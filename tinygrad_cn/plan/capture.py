@@ -82,6 +82,7 @@ class Capture:
 
     def begin_op(self) -> None:
         """An op is about to run."""
+        self._check_compiled()
         self._op_begins = len(self._calls)
 
     def end_op(self, op: Any, args: tuple, settings: dict, outputs: tuple) -> None:
