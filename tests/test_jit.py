@@ -340,3 +340,34 @@ def test_an_update_in_place_that_numpy_computes_is_refused_also_before_other_ops
 
     with pytest.raises(tg.CaptureError, match="NumPy computed"):
         tg.jit(step)(tg.ops.ones((2,)))
+
+
+def test_what_is_written_twice_in_part_is_not_taken_for_all():
+    def step(x):
+        y = tg.ops.zeros((4,))
+        y[:2] = x
+        y[:2] = x * 2
+        return y
+
+    captured = tg.jit(step)
+    for i in range(4):
+        equal(captured(tg.ops.full((2,), float(i))), [2.0 * i, 2.0 * i, 0, 0])
+
+
+def test_zeros_made_inside_that_are_read_and_then_written_to_are_refused():
+    def border(x):
+        y = tg.ops.zeros((4,))
+        y[:2] = x
+        z = y * 2
+        y[2:] = x
+        return z
+
+    def total(x):
+        y = tg.ops.zeros((2,))
+        y += x
+        return y
+
+    for step in map(tg.jit, (border, total)):
+        step(tg.ops.ones((2,)))
+        with pytest.raises(tg.CaptureError, match="zeros made inside"):
+            step(tg.ops.ones((2,)))

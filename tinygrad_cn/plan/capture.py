@@ -16,7 +16,7 @@ from tinygrad_cn import kernels
 from tinygrad_cn.mode import set_mode
 from tinygrad_cn.op import Value
 
-from .program import WRITES, Buffers, Call, Program, root
+from .program import WRITES, Buffer, Buffers, Call, Program, View, root
 
 
 class CaptureError(RuntimeError):
@@ -171,16 +171,38 @@ def _assign_roles(program: Program) -> None:
     """Which buffers hold nothing but what the calls wrote there before reading it?"""
     for view in program.inputs:
         view.buffer.role = "input"
-    written: dict[Any, int] = {}
+    written: dict[Buffer, np.ndarray | None] = {}  # which bytes; None: all
+    found: dict[Buffer, np.ndarray] = {}  # which bytes a "kept" one had before the step
     ends = Call("end", list(program.results), 0)
     for call in [*program.calls, ends]:
         for view in call.inputs:
             buffer = view.buffer
-            if buffer.role == "temporary" and written.get(buffer, 0) < buffer.nbytes:
-                # "kept": written in part; the rest (a border of zeros, say) stays as it is now
-                buffer.role = "kept" if buffer in written else "outside"
+            if buffer.role != "temporary" or not buffer.nbytes:
+                continue
+            if buffer not in written:
+                buffer.role = "outside"
+            elif (bytes_written := written[buffer]) is not None:
+                if bytes_written.all():
+                    written[buffer] = None
+                else:  # the rest (a border of zeros, say) stays as it is now
+                    buffer.role, found[buffer] = "kept", ~bytes_written
         for view in call.outputs:
-            written[view.buffer] = written.get(view.buffer, 0) + view.nbytes
+            buffer = view.buffer
+            if buffer.role == "kept" and _bytes_of(view, found[buffer]).any():
+                buffer.role = "outside"  # the rest does not stay as it is
+            elif buffer.role == "temporary":
+                if view.nbytes == buffer.nbytes:
+                    written[buffer] = None
+                elif buffer not in written:
+                    written[buffer] = np.zeros(buffer.nbytes, bool)
+                if (bytes_written := written[buffer]) is not None:
+                    _bytes_of(view, bytes_written)[...] = True
+
+
+def _bytes_of(view: View, marks: np.ndarray) -> np.ndarray:
+    """The marks of the bytes of a view, among those of its buffer."""
+    shape, strides = (*view.shape, view.dtype.itemsize), (*view.strides, 1)
+    return np.ndarray(shape, bool, marks, view.offset, strides)
 
 
 def release(program: Program) -> None:

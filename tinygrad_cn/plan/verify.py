@@ -89,10 +89,11 @@ def _verify_outside(first: Program, second: Program, twin: dict[Buffer, Buffer])
             continue
         if one in written:
             raise CaptureError(
-                "[jit] The step reads an array that the run before it wrote, and every run has "
-                "another: a result kept in a variable, or a .grad that adds up over calls. "
-                "Expected state that is updated in place (Variable.assign, an optimizer), "
-                "gradients cleared inside the step."
+                "[jit] The step reads an array and writes there, and every run has another: a "
+                "result kept in a variable, a .grad that adds up over calls, or zeros made inside "
+                "and then written to (a replay would go on from the last sum). Expected state that "
+                "is updated in place (Variable.assign, an optimizer), gradients cleared inside the "
+                "step, `total = total + x` for `total += x`."
             )
         if not np.array_equal(_bytes(one), _bytes(other)):
             raise CaptureError(
