@@ -371,3 +371,23 @@ def test_zeros_made_inside_that_are_read_and_then_written_to_are_refused():
         step(tg.ops.ones((2,)))
         with pytest.raises(tg.CaptureError, match="zeros made inside"):
             step(tg.ops.ones((2,)))
+
+
+@pytest.mark.parametrize("place", [lambda x: np.array([0, 2]), lambda x: x > 2, tg.ops.argmax])
+def test_a_write_at_places_is_captured(place):
+    state = tg.Variable([0.0, 0.0, 0.0], trainable=False)
+
+    def step(x):
+        y = x * 1
+        y[place(x)] = 100.0
+        state[place(x)] = 7.0
+        return y * 1, state
+
+    captured = tg.jit(step)
+    for values in ([1.0, 2.0, 3.0], [1.0, 2.0, 3.0], [4.0, 5.0, -6.0], [1.0, 1.0, 3.0]):
+        answers = []
+        for run in (step, captured):
+            state.assign([0.0, 1.0, 2.0])
+            answers.append([np.array(y) for y in run(tg.tensor(values))])
+        for expected, mine in zip(*answers, strict=True):
+            equal(mine, expected)

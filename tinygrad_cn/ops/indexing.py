@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
+from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Op, Value, wrap
 
 from .creation import FLOAT, asarray
@@ -51,9 +52,19 @@ class AddAt(Op):
         return get_at(g, *places, key=key), *[None] * len(places)
 
 
+class SetAt(Op):
+    """y = x, but for the values at key: how a captured step writes to places in arrays."""
+
+    def forward(*xs, key):
+        y = xs[0].copy()
+        y[_filled_in(key, xs[2:])] = xs[1]
+        return y
+
+
 ARRAY = np.ndarray  # stands in a key for the next array
 get_at = GetAt()
 add_at = AddAt()
+_set_at = SetAt()
 
 
 def _filled_in(key: tuple[Any, ...], arrays: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -94,12 +105,21 @@ def _advanced(x: Any, key: tuple[Any, ...]) -> Any:
         if x.ndim == 0:
             raise IndexError(f"[getitem] A tensor without axes takes no index, received {key}.")
         return _take(x, key[0] if isinstance(key[0], Value) else first)
-    pairs = [(k, p) for k, p in zip(key, plain, strict=True) if isinstance(p, np.ndarray)]
-    template = tuple([ARRAY if isinstance(p, np.ndarray) else p for p in plain])
     try:
-        return get_at(x, *[k if isinstance(k, Value) else p for k, p in pairs], key=template)
+        return get_at(x, *_arrays(key, plain), key=_template(plain))
     except IndexError as error:
         raise _index_error(x, plain, error) from None
+
+
+def _template(plain: tuple[Any, ...]) -> tuple[Any, ...]:
+    """The key with ARRAY in place of each array."""
+    return tuple([ARRAY if isinstance(p, np.ndarray) else p for p in plain])
+
+
+def _arrays(key: tuple[Any, ...], plain: tuple[Any, ...]) -> list[Any]:
+    """The arrays of the key."""
+    pairs = [(k, p) for k, p in zip(key, plain, strict=True) if isinstance(p, np.ndarray)]
+    return [k if isinstance(k, Value) else p for k, p in pairs]
 
 
 def _index(k: Any) -> Any:
@@ -138,8 +158,11 @@ def setitem(x: Value, key: Any, value: Any) -> None:
             np.broadcast_to(source, target.shape)  # raises before anything is written
             if target.size:
                 kernels.copy(np.broadcast_to(source, target.shape), target)
-        else:
+        elif mode.get().capture is None:
             x.data[plain] = source
+        else:  # a replay is to write again
+            y = _set_at(x, source, *_arrays(key, plain), key=_template(plain))
+            kernels.copy(y.data, x.data)
     except IndexError as error:
         raise _index_error(x, plain, error) from None
     except ValueError:
