@@ -204,3 +204,14 @@ def test_a_step_that_cannot_be_captured_is_taken_once():
         captured = trained()
     for mine, theirs in zip(captured, trained(jit_compile=False), strict=True):
         np.testing.assert_array_equal(mine, theirs)
+
+
+def test_ctc_sees_the_labels_of_each_batch():
+    x, y = rng.standard_normal((6, 7, 5), np.float32), rng.integers(1, 4, (6, 3))
+    seen = []
+    for jit in (True, False):
+        tg.utils.set_random_seed(1)
+        model = per_step()
+        model.compile("sgd", losses.CTC(), jit_compile=jit)
+        seen.append([model.train_on_batch(x, labels) for labels in (y, y, y, y[::-1].copy())])
+    assert seen[0] == seen[1]

@@ -355,16 +355,17 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
             f"[ctc] Expected y_true (N, L) and y_pred (N, T, classes), received "
             f"y_true.shape={t.shape}, y_pred.shape={p.shape}."
         )
-    target = t.data.astype(np.int64)
-    if ((target < 0) | (target >= p.shape[-1])).any():
+    target = ops.astype(t, dtype=np.dtype(np.int64))
+    if ((target.data < 0) | (target.data >= p.shape[-1])).any():
         raise ValueError(f"[ctc] Expected class numbers below {p.shape[-1]} in y_true.")
     n, length = target.shape
-    states = np.zeros((n, 2 * length + 1), np.int64)
-    states[:, 1::2] = target
-    jump = np.zeros(states.shape, bool)
-    jump[:, 2:] = (states[:, 2:] != 0) & (states[:, 2:] != states[:, :-2])
-    chosen = (states[:, :, None] == np.arange(p.shape[-1])).astype(p.dtype)  # (N, S, classes)
-    log_p = ops.log_softmax(p, axis=-1) @ ops.permute_dims(wrap(chosen), axes=(0, 2, 1))
+    pairs = ops.stack([np.zeros((n, length), np.int64), target], axis=2)
+    states = ops.pad(ops.reshape(pairs, shape=(n, 2 * length)), ((0, 0), (0, 1)))
+    two_back = ops.pad(states, ((0, 0), (2, 0)))[:, : 2 * length + 1]
+    jump = ops.logical_and(states != two_back, np.arange(2 * length + 1) > 1)
+    jump = ops.logical_and(states != 0, jump)
+    chosen = ops.one_hot(states, p.shape[-1], dtype=p.dtype)  # (N, S, classes)
+    log_p = ops.log_softmax(p, axis=-1) @ ops.permute_dims(chosen, axes=(0, 2, 1))
     shift = [np.eye(2 * length + 1, k=k, dtype=p.dtype) for k in (1, 2)]
     low = -1e5 if p.dtype == np.float32 else -1e30  # stands for ln 0: keeps products finite
     alpha = wrap(np.where(np.arange(2 * length + 1) == 0, 0.0, low).astype(p.dtype))
@@ -379,9 +380,9 @@ def ctc(y_true: Any, y_pred: Any) -> Any:
             else ops.where(np.arange(2 * length + 1) < 2, 0.0, low)
         )
         alpha = ops.maximum(before + log_p[:, step], low)
-    ends = 2 * (target != 0).sum(axis=1)
+    ends = 2 * ops.sum(ops.astype(target != 0, dtype=p.dtype), axis=1, keepdims=True)
     last = np.arange(2 * length + 1)
-    final = (last == ends[:, None]) | (last == ends[:, None] - 1)
+    final = ops.logical_or(ops.equal(last, ends), ops.equal(last, ends - 1))
     return -_logsumexp(alpha, final)
 
 
