@@ -3,6 +3,7 @@ refused."""
 
 from __future__ import annotations
 
+import copy
 import itertools
 import pickle
 import threading
@@ -391,3 +392,45 @@ def test_a_write_at_places_is_captured(place):
             answers.append([np.array(y) for y in run(tg.tensor(values))])
         for expected, mine in zip(*answers, strict=True):
             equal(mine, expected)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        tg.tensor,
+        tg.Variable,
+        copy.deepcopy,
+        lambda x: tg.Tensor(x, dtype="float64"),
+        lambda x: tg.ops.convert_to_tensor(x, dtype="int32"),
+        lambda x: tg.ops.full((2,), x[0], dtype="int64"),
+        lambda x: tg.ops.full_like(x, x[1]),
+        lambda x: tg.ops.isclose(x, 1.0),
+        lambda x: tg.random.bernoulli(x > 1),
+        lambda x: tg.random.randint((50,), 0, 5) + x[0],
+    ],
+)
+def test_what_depends_on_arguments_does_not_become_constant(function):
+    step = tg.jit(lambda x: function(x) * 1)
+    for values in ([1.0, 2.0], [1.0, 2.0], [3.0, 0.0], [1.0, 1.0]):  # the two records are alike
+        state = tg.random.get_state()
+        expected = function(tg.tensor(values)) * 1
+        tg.random.set_state(state)
+        equal(step(tg.tensor(values)), expected)
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        tg.ops.nonzero,
+        lambda x: x[x > 1],
+        lambda x: tg.ops.allclose(x, 1.0),
+        lambda x: np.allclose(x, 1.0),
+        tg.ops.convert_to_numpy,
+        lambda x: np.add(x, x, out=np.zeros(1, np.float32)),
+        tg.random.shuffle,
+        lambda x: tg.random.categorical(x[None], 2),
+    ],
+)
+def test_what_numpy_computes_of_arguments_is_refused(function):
+    with pytest.raises(tg.CaptureError, match="wants a value"):
+        tg.jit(function)(tg.tensor([1.0]))

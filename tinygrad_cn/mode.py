@@ -60,6 +60,14 @@ def is_grad_enabled() -> bool:
     return mode.get().recording
 
 
+def value_of(array: Any, how: str) -> Any:
+    """The array, for Python or NumPy to look at: refused while `jit` captures what computes it."""
+    capture = mode.get().capture
+    if capture is not None:
+        capture.refuse_read(array, how)
+    return array
+
+
 def each_step(update: Callable[[], None]) -> None:
     """Run ``update``; inside a step that ``jit`` captures, also before each replay of it.
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from . import array_api, ops
+from .mode import value_of
 from .op import Value
 
 SAME_NAME = (
@@ -85,7 +86,7 @@ def _store(result: Any, out: tuple[Any, ...]) -> Any:
             "Expected detach(), or an expression that makes a new tensor."
         )
     else:
-        np.copyto(target, result.data, casting="same_kind")
+        np.copyto(target, value_of(result.data, "out= with an array"), casting="same_kind")
     return target
 
 
@@ -135,7 +136,7 @@ FUNCTIONS.update(
         np.shape: lambda a: a.shape,
         np.ndim: lambda a: a.ndim,
         np.size: lambda a, axis=None: a.size if axis is None else a.shape[axis],
-        np.allclose: lambda a, b, **options: bool(ops.isclose(a, b, **options).data.all()),
+        np.allclose: lambda a, b, **options: bool(ops.isclose(a, b, **options).all()),
         np.array_equal: lambda a, b: np.array_equal(_array(a), _array(b)),
         np.result_type: lambda *args: np.result_type(*map(_array, args)),
         np.can_cast: lambda a, to, casting="safe": np.can_cast(_array(a).dtype, to, casting),

@@ -19,6 +19,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from . import kernels
 from .mode import mode
 
 _PACKAGE = str(Path(__file__).parent)
@@ -328,6 +329,8 @@ def to_array(x: Any, dtype: Any = None) -> np.ndarray:
     what has a dtype keeps it."""
     if isinstance(x, Value):
         x = x.data
+        if dtype is not None and x.dtype != dtype and np.dtype(dtype).kind in "biuf":
+            return kernels.copy(x, kernels.empty(x.shape, np.dtype(dtype)))  # captured by a plan
     array = np.asarray(x, dtype=dtype)
     if (
         dtype is None

@@ -22,7 +22,8 @@ from typing import Any
 import numpy as np
 
 from . import kernels, registry
-from .op import Value, wrap
+from .mode import value_of
+from .op import Value, to_array, wrap
 
 _generators: weakref.WeakSet[SeedGenerator] = weakref.WeakSet()
 
@@ -141,7 +142,8 @@ def randint(shape: Any, minval: int, maxval: int, dtype: Any = "int32", seed: An
     if not minval < maxval:
         raise ValueError(f"[randint] Expected minval < maxval, received {minval} and {maxval}.")
     u = kernels.uniform(state_of(seed), tuple(shape), np.dtype("float64"))
-    return wrap((np.floor(u * (maxval - minval)) + minval).astype(dtype))
+    y = kernels.add(kernels.floor(kernels.multiply(u, maxval - minval)), minval)
+    return wrap(kernels.copy(y, kernels.empty(y.shape, np.dtype(dtype))))
 
 
 def bernoulli(p: Any, shape: Any = None, dtype: Any = "float32", seed: Any = None) -> Any:
@@ -150,17 +152,19 @@ def bernoulli(p: Any, shape: Any = None, dtype: Any = "float32", seed: Any = Non
     >>> tg.random.bernoulli([0.0, 1.0])
     Tensor([0., 1.])
     """
-    p = np.asarray(p.data if isinstance(p, Value) else p, np.float64)
+    p = to_array(p, np.dtype(np.float64))
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"[bernoulli] Expected probabilities in [0, 1], received p={p!r:.80}.")
     u = kernels.uniform(state_of(seed), p.shape if shape is None else tuple(shape), p.dtype)
-    return wrap(np.asarray(kernels.less(u, p), np.dtype(dtype or "float32")))
+    y = kernels.less(u, p)
+    return wrap(kernels.copy(y, kernels.empty(y.shape, np.dtype(dtype or "float32"))))
 
 
 def permutation(n: int, seed: Any = None) -> np.ndarray:
     """The integers 0 .. n-1 in random order: NumPy's, whose RandomState gives the same order in
     every version, with a key of two draws."""
-    key = kernels.uniform(state_of(seed), (2,), np.dtype("float64")) * 2.0**53
+    key = kernels.uniform(state_of(seed), (2,), np.dtype("float64"))
+    key = value_of(key, "random.permutation()") * 2.0**53
     return np.random.RandomState(np.random.Philox(key=key.astype(np.uint64))).permutation(n)
 
 
@@ -185,5 +189,6 @@ def categorical(logits: Any, num_samples: int, dtype: Any = "int32", seed: Any =
         raise ValueError(f"[categorical] Expected logits (N, C), received {logits.shape}.")
     total = np.cumsum(kernels.softmax(logits.astype(np.float64), -1), axis=-1)
     u = kernels.uniform(state_of(seed), (len(logits), num_samples), np.dtype("float64"))
+    u = value_of(u, "random.categorical()")
     below = total[:, None, :-1] <= u[:, :, None] * total[:, None, -1:]
     return wrap(below.sum(axis=-1).astype(dtype))

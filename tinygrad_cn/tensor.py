@@ -9,7 +9,7 @@ import numpy as np
 
 from . import autograd, kernels, numpy_protocol, ops
 from .methods import Methods
-from .mode import mode
+from .mode import mode, value_of
 from .op import Node, Op, Value, leaf, to_array, wrap
 
 
@@ -220,7 +220,7 @@ class Tensor(Methods):
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
         rebuild, (kind, data, *rest) = self.__reduce__()
-        out: Tensor = rebuild(kind, data.copy(), *rest)
+        out: Tensor = rebuild(kind, kernels.copy(data), *rest)
         if self.grad is not None:
             out.grad = self.grad.detach().copy()
         memo[id(self)] = out
@@ -269,10 +269,7 @@ class Tensor(Methods):
 
     def _value(self, how: str) -> np.ndarray:
         """The data, for Python to look at: refused while `jit` captures what computes it."""
-        capture = mode.get().capture
-        if capture is not None:
-            capture.refuse_read(self.data, how)
-        return self.data
+        return value_of(self.data, how)
 
     __hash__ = object.__hash__
 
@@ -382,7 +379,10 @@ class Variable(Tensor):
     ) -> None:
         given = to_array(value, dtype)
         data = kernels.empty(given.shape, given.dtype)  # aligned to cache lines
-        np.copyto(data, given)
+        if isinstance(value, Value):
+            kernels.copy(given, data)
+        else:
+            np.copyto(data, given)
         super().__init__(data, requires_grad=trainable and data.dtype.kind == "f")
         self.name = name
         self.path = name
@@ -443,7 +443,9 @@ def _maker(node: Node) -> str:
 
 def tensor(data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
     """A Tensor with a copy of the data; see :class:`Tensor`."""
-    return Tensor(np.array(to_array(data, dtype)), requires_grad=requires_grad)
+    array = to_array(data, dtype)
+    array = kernels.copy(array) if isinstance(data, Value) else np.array(array)
+    return Tensor(array, requires_grad=requires_grad)
 
 
 def from_dlpack(x: Any) -> Tensor:

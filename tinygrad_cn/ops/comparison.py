@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op, Value, wrap
+from tinygrad_cn.op import Op
 
 
 class Equal(Op):
@@ -167,7 +167,16 @@ isinf = IsInf()
 isfinite = IsFinite()
 
 
+class IsClose(Op):
+    """y = |a - b| <= atol + rtol |b|."""
+
+    def forward(a, b, *, rtol, atol, equal_nan):
+        return np.asarray(np.isclose(a, b, rtol, atol, equal_nan))
+
+
+_is_close = IsClose()
+
+
 def isclose(a: Any, b: Any, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False) -> Any:
     """|a - b| <= atol + rtol |b|, elementwise, of dtype bool."""
-    a, b = (x.data if isinstance(x, Value) else x for x in (a, b))
-    return wrap(np.asarray(np.isclose(a, b, rtol, atol, equal_nan)))
+    return _is_close(a, b, rtol=rtol, atol=atol, equal_nan=equal_nan)

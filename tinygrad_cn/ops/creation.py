@@ -20,7 +20,7 @@ def asarray(x: Any, dtype: Any = None) -> Any:
     Tensor([1., 2.])
     """
     if isinstance(x, Value):
-        return x if dtype is None or x.data.dtype == dtype else wrap(to_array(x.data, dtype))
+        return x if dtype is None or x.data.dtype == dtype else wrap(to_array(x, dtype))
     if isinstance(x, Placeholder):  # a symbolic tensor: ops hand themselves over to it
         return x
     return wrap(to_array(x, dtype))
@@ -51,7 +51,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     Tensor([7., 7.])
     """
     value = to_array(fill_value)
-    return wrap(np.full(shape, value, dtype or value.dtype))
+    dtype = np.dtype(dtype or value.dtype)
+    if isinstance(fill_value, Value):
+        return wrap(filled(_shape(shape), dtype, to_array(fill_value, dtype)))
+    return wrap(np.full(shape, value, dtype))
 
 
 def empty(shape: Any, dtype: Any = None) -> Any:
@@ -109,7 +112,7 @@ def ones_like(x: Any, dtype: Any = None) -> Any:
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """One value everywhere, in the shape and dtype of x."""
     x = asarray(x).data
-    return wrap(np.full(x.shape, to_array(fill_value), dtype or x.dtype))
+    return full(x.shape, fill_value, dtype or x.dtype)
 
 
 def empty_like(x: Any, dtype: Any = None) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from tinygrad_cn.mode import value_of
 from tinygrad_cn.op import Value
 
 from .comparison import isclose, isinf, isnan, logical_and
@@ -36,7 +37,9 @@ def size(x: Any) -> int:
 
 def convert_to_numpy(x: Any) -> np.ndarray:
     """x as a NumPy array, without a copy where there is one already."""
-    return x.data if isinstance(x, Value) else np.asarray(x)
+    if isinstance(x, Value):
+        return value_of(x.data, "convert_to_numpy()")
+    return np.asarray(x)
 
 
 def stop_gradient(x: Any) -> Any:
@@ -52,7 +55,7 @@ def allclose(
     >>> tg.ops.allclose([1.0], [1.0 + 1e-7])
     True
     """
-    return bool(isclose(a, b, rtol, atol, equal_nan).data.all())
+    return bool(isclose(a, b, rtol, atol, equal_nan).all())
 
 
 def identity(n: int, dtype: Any = None) -> Any:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.mode import mode
+from tinygrad_cn.mode import mode, value_of
 from tinygrad_cn.op import Op, Value, wrap
 
 from .creation import FLOAT, asarray
@@ -105,6 +105,9 @@ def _advanced(x: Any, key: tuple[Any, ...]) -> Any:
         if x.ndim == 0:
             raise IndexError(f"[getitem] A tensor without axes takes no index, received {key}.")
         return _take(x, key[0] if isinstance(key[0], Value) else first)
+    for p in plain:
+        if isinstance(p, np.ndarray) and p.dtype.kind == "b":
+            value_of(p, "x[mask], whose shape depends on the mask,")
     try:
         return get_at(x, *_arrays(key, plain), key=_template(plain))
     except IndexError as error:
@@ -326,4 +329,4 @@ def nonzero(x: Any) -> tuple[Any, ...]:
     >>> tg.ops.nonzero([0, 3, 4])
     (Tensor([1, 2], dtype=int64),)
     """
-    return tuple([wrap(i) for i in np.nonzero(asarray(x).data)])
+    return tuple([wrap(i) for i in np.nonzero(value_of(asarray(x).data, "nonzero()"))])

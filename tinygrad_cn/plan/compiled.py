@@ -16,7 +16,7 @@ from tinygrad_cn.op import wrap
 from tinygrad_cn.tree import map_structure
 
 from .bias_gradients import take_sums_along
-from .capture import Capture
+from .capture import Capture, CaptureError
 from .cross_entropy import join_cross_entropies
 from .dead_code import drop_dead_code
 from .fusion import fuse
@@ -217,4 +217,10 @@ class PythonOp:
         made = self.op.forward(*self.arguments, **self.settings)
         made = made if self.op.many or self.op.extra else (made,)
         for mine, y in zip(self.outputs, made, strict=False):
+            if y.shape != mine.shape:
+                raise CaptureError(
+                    f"[jit] {self.op.name} gave an array of shape {y.shape}, and {mine.shape} when "
+                    "the step was captured. Expected shapes that follow from those of the "
+                    "arguments."
+                )
             np.copyto(mine, y)
