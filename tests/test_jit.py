@@ -120,6 +120,20 @@ def test_a_learning_rate_set_between_steps_counts():
     equal(weights[0], expected[0])
 
 
+def test_two_updates_in_a_step_are_captured_if_they_are_alike_and_else_refused():
+    def twice(optimizer):
+        step, weights = trainer(optimizer)
+        return (lambda x, y: (step(x, y), step(x, y))[1]), weights
+
+    (eager, expected), (captured, weights) = (twice(tg.optimizers.Adam(0.1)) for _ in range(2))
+    assert train(tg.jit(captured)) == train(eager)
+    equal(weights[0], expected[0])
+    schedule = tg.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+    for optimizer in (tg.optimizers.SGD(schedule), tg.optimizers.Adamax(0.1)):
+        with pytest.raises(tg.CaptureError, match="more than one update"):
+            train(tg.jit(twice(optimizer)[0]))
+
+
 def test_dropout_draws_new_masks():
     x = tg.ones((4, 50))
     layers = [tg.layers.Dropout(0.5, seed=3) for _ in range(2)]

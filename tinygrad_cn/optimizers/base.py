@@ -255,6 +255,12 @@ class Optimizer:
                 "ema_overwrite_frequency does something else at every n-th step, which Model.fit "
                 "captures apart and this function does not"
             )
+        if capture is not None and self._prepares and self.prepare in capture.each_step:
+            capture.refuse_step(
+                f"{type(self).__name__} takes more than one update in a step, and a number of it "
+                "(a scheduled learning rate, a power of beta, an average) is not the same in each: "
+                "let each be a call of its own"
+            )
         each_step(self.prepare)
         kernels.increment(self._iterations.data)
         self._apply(pairs)
@@ -267,6 +273,12 @@ class Optimizer:
     def cyclic(self) -> bool:
         """Whether a step in so many does more than the others."""
         return bool(self.gradient_accumulation_steps or self.ema_overwrite_frequency)
+
+    @property
+    def _prepares(self) -> bool:
+        """Whether numbers that ``prepare`` writes change from update to update."""
+        changing = self.use_ema or type(self).numbers is not Optimizer.numbers
+        return changing or not isinstance(self._learning_rate, Variable)
 
     @property
     def phase(self) -> tuple[bool, bool]:
