@@ -448,3 +448,20 @@ def test_what_depends_on_arguments_does_not_become_constant(function):
 def test_what_numpy_computes_of_arguments_is_refused(function):
     with pytest.raises(tg.CaptureError, match="wants a value"):
         tg.jit(function)(tg.tensor([1.0]))
+
+
+def test_arrays_that_are_returned_have_memory_of_their_own():
+    step = tg.jit(lambda x: [(x * 2).data])
+    results = [step(tg.tensor([float(i)]))[0] for i in range(5)]
+    assert [type(y) for y in results] == [np.ndarray] * 5
+    assert [y.item() for y in results] == [0, 2, 4, 6, 8]
+
+
+def test_results_in_other_containers_are_refused():
+    class Answer:
+        def __init__(self, y):
+            self.y = y
+
+    for make in (Answer, lambda y: {y}):
+        with pytest.raises(tg.CaptureError, match="with Tensors in it"):
+            tg.jit(lambda x, make=make: make(x * 2))(tg.tensor([1.0]))

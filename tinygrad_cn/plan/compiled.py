@@ -46,10 +46,19 @@ MISFIT = object()  # what CompiledStep.run returns for arguments of other shapes
 
 
 class Result:
-    """Stands, in the structure that the function returned, for the result of this number."""
+    """Stands, in the structure that the function returned, for the result of this number.
 
-    def __init__(self, index: int) -> None:
-        self.index = index
+    Args:
+        index: the number.
+        bare: whether it is an array, not a Tensor.
+    """
+
+    def __init__(self, index: int, bare: bool = False) -> None:
+        self.index, self.bare = index, bare
+
+    def of(self, arrays: list[np.ndarray]) -> Any:
+        """The result among all."""
+        return arrays[self.index] if self.bare else wrap(arrays[self.index])
 
 
 class CompiledStep:
@@ -179,10 +188,10 @@ class CompiledStep:
         """After the calls: hand out the gradients and copies of the results."""
         for node, tensor in self.gradients.items():
             node.grad = tensor
-        results = [wrap(array) for array in kernels.core.copies(self.results)]
+        arrays = kernels.core.copies(self.results)
         if type(self.result) is Result:
-            return results[0]
-        return map_structure(lambda x: results[x.index] if type(x) is Result else x, self.result)
+            return self.result.of(arrays)
+        return map_structure(lambda x: x.of(arrays) if type(x) is Result else x, self.result)
 
     def _try(self) -> None:
         """Run, and time it, one way or the other; after some such runs settle for one."""

@@ -17,7 +17,7 @@ import numpy as np
 
 from tinygrad_cn import kernels
 from tinygrad_cn.mode import Mode, mode
-from tinygrad_cn.op import Value, wrap
+from tinygrad_cn.op import Op, Value, wrap
 from tinygrad_cn.tree import map_structure
 
 from .capture import Capture, CaptureError, release
@@ -116,14 +116,17 @@ class Jit:
         capture = Capture(self.phase is not None, self.fallback)
         args, kwargs, mine = _filled(args, kwargs)
         returned = capture.run(self.function, args, kwargs, mine)
-        if capture.refusal is not None:
-            capture.refusal.result = returned
-            raise capture.refusal
         found: list[np.ndarray] = []
-        result = map_structure(functools.partial(_note_result, found), returned)
+        try:
+            if capture.refusal is not None:
+                raise capture.refusal
+            result = map_structure(functools.partial(_note_result, found), returned)
+        except CaptureError as error:
+            error.result = returned
+            raise
         program = capture.program(found)
-        copies = [wrap(array.copy()) for array in found]
-        answer = map_structure(lambda x: copies[x.index] if type(x) is Result else x, result)
+        copies = [array.copy() for array in found]
+        answer = map_structure(lambda x: x.of(copies) if type(x) is Result else x, result)
         if first is None:
             return answer, (program, capture)
         try:
@@ -240,7 +243,15 @@ def _filled(args: tuple, kwargs: dict) -> tuple[tuple, dict, list[np.ndarray]]:
 
 
 def _note_result(found: list[np.ndarray], leaf: Any) -> Any:
-    if not isinstance(leaf, Value):
+    if not isinstance(leaf, (Value, np.ndarray)):
+        parts = (
+            leaf if isinstance(leaf, (set, frozenset)) else getattr(leaf, "__dict__", {}).values()
+        )
+        if any(type(part) is Op.result for part in parts):
+            raise CaptureError(
+                "[jit] Expected results that are Tensors, or tuples, lists and dicts of them; "
+                f"received {type(leaf).__name__} with Tensors in it."
+            )
         return leaf
-    found.append(leaf.data)
-    return Result(len(found) - 1)
+    found.append(leaf.data if isinstance(leaf, Value) else leaf)
+    return Result(len(found) - 1, bare=not isinstance(leaf, Value))
