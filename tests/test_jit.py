@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import copy
 import itertools
+import math
 import pickle
 import threading
 
@@ -324,6 +325,14 @@ def test_nested_and_named_arguments_tell_plans_apart():
             assert step({"a": tg.tensor([a])}).item() == a
             assert step({"a": tg.tensor([a])}, scale=3).item() == 3 * a
             assert step({"a": tg.tensor([a])}, add=[tg.tensor([5.0])]).item() == a + 5
+    assert len(step.steps) == 3
+
+
+def test_zeros_of_either_sign_and_nan_have_plans_of_their_own():
+    step = tg.jit(lambda x, by: x / by)
+    for by, expected in ((0.0, np.inf), (-0.0, -np.inf), (math.nan, np.nan)):
+        for _ in range(3):
+            equal(step(tg.tensor([1.0]), by), [expected])
     assert len(step.steps) == 3
 
 

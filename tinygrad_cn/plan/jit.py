@@ -207,7 +207,8 @@ def _read(tree: Any, arrays: list[np.ndarray], words: list[Any]) -> None:
                 "[jit] Expected arguments that are Tensors, arrays, nested lists, tuples or dicts "
                 f"of them, or can be told apart by hash(); received {type(leaf).__name__}."
             ) from None
-        words.append((type(leaf), leaf))
+        # as text, 0.0 differs from -0.0, and NaN is itself
+        words.append((type(leaf), str(leaf) if isinstance(leaf, float) else leaf))
     if isinstance(tree, dict):
         words.append(tuple(tree))
 
