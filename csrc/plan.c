@@ -18,6 +18,7 @@ typedef struct {
     const int32_t *together;
     ptrdiff_t n;
     double *nanoseconds;
+    ptrdiff_t failed;
     int status;
 } replay;
 
@@ -53,6 +54,7 @@ static void run_all(void *context)
     replay *r = context;
     for (ptrdiff_t i = 0, n; i < r->n && r->status == TG_OK; i += n) {
         double start = r->nanoseconds ? now() : 0;
+        r->failed = i; /* unless it ends well, and another follows */
         n = at_once(r, i);
         if (n > 1) {
             group g = {.calls = r->calls + i, .status = TG_OK};
@@ -68,12 +70,13 @@ static void run_all(void *context)
 }
 
 int tg_run_plan(const tg_call *calls, const int32_t *together, ptrdiff_t n, int team,
-                double *nanoseconds)
+                double *nanoseconds, ptrdiff_t *failed)
 {
-    replay r = {calls, together, n, nanoseconds, TG_OK};
+    replay r = {calls, together, n, nanoseconds, 0, TG_OK};
     if (team)
         tg_team(run_all, &r);
     else
         tg_alone(run_all, &r);
+    *failed = r.failed;
     return r.status;
 }

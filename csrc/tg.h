@@ -109,9 +109,10 @@ void tg_init(void); /* once, before anything else: detect the machine, set the d
 
 /* plan.c: run calls[0 .. n-1] in order, in one parallel region (team != 0) or on this thread alone;
  * stops at the first that fails. together[i] is how many calls from i on are independent of each
- * other, 1 if just this one. `nanoseconds`, when not NULL, gets the time of each. */
+ * other, 1 if just this one. `nanoseconds`, when not NULL, gets the time of each; `failed` gets the
+ * number of the call that failed, if one did. */
 int tg_run_plan(const tg_call *calls, const int32_t *together, ptrdiff_t n, int team,
-                double *nanoseconds);
+                double *nanoseconds, ptrdiff_t *failed);
 
 /* Elementwise operations: ints[0] in a call of `unary`, `binary`, `compare` or `reduce`. */
 /* clang-format off */

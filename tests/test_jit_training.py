@@ -215,3 +215,20 @@ def test_ctc_sees_the_labels_of_each_batch():
         model.compile("sgd", losses.CTC(), jit_compile=jit)
         seen.append([model.train_on_batch(x, labels) for labels in (y, y, y, y[::-1].copy())])
     assert seen[0] == seen[1]
+
+
+@pytest.mark.parametrize("from_logits", [True, False])
+def test_a_label_that_is_no_class_is_an_error_in_a_replay_too(from_logits):
+    model = mlp(activation="linear" if from_logits else "softmax")
+    loss = losses.SparseCategoricalCrossentropy(from_logits=from_logits)
+    model.compile("sgd", loss, jit_compile=True)
+    x, y = np.ones((4, 5), "float32"), np.arange(4)
+    for _ in range(3):
+        model.train_on_batch(x, y)
+    kept = model.get_weights()
+    for wrong in (-1, 4):
+        with pytest.raises((IndexError, ValueError), match=r"^\[(cross_entropy|take_along_axis)\]"):
+            model.train_on_batch(x, np.array([0, 1, 2, wrong]))
+    for mine, before in zip(model.get_weights(), kept, strict=True):
+        np.testing.assert_array_equal(mine, before)
+    assert np.isfinite(model.train_on_batch(x, y))

@@ -27,7 +27,7 @@ cdef extern from "tg.h" nogil:
     enum: TG_DRIVER_unary, TG_DRIVER_binary, TG_DRIVER_compare, TG_DRIVER_where, TG_DRIVER_copy
     enum: TG_DRIVER_reduce, TG_DRIVER_arg_reduce, TG_DRIVER_top_k, TG_DRIVER_scan
     enum: TG_DRIVER_softmax, TG_DRIVER_softmax_grad
-    enum: TG_DRIVER_cross_entropy, TG_DRIVER_cross_entropy_grad
+    enum: TG_DRIVER_cross_entropy, TG_DRIVER_cross_entropy_grad, TG_DRIVER_cross_entropy_both
     enum: TG_DRIVER_take, TG_DRIVER_scatter_add
     enum: TG_DRIVER_take_along_axis, TG_DRIVER_add_along_axis
     enum: TG_DRIVER_random, TG_DRIVER_dropout

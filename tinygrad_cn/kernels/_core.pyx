@@ -237,7 +237,7 @@ cdef int launch(tg_call *call, tuple arrays) except -1:
 
 
 cdef int fail(int status, int driver) except -1:
-    name = tg_driver_name(driver).decode() if driver >= 0 else "plan"
+    name = tg_driver_name(driver).decode()
     if status == TG_NO_MEMORY:
         raise MemoryError(f"[{name}] no memory for scratch space.")
     raise IndexError(f"[{name}] an index is out of range.")

@@ -5,7 +5,7 @@ from libc.string cimport memcpy
 
 cdef extern from "tg.h" nogil:
     int tg_run_plan(const tg_call *calls, const int *together, Py_ssize_t n, int team,
-                    double *nanoseconds) noexcept
+                    double *nanoseconds, Py_ssize_t *failed) noexcept
 
 
 def driver_of(bytes call):
@@ -103,21 +103,30 @@ cdef class Plan:
     def run(self, bint team):
         """Run the calls, by a team of threads or on this one alone."""
         cdef int status
+        cdef Py_ssize_t failed
         with nogil:
-            status = tg_run_plan(self.calls, self.together, self.n, team, NULL)
+            status = tg_run_plan(self.calls, self.together, self.n, team, NULL, &failed)
         if status != TG_OK:
-            fail(status, -1)
+            self.fail(status, self.calls[failed].driver)
 
     def times(self, bint team):
         """Run the calls; return the nanoseconds that each took."""
         cdef int status
+        cdef Py_ssize_t failed
         measured = np.zeros(self.n)
         cdef double *nanoseconds = <double *>cnp.PyArray_DATA(<cnp.ndarray>measured)
         with nogil:
-            status = tg_run_plan(self.calls, self.together, self.n, team, nanoseconds)
+            status = tg_run_plan(self.calls, self.together, self.n, team, nanoseconds, &failed)
         if status != TG_OK:
-            fail(status, -1)
+            self.fail(status, self.calls[failed].driver)
         return measured
+
+    cdef int fail(self, int status, int driver) except -1:
+        """Raise what the kernel raises that runs by itself, if with fewer details."""
+        if status != TG_NO_MEMORY and driver in (TG_DRIVER_cross_entropy,
+                                                 TG_DRIVER_cross_entropy_both):
+            raise ValueError("[cross_entropy] a label is out of range.")
+        return fail(status, driver)
 
     cdef int point(self, Py_ssize_t call, int array, char *address) except -1:
         """Let one array of one call lie elsewhere."""

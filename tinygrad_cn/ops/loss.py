@@ -14,8 +14,9 @@ from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
 from .activation import sigmoid
+from .comparison import less
 from .creation import asarray
-from .elementwise import clip, log
+from .elementwise import clip, log, where
 from .indexing import one_hot, take_along_axis
 from .reduction import sum
 from .shape import _axis, astype, expand_dims, moveaxis, squeeze
@@ -108,6 +109,8 @@ def sparse_categorical_crossentropy(
             f"[{op}] A label is out of range. Expected 0 <= label < {output.shape[-1]}, received "
             f"{labels.min()} to {labels.max()}."
         )
+    if labels.dtype.kind == "i":  # a replay does not look: no negative one may count from the end
+        target = where(less(target, 0), np.int64(output.shape[-1]), target)
     p = squeeze(take_along_axis(output, expand_dims(target, -1), -1), -1) / sum(output, axis=-1)
     return -log(clip(p, EPSILON, 1 - EPSILON))
 
