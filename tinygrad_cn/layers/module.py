@@ -145,14 +145,12 @@ class Module:
     def _flatten_layers(self) -> list[Any]:
         """This layer and all inside it, depth first."""
         found: dict[int, Any] = {}
-
-        def visit(layer: Any) -> None:
+        waiting: list[Any] = [self]  # a stack: a function that calls itself would be a cycle
+        while waiting:
+            layer = waiting.pop()
             if id(layer) not in found:
                 found[id(layer)] = layer
-                for sub in layer._sublayers():
-                    visit(sub)
-
-        visit(self)
+                waiting += reversed(layer._sublayers())
         return list(found.values())
 
     @property
