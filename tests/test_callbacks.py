@@ -111,6 +111,41 @@ def test_early_stopping_settings(settings, values, epochs):
     assert len(history.epoch) == epochs
 
 
+@pytest.mark.parametrize(
+    ("metric", "rises"),
+    [
+        ("acc", True),
+        ("mae", False),
+        (tg.metrics.AUC(name="roc"), True),
+        (tg.metrics.BinaryIoU(), True),
+        (tg.metrics.MeanAbsoluteError(name="score"), False),
+        (tg.metrics.FalsePositives(), False),
+        (tg.metrics.TrueNegatives(), True),
+    ],
+    ids=lambda value: getattr(value, "name", str(value)),
+)
+def test_the_mode_is_that_of_the_metric_whatever_it_is_called(metric, rises):
+    x = tg.Input((3,))
+    outputs = [tg.layers.Dense(1, "sigmoid", name=name)(x) for name in ("accelerator", "other")]
+    model = tg.Model(x, outputs)
+    model.compile("sgd", "mse", metrics=[[metric], None])
+    for name in model.fit(X, [Y > 0, Y], verbose=0).history:
+        watch = callbacks.MonitorCallback(f"val_{name}")
+        watch.set_model(model)
+        assert watch._rises() == (rises and "loss" not in name), name
+
+
+def test_a_mode_that_cannot_be_told_is_refused():
+    def kappa(y_true, y_pred):
+        return y_pred
+
+    model = make_model()
+    model.compile("sgd", "mse", metrics=[kappa])
+    with pytest.raises(ValueError, match="Expected mode='min' or mode='max'"):
+        fit(model, callbacks.EarlyStopping(monitor="val_kappa"), epochs=1)
+    fit(model, callbacks.EarlyStopping(monitor="val_kappa", mode="max"), epochs=1)
+
+
 def test_a_monitor_that_is_not_there_is_told():
     with pytest.warns(UserWarning, match="'val_acc' is not in the logs"):
         fit(make_model(), callbacks.EarlyStopping(monitor="val_acc"), epochs=1)

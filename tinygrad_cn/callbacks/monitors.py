@@ -9,12 +9,16 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tinygrad_cn import metrics, registry
+
 from .base import Callback
 
 RISING = (
-    "acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "top_k", "sensitivity",
-    "specificity", "cosine", "correlation", "positives", "score", "exact",
+    "acc", "auc", "precision", "recall", "f1", "fbeta", "r2", "iou", "io_u", "top_k", "sensitivity",
+    "specificity", "cosine", "correlation", "true", "score", "exact",
 )  # fmt: skip
+FALLING = ("entropy", "hinge", "divergence", "poisson", "cosh", "false")
+FALLING_ENDS = ("loss", "error", "mse", "mae", "mape", "msle")
 
 
 class MonitorCallback(Callback):
@@ -22,7 +26,8 @@ class MonitorCallback(Callback):
 
     Args:
         monitor: a name in the logs.
-        mode: "min", "max", or "auto": by the name, min for losses and errors.
+        mode: "min", "max", or "auto": by what the metric of that name computes, min for losses and
+            errors; where that cannot be told, "auto" is refused.
         min_delta: a smaller change is none.
     """
 
@@ -44,8 +49,32 @@ class MonitorCallback(Callback):
     def _rises(self) -> bool:
         if self.mode != "auto":
             return self.mode == "max"
+        name = self._measure()
+        if name.endswith(FALLING_ENDS) or any(word in name for word in FALLING):
+            return False
+        if any(word in name for word in RISING):
+            return True
+        raise ValueError(
+            f"[{type(self).__name__}] Whether {self.monitor!r} should fall or rise cannot be told "
+            "from its name. Expected mode='min' or mode='max'."
+        )
+
+    def _measure(self) -> str:
+        """What is monitored: the class of the metric if it is one of ours, since its name in the
+        logs may be any word and begins with that of the output; else the name."""
         name = self.monitor.removeprefix("val_")
-        return any(word in name for word in RISING) and not name.endswith(("loss", "error"))
+        named = {metric.name: metric for metric in getattr(self.model, "metrics", [])}
+        compiled = getattr(self.model, "_compiled", None)
+        if compiled is not None and compiled.metrics is not None:
+            named.update({key: metric for _, key, metric, _ in compiled.metrics.entries})
+        metric = named.get(name)
+        kind = type(metric)
+        if metric is None or kind in (metrics.Mean, metrics.Sum):  # of whatever it is told
+            return name
+        ours = (
+            kind is getattr(metrics, kind.__name__, None) and kind is not metrics.MeanMetricWrapper
+        )
+        return registry.snake_case(kind.__name__) if ours else str(metric.name)
 
     def _better(self, value: float, reference: float | None) -> bool:
         if reference is None:
@@ -63,6 +92,7 @@ class MonitorCallback(Callback):
                 stacklevel=4,
             )
             return None
+        self._rises()  # an "auto" that cannot be told is refused in the first epoch
         return float(value)
 
 
