@@ -199,6 +199,31 @@ def test_csv_logger(tmp_path):
     assert [row[0] for row in rows[1:]] == ["0", "1", "0", "1"]
 
 
+@pytest.mark.parametrize("append", [False, True])
+def test_csv_logger_can_be_used_again_and_begins_an_empty_file(tmp_path, append):
+    path = tmp_path / "log.csv"
+    path.touch()
+    logger, model = callbacks.CSVLogger(path, append=append), make_model()
+    for _ in range(2):
+        fit(model, logger, epochs=1)
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert rows[0] == ["epoch", "loss", "val_loss"]
+    assert [row[0] for row in rows[1:]] == ["0"] * (1 + append)
+
+
+def test_csv_logger_makes_room_for_what_comes_late(tmp_path):
+    path, model = tmp_path / "log.csv", make_model()
+    for _ in range(2):
+        fit(model, callbacks.CSVLogger(path, append=True), epochs=3, validation_freq=2)
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert rows[0] == ["epoch", "loss", "val_loss"]
+    assert [row[2] == "NA" for row in rows[1:]] == [True, False, True] * 2
+    model.compile("sgd", "mse", metrics=[tg.metrics.F1Score()])
+    fit(model, callbacks.CSVLogger(path), epochs=1)
+    rows = list(csv.reader(path.read_text().splitlines()))
+    assert rows[0][2] == "f1_score" and rows[1][2].startswith('"[')
+
+
 def test_terminate_on_nan(capsys):
     model = make_model()
     model.set_weights([np.full((3, 1), np.nan, "float32"), np.zeros(1, "float32")])

@@ -7,9 +7,10 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from tinygrad_cn import saving
 
@@ -30,30 +31,46 @@ class CSVLogger(Callback):
         self.filename, self.separator, self.append = os.fspath(filename), separator, append
         self.keys: list[str] | None = None
         self._file: Any = None
+        self._writer: Any = None
 
     def on_train_begin(self, logs: Any = None) -> None:
-        self._begun = self.append and os.path.exists(self.filename)
-        self._file = open(self.filename, "a" if self.append else "w", newline="", encoding="utf-8")
+        rows = self._rows() if self.append and os.path.exists(self.filename) else []
+        self.keys = rows[0][1:] if rows else None
+        self._open("a" if self.append else "w")
+
+    def _rows(self) -> list[list[str]]:
+        with open(self.filename, newline="", encoding="utf-8") as file:
+            return list(csv.reader(file, delimiter=self.separator))
+
+    def _open(self, how: str) -> None:
+        self._file = open(self.filename, how, newline="", encoding="utf-8")
+        self._writer = csv.writer(self._file, delimiter=self.separator)
 
     def on_epoch_end(self, epoch: int, logs: Any = None) -> None:
         logs = logs or {}
-        writer = csv.writer(self._file, delimiter=self.separator)
         if self.keys is None:
             self.keys = list(logs)
-            if not self._begun:
-                writer.writerow(["epoch", *self.keys])
-        writer.writerow([epoch, *[_plain(logs.get(key, "NA")) for key in self.keys]])
+            self._writer.writerow(["epoch", *self.keys])
+        late = [key for key in logs if key not in self.keys]
+        if late:  # validation may begin after the first epoch: the rows so far get its columns
+            self.keys += late
+            head, *rows = self._rows()
+            self._file.close()
+            self._open("w")
+            self._writer.writerow(head + late)
+            self._writer.writerows([row + ["NA"] * len(late) for row in rows])
+        self._writer.writerow([epoch, *[_plain(logs.get(key, "NA")) for key in self.keys]])
         self._file.flush()
 
     def on_train_end(self, logs: Any = None) -> None:
         self._file.close()
-        self._file = None
+        self._file = self._writer = None
 
 
 def _plain(value: Any) -> Any:
     if isinstance(value, str):
         return value
-    if isinstance(value, Sequence):
+    if np.ndim(value):
         return '"[' + ", ".join(str(v) for v in value) + ']"'
     return float(value)
 
