@@ -251,6 +251,32 @@ def test_subclass_is_built_by_shape() -> None:
     assert model.count_params() == 37
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["drawn", "built by data"])
+def test_what_a_layer_counts_is_not_what_it_was_probed_with(known: bool) -> None:
+    class Counter(layers.Layer):
+        def __init__(self) -> None:
+            super().__init__()
+            self.n = self.add_weight((), "zeros", trainable=False)
+            self.inner = Filled()
+
+        def call(self, x: Any) -> Any:
+            self.n.assign_add(1.0)
+            return self.inner(x)
+
+    class Filled(layers.Layer):
+        def build(self, input_shape: Any) -> None:
+            self.w = self.add_weight((), "zeros")
+            self.w.assign(3.0)
+
+        def call(self, x: Any) -> Any:
+            return x * self.w
+
+    counter = Counter()
+    model = tg.Sequential([tg.Input((2,)), counter] if known else [counter])
+    np.testing.assert_array_equal(model(np.ones((1, 2))), [[3.0, 3.0]])
+    assert counter.n.item() == 1.0
+
+
 def test_subclass_called_on_symbolic_input() -> None:
     x = tg.Input((4,))
     model = tg.Model(x, Net((4,))(x))

@@ -16,6 +16,7 @@ class Mode(NamedTuple):
     scope: str = ""  # the layer being called, as in "model/dense_1"
     training: bool | None = None  # what the outermost layer was called with; None: was not told
     capture: Any = None  # the plan.Capture that is watching, while `jit` records a step
+    probing: bool = False  # does a layer run on zeros, to find a shape? Its state stays
 
 
 _DEFAULT = Mode()

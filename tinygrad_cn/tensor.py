@@ -411,8 +411,9 @@ class Variable(Tensor):
                 f"[assign] Expected shape {self.shape} for variable {self.path!r}, received "
                 f"value.shape={array.shape}."
             )
-        kernels.copy(array, self.data)
-        self.version += 1
+        if not mode.get().probing:
+            kernels.copy(array, self.data)
+            self.version += 1
         return self
 
     def assign_add(self, value: Any) -> Variable:

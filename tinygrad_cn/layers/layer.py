@@ -325,7 +325,7 @@ class Layer(Module):
                 symbolic = isinstance(x, SymbolicTensor)
                 return wrap(np.zeros(fill(x.shape, probe), x.dtype)) if symbolic else x
 
-            with set_mode(recording=False, training=False):
+            with set_mode(recording=False, training=False, probing=True):
                 given = [tree.map_structure(zeros, x) for x in args]
                 outputs.append(
                     self(*given, **{k: tree.map_structure(zeros, v) for k, v in kwargs.items()})
@@ -510,7 +510,7 @@ def _noting(build: Callable[..., Any]) -> Callable[..., Any]:
             given = {**dict(zip(self._build_names, shapes, strict=False)), **named}
             free = map_shapes(lambda shape: (None, *shape[1:]) if len(shape) else (), given)
             self._build_shapes = free
-        with set_mode(scope=self._scope()):
+        with set_mode(scope=self._scope(), probing=False):  # weights are made, also in a probe
             build(self, *shapes, **named)
         self.built = True
 
