@@ -454,3 +454,18 @@ def test_trainable_of_a_model_reaches_all() -> None:
     assert (len(model.trainable_weights), len(model.non_trainable_weights)) == (0, 6)
     model.trainable = True
     assert len(model.trainable_weights) == 4
+
+
+class OldLoss(tg.Sequential):
+    """compute_loss as it was before it was told whether it is for training."""
+
+    def compute_loss(self, x=None, y=None, y_pred=None, sample_weight=None):
+        return 3 * super().compute_loss(x, y, y_pred, sample_weight)
+
+
+def test_own_compute_loss_without_training() -> None:
+    model = OldLoss([tg.Input((4,)), layers.Dense(1, kernel_initializer="zeros")])
+    model.compile(tg.optimizers.SGD(0.0), "mse")
+    x, y = np.ones((8, 4)), np.full((8, 1), 2.0)
+    assert model.fit(x, y, verbose=0).history["loss"] == [pytest.approx(12.0)]
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(12.0)

@@ -6,6 +6,7 @@ of a batch. All that reads values in Python (metrics, logs) is around it.
 
 from __future__ import annotations
 
+import inspect
 import math
 import warnings
 import weakref
@@ -230,7 +231,11 @@ class Stepper:
     ) -> tuple[Any, list[Any]]:
         """The total loss and the losses of the outputs."""
         if type(self).compute_loss is not Stepper.compute_loss:  # the user's own
-            loss = self.compute_loss(x, y, y_pred, sample_weight, training)
+            given = [x, y, y_pred, sample_weight, training]
+            parameters = inspect.signature(self.compute_loss).parameters
+            if "training" not in parameters and len(parameters) == 4:  # as before Keras 3.4
+                given.pop()
+            loss = self.compute_loss(*given)
             return (loss if isinstance(loss, Value) else wrap(np.asarray(loss))), []
         return self._compute_loss(y, y_pred, sample_weight)
 
