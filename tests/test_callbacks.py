@@ -64,6 +64,24 @@ def test_all_marks_are_called_in_order():
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(("use", "gerund"), [("evaluate", "evaluating"), ("predict", "predicting")])
+def test_a_callback_ends_evaluate_and_predict(use, gerund):
+    def forever():
+        for _ in range(1000):
+            yield (X, Y)
+
+    def stop(batch, logs):
+        seen.append(batch)
+        setattr(model, f"stop_{gerund}", batch == 2)
+
+    seen, model = [], make_model()
+    mark = "test" if use == "evaluate" else use
+    for _ in range(2):
+        callback = callbacks.LambdaCallback(**{f"on_{mark}_batch_end": stop})
+        getattr(model, use)(forever(), callbacks=[callback], verbose=0)
+    assert seen == [0, 1, 2] * 2
+
+
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="Expected Callback objects"):
         fit(make_model(), print)

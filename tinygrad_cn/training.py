@@ -197,6 +197,7 @@ class Trainer(Stepper):
         self, batches: Any, told: Any, bar: Progress, interrupt: Deferred
     ) -> dict[str, Any]:
         self.reset_metrics()
+        self.stop_evaluating = False
         told.on_test_begin()
         wants = told.listens("test_batch_end") or told.listens("test_batch_begin")
         take_step = self._stepper("test")
@@ -212,6 +213,8 @@ class Trainer(Stepper):
                     told.on_test_batch_end(step, logs)
                 bar.step(logs if show else None)
                 interrupt.check()
+                if self.stop_evaluating:
+                    break
         logs = own or self.get_metrics_result()
         told.on_test_end(logs)
         return logs
@@ -239,6 +242,8 @@ class Trainer(Stepper):
             verbose = 1 if n > 1 and is_live() else 0
         told = None if callbacks is None else self._callback_list(callbacks, steps=n or None)
         bar = Progress(resolve(verbose, "predict"), n)
+        if self.stop_predicting:
+            self.stop_predicting = False
         if told is not None:
             told.on_predict_begin()
         made = []
@@ -252,6 +257,8 @@ class Trainer(Stepper):
                 if told is not None:
                     told.on_predict_batch_end(step, {"outputs": made[-1]})
                 bar.step()
+                if self.stop_predicting:
+                    break
         if told is not None:
             told.on_predict_end()
         bar.finish({})

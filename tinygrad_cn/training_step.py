@@ -67,7 +67,7 @@ class Compiled:
 class Stepper:
     """The part of :class:`Model` that knows loss, metrics and optimizer, and makes single steps."""
 
-    stop_training = False
+    stop_training = stop_evaluating = stop_predicting = False
     history: Any = None
     _compiled: Compiled | None = None
     _plans: dict[str, Jit] = {}  # noqa: RUF012 - replaced, never changed: kind of step -> its plan

@@ -18,8 +18,9 @@ class Callback:
     """The base: a subclass overrides the methods of the marks it cares for.
 
     ``self.model`` is the model, ``self.params`` a dict with "epochs", "steps" and "verbose".
-    Setting ``self.model.stop_training = True`` ends training. ``logs`` maps names to numbers; what
-    is added to it at the end of an epoch stands in the history.
+    Setting ``self.model.stop_training = True`` ends training, ``stop_evaluating`` and
+    ``stop_predicting`` the others. ``logs`` maps names to numbers; what is added to it at the end
+    of an epoch stands in the history.
 
     >>> class Shout(tg.callbacks.Callback):
     ...     def on_epoch_end(self, epoch, logs=None):
