@@ -82,6 +82,18 @@ def test_a_callback_ends_evaluate_and_predict(use, gerund):
     assert seen == [0, 1, 2] * 2
 
 
+def test_a_callback_list_forwards_the_short_names_too():
+    class Short(callbacks.Callback):
+        def on_batch_end(self, batch, logs=None):
+            seen.append(batch)
+
+    seen = []
+    told = callbacks.CallbackList([Short()])
+    told.on_batch_end(1)
+    told.on_train_batch_end(2)
+    assert seen == [1, 2]
+
+
 def test_what_is_no_callback_is_refused():
     with pytest.raises(TypeError, match="Expected Callback objects"):
         fit(make_model(), print)

@@ -180,7 +180,7 @@ def _forward(mark: str) -> Any:
     return made
 
 
-for _mark in MARKS:
+for _mark in (*MARKS, "batch_begin", "batch_end"):
     setattr(CallbackList, f"on_{_mark}", _forward(_mark))
 
 
