@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import tinygrad_cn as tg
-from tinygrad_cn import metrics
+from tinygrad_cn import layers, metrics
 
 
 def test_a_metric_adds_up_batches_and_forgets():
@@ -103,3 +103,30 @@ def test_a_metric_of_the_users_own():
 def test_metrics_record_no_graph():
     p = tg.Tensor(np.ones((3, 1), "float32"), requires_grad=True)
     assert not metrics.MeanSquaredError()(np.zeros((3, 1)), p).requires_grad
+
+
+class Measured(layers.Layer):
+    """Metrics inside a layer, in a list: of ops, and of NumPy."""
+
+    def __init__(self):
+        super().__init__()
+        self.seen = [metrics.Mean("mean"), metrics.MeanIoU(2, name="iou")]
+
+    def call(self, x):
+        self.seen[0].update_state(x + 1)
+        self.seen[1].update_state(x > 0, x > 0)
+        return x
+
+
+@pytest.mark.filterwarnings("ignore:.*runs eagerly from here on")
+def test_metrics_of_layers_are_in_the_logs_and_begin_again_with_each_epoch():
+    x = np.random.default_rng(0).normal(size=(40, 4))
+    model = tg.Sequential([Measured(), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    history = model.fit(x, x[:, :1], epochs=3, batch_size=10, verbose=0).history
+    assert history["mean"] == [pytest.approx(float(x.mean() + 1), abs=1e-5)] * 3
+    assert history["iou"] == [pytest.approx(1.0)] * 3
+    outer = tg.Sequential([tg.Input((4,)), model])
+    outer.compile("sgd", "mse", metrics=["mae"])
+    history = outer.fit(x, x[:, :1], epochs=1, verbose=0).history
+    assert list(history) == ["loss", "mae", "mean", "iou"]

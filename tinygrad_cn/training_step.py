@@ -19,6 +19,7 @@ from . import autograd, data, optimizers, registry, tree
 from . import metrics as metrics_module
 from .compiling import CompiledLoss, CompiledMetrics, check_names, number
 from .layers.layer import get_mask
+from .layers.module import unique, within
 from .op import Value, wrap
 from .plan import Jit
 
@@ -35,6 +36,7 @@ class Compiled:
         ]  # and one per output, if there are several
         self.variables: list[Any] | None = None  # what the optimizer changes; None: look again
         self.regularized: list[Any] = []
+        self.own_metrics: tuple[int, list[Any]] = -1, []  # at Metric.made: the model's, its layers'
         self.nan_told = False
         self.planned: list[int] = []  # the variables that the captured steps change
 
@@ -77,6 +79,7 @@ class Stepper:
     trainable_weights: list[Any]
     _dtype: Any
     _lossy: list[Any]
+    _flatten_layers: Callable[[], list[Any]]
     __call__: Callable[..., Any]
 
     # --- compile ----------------------------------------------------------------------------------
@@ -149,12 +152,23 @@ class Stepper:
     @property
     def metrics(self) -> list[Any]:
         """The metric objects that there are by now: the means of the losses first."""
-        own = [m for m in vars(self).values() if isinstance(m, metrics_module.Metric)]
+        own = self._own_metrics()
         if self._compiled is None:
             return own
         found = self._compiled.metrics
         entries = [] if found is None else [metric for _, _, metric, _ in found.entries]
         return [*self._compiled.trackers, *entries, *own]
+
+    def _own_metrics(self) -> list[Any]:
+        """Those among the attributes of the model and its layers; a model inside has its own."""
+        kind, compiled = metrics_module.Metric, self._compiled
+        if compiled is not None and compiled.own_metrics[0] == kind.made:
+            return compiled.own_metrics[1]
+        layers = [layer for layer in self._flatten_layers() if not isinstance(layer, Stepper)]
+        own = unique([m for part in [self, *layers] for m in within(part, kind)])
+        if compiled is not None and self.built:
+            compiled.own_metrics = kind.made, own
+        return own
 
     @property
     def metrics_names(self) -> list[str]:
@@ -173,8 +187,7 @@ class Stepper:
         logs = {tracker.name: number(tracker.result()) for tracker in self._compiled.trackers}
         if self._compiled.metrics is not None:
             logs.update(self._compiled.metrics.results())
-        own = [m for m in vars(self).values() if isinstance(m, metrics_module.Metric)]
-        return {**logs, **{m.name: number(m.result()) for m in own}}
+        return {**logs, **{m.name: number(m.result()) for m in self._own_metrics()}}
 
     def get_compile_config(self) -> dict[str, Any] | None:
         """The arguments of ``compile`` as they stand in a file; None before it."""

@@ -41,7 +41,7 @@ def standard_dtype(dtype: Any) -> np.dtype:
     return np.dtype(name)
 
 
-def _within(value: Any, kind: type[T]) -> Iterator[T]:
+def within(value: Any, kind: type[T]) -> Iterator[T]:
     """The objects of a kind among the attributes of a module, or the items of a container."""
     if isinstance(value, Module):
         attributes = vars(value)
@@ -52,7 +52,7 @@ def _within(value: Any, kind: type[T]) -> Iterator[T]:
         if isinstance(item, kind):
             yield item
         elif type(item) in (list, tuple, dict):
-            yield from _within(item, kind)
+            yield from within(item, kind)
 
 
 def unique(things: Any) -> list[Any]:
@@ -134,13 +134,13 @@ class Module:
 
     def _own_variables(self) -> list[Variable]:
         """The variables among the attributes; those that never train come last."""
-        own = unique(_within(self, Variable))
+        own = unique(within(self, Variable))
         frozen = {id(v) for v in self._frozen}
         return sorted(own, key=lambda v: not (v.trainable or id(v) in frozen))
 
     def _sublayers(self) -> list[Any]:
         """The modules among the attributes."""
-        return unique(_within(self, Module))
+        return unique(within(self, Module))
 
     def _flatten_layers(self) -> list[Any]:
         """This layer and all inside it, depth first."""
@@ -197,7 +197,7 @@ class Module:
                 variable.trainable = True
             self._frozen = []
         else:
-            for variable in unique(_within(self, Variable)):
+            for variable in unique(within(self, Variable)):
                 if variable.trainable:
                     self._freeze(variable)
         for layer in self._sublayers():

@@ -8,7 +8,7 @@ computed with ops, so that a captured training step can include it; the others u
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -30,7 +30,10 @@ class Metric:
         name: the word in the logs.
     """
 
+    made: ClassVar[int] = 0  # how many there were: who collects metrics looks again for new ones
+
     def __init__(self, dtype: Any = None, name: str | None = None) -> None:
+        Metric.made += 1
         self.name = name or registry.snake_case(type(self).__name__)
         self.dtype = np.dtype(dtype or "float32")
         self._variables: list[Variable] = []
@@ -180,14 +183,14 @@ class MeanMetricWrapper(_Averaging):
 
 
 def array(x: Any) -> np.ndarray:
-    """x as an array."""
-    return as_tensor(x).data
+    """x as an array: a captured step that would need it is refused, and runs without capture."""
+    return as_tensor(x).numpy()
 
 
 def arrays(name: str, y_true: Any, y_pred: Any) -> tuple[np.ndarray, np.ndarray]:
     """Both as arrays of one shape; a last axis of 1 may be missing in one. Nothing is broadcast."""
     t, p = tensors(name, y_true, y_pred)
-    return t.data, p.data
+    return array(t), array(p)
 
 
 def tensors(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
