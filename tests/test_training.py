@@ -134,7 +134,7 @@ def test_data_of_every_kind_trains_alike(given: Any) -> None:
 
 def test_steps_per_epoch_of_arrays_goes_round() -> None:
     model = linear(optimizer=tg.optimizers.SGD(0.0))
-    history = fit(model, X, Y, batch_size=35, epochs=4, steps_per_epoch=1, shuffle=False)
+    history = fit(model, X, Y, batch_size=35, epochs=4, steps_per_epoch=np.int64(1), shuffle=False)
     first, second = float((Y[:35] ** 2).mean()), float((Y[35:] ** 2).mean())
     assert history["loss"] == pytest.approx([first, second] * 2, rel=1e-5)
     assert model.evaluate(X, Y, batch_size=35, steps=1, verbose=0) == pytest.approx(first, rel=1e-5)

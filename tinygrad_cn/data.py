@@ -196,8 +196,10 @@ def batches(
     dtype: Any = np.float32,
 ) -> Any:
     """The batches of whatever ``fit`` and its kin were given."""
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ValueError(f"[{who}] Expected a number of steps >= 1, received {steps!r}.")
+    if steps is not None:
+        if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
+            raise ValueError(f"[{who}] Expected a number of steps >= 1, received {steps!r}.")
+        steps = int(steps)
     if not is_batches(x):
         found = ArrayBatches(
             x, y, sample_weight, batch_size, bool(shuffle), class_weight, dtype, who

@@ -335,6 +335,6 @@ def _as_list(logs: dict[str, Any]) -> Any:
 
 
 def _due(epoch: int, frequency: Any) -> bool:
-    if isinstance(frequency, int):
+    if isinstance(frequency, (int, np.integer)):
         return epoch % frequency == 0
     return epoch in frequency
