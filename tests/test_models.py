@@ -469,3 +469,18 @@ def test_own_compute_loss_without_training() -> None:
     x, y = np.ones((8, 4)), np.full((8, 1), 2.0)
     assert model.fit(x, y, verbose=0).history["loss"] == [pytest.approx(12.0)]
     assert model.evaluate(x, y, verbose=0) == pytest.approx(12.0)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["drawn", "built by data"])
+def test_no_loss_is_added_for_what_a_layer_was_probed_with(known: bool) -> None:
+    class Lossy(layers.Layer):
+        def call(self, x: Any) -> Any:
+            self.add_loss(1.0 + x.sum())
+            return x
+
+    lossy = [tg.Input((2,)), Lossy()] if known else [Lossy()]
+    model = tg.Sequential([*lossy, layers.Dense(1, kernel_initializer="zeros")])
+    assert len(model.losses) == 0
+    model.compile(tg.optimizers.SGD(0.0), "mse")
+    history = model.fit(np.ones((4, 2)), np.zeros((4, 1)), epochs=2, verbose=0).history
+    assert history["loss"] == [9.0, 9.0]
