@@ -484,3 +484,29 @@ def test_no_loss_is_added_for_what_a_layer_was_probed_with(known: bool) -> None:
     model.compile(tg.optimizers.SGD(0.0), "mse")
     history = model.fit(np.ones((4, 2)), np.zeros((4, 1)), epochs=2, verbose=0).history
     assert history["loss"] == [9.0, 9.0]
+
+
+@tg.saving.register_keras_serializable()
+class Twice(layers.Layer):
+    """Takes a tuple, gives one, and states its shapes as one."""
+
+    def call(self, pair: Any) -> Any:
+        assert isinstance(pair, tuple)
+        return pair[0], pair[1] + 1
+
+    def compute_output_shape(self, input_shape: Any) -> Any:
+        return input_shape[0], input_shape[1]
+
+
+def test_tuples_stay_tuples_also_in_files(tmp_path: Any) -> None:
+    x = tg.Input((2,))
+    outputs = Twice()((x, x))
+    assert isinstance(outputs, tuple)
+    model = tg.Model((x,), outputs)
+    model.save(tmp_path / "model.tgcn")
+    again = tg.models.load_model(tmp_path / "model.tgcn")
+    drawn = tg.models.model_from_json(model.to_json())
+    for one in (model, again, drawn):
+        assert isinstance(one(np.zeros((1, 2))), tuple)
+        assert isinstance(one.predict(np.zeros((1, 2)), verbose=0), tuple)
+        assert isinstance(one.input, tuple)

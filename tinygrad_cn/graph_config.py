@@ -39,16 +39,28 @@ def graph_config(graph: Graph) -> dict[str, Any]:
         entry["name"] = layer.name
         calls = [call for call in graph.calls if call.layer is layer]
         entry["inbound_nodes"] = [
-            {"args": tree.map_structure(write, list(call.args)),
-             "kwargs": tree.map_structure(write, call.kwargs)}
+            {"args": _without_tuples(tree.map_structure(write, list(call.args))),
+             "kwargs": _without_tuples(tree.map_structure(write, call.kwargs))}
             for call in calls
         ]  # fmt: skip
         layers.append(entry)
     return {
         "layers": layers,
-        "input_layers": tree.map_structure(place, graph.inputs),
-        "output_layers": tree.map_structure(place, graph.outputs),
+        "input_layers": _without_tuples(tree.map_structure(place, graph.inputs)),
+        "output_layers": _without_tuples(tree.map_structure(place, graph.outputs)),
     }
+
+
+def _without_tuples(structure: Any) -> Any:
+    """JSON would make lists of tuples: they are written as Keras writes them."""
+    if isinstance(structure, dict):
+        return {key: _without_tuples(value) for key, value in structure.items()}
+    if not isinstance(structure, (list, tuple)):
+        return structure
+    items = [_without_tuples(item) for item in structure]
+    if isinstance(structure, list):
+        return items
+    return {"class_name": "__tuple__", "config": {"value": items}}
 
 
 def graph_from_config(
@@ -111,6 +123,8 @@ def graph_from_config(
 
 def _structure(places: Any, find: Any) -> Any:
     """Tensors in place of ["name", call, index]; one alone stands for itself."""
+    if isinstance(places, dict) and places.get("class_name") == "__tuple__":
+        return tuple([_structure(place, find) for place in places["config"]["value"]])
     if isinstance(places, dict):
         return {key: _structure(value, find) for key, value in places.items()}
     if len(places) == 3 and isinstance(places[0], str) and isinstance(places[1], int):

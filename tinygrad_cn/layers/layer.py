@@ -481,7 +481,8 @@ def map_shapes(function: Callable[..., Any], shapes: Any) -> Any:
         return {name: map_shapes(function, shape) for name, shape in shapes.items()}
     if all([n is None or isinstance(n, (int, np.integer)) for n in shapes]):
         return function(shapes)
-    return [map_shapes(function, shape) for shape in shapes]
+    made = [map_shapes(function, shape) for shape in shapes]
+    return tuple(made) if isinstance(shapes, tuple) else made
 
 
 def _shape_without_batch(y: Any) -> Any:
