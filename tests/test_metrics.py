@@ -130,3 +130,14 @@ def test_metrics_of_layers_are_in_the_logs_and_begin_again_with_each_epoch():
     outer.compile("sgd", "mse", metrics=["mae"])
     history = outer.fit(x, x[:, :1], epochs=1, verbose=0).history
     assert list(history) == ["loss", "mae", "mean", "iou"]
+
+
+def test_a_metric_object_may_serve_one_model_after_the_other():
+    x, metric = np.ones((8, 1)), metrics.MeanAbsoluteError()
+    for bias in (3.0, 1.0):
+        start = tg.initializers.Constant(bias)
+        model = tg.Sequential(
+            [tg.Input((1,)), layers.Dense(1, kernel_initializer="zeros", bias_initializer=start)]
+        )
+        model.compile(tg.optimizers.SGD(0.0), "mse", metrics=[metric])
+        assert model.fit(x, 0 * x, verbose=0).history["mean_absolute_error"] == [bias]

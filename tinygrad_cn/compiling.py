@@ -178,6 +178,7 @@ class CompiledMetrics:
                             f"[metrics] Expected y for output {name!r}, received None."
                         )
                     metric, own = resolve_metric(one, y_true[i].shape, y_pred[i].shape)
+                    metric.reset_state()  # an object may have seen what another model was told
                     key = prefix + own
                     if key in used and weighted:
                         key = f"{prefix}weighted_{own}"
