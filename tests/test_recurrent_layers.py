@@ -170,3 +170,13 @@ def test_an_rnn_learns_to_remember():
     model.compile(tg.optimizers.Adam(0.03), "bce", metrics=["accuracy"])
     history = model.fit(x, y, epochs=12, verbose=0)
     assert history.history["accuracy"][-1] > 0.9
+
+
+def test_both_directions_forget_under_both_names():
+    x = np.ones((2, 3, 4), "float32")
+    layer = layers.Bidirectional(layers.LSTM(2, stateful=True))
+    first = layer(x).numpy()
+    for forget in (layer.reset_state, layer.reset_states):
+        assert np.abs(layer(x).numpy() - first).max() > 1e-4
+        forget()
+        np.testing.assert_array_equal(layer(x).numpy(), first)

@@ -473,6 +473,8 @@ class Bidirectional(Layer):
         self.forward_layer.reset_states()
         self.backward_layer.reset_states()
 
+    reset_state = reset_states
+
     def get_config(self) -> dict[str, Any]:
         return {
             **super().get_config(),
