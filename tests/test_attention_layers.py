@@ -71,6 +71,13 @@ def test_all_ways_to_mask_agree(scores):
     close(again, first[0])
 
 
+def test_a_mask_that_is_no_list_is_refused():
+    x = np.ones((2, 3, 4), "float32")
+    for layer in (layers.Attention(), layers.AdditiveAttention()):
+        with pytest.raises(ValueError, match="Expected mask as a list"):
+            layer([x, x], mask=np.ones((2, 3), bool))
+
+
 def test_masks_are_carried_by_inputs():
     tokens = np.array([[1, 2, 3, 0, 0], [4, 0, 0, 0, 0]])
     x = layers.Embedding(6, 8, mask_zero=True)(tokens)

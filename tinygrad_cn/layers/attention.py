@@ -279,6 +279,11 @@ class Attention(Random):
         use_causal_mask=False,
     ):
         self._check(inputs)
+        if mask is not None and (not isinstance(mask, (list, tuple)) or len(mask) not in (2, 3)):
+            raise ValueError(
+                f"[{self.name}] Expected mask as a list [query_mask, value_mask] (None where there "
+                f"is none), received {mask!r:.60}."
+            )
         q, v = inputs[:2]
         k = inputs[2] if len(inputs) > 2 else v
         q_mask, v_mask = (mask[0], mask[1]) if mask is not None else (None, None)
