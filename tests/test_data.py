@@ -52,3 +52,15 @@ def test_data_that_end_too_early_are_named():
     once = iter([(np.zeros((2, 1)), np.zeros((2, 1)))])
     with pytest.warns(UserWarning, match="source that can be iterated over"):
         model.fit(once, epochs=2, verbose=0)
+
+
+def test_validation_data_that_ended_give_no_value():
+    x = np.ones((8, 2))
+    model = tg.Sequential([tg.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    once = (batch for batch in [(x, x[:, :1])])
+    with pytest.warns(UserWarning, match="validation data ended .* has no val_ values"):
+        history = model.fit(x, x[:, :1], epochs=2, validation_data=once, verbose=0).history
+    assert len(history["loss"]) == 2 and len(history["val_loss"]) == 1
+    with pytest.raises(ValueError, match="validation data ended"):
+        model.fit(x, x[:, :1], validation_data=once, verbose=0)

@@ -115,7 +115,11 @@ class Trainer(Stepper):
                         self._no_data(epoch == self._initial_epoch)
                         break
                     if check is not None and _due(epoch + 1, validation_freq):
-                        found = self._evaluate(check, told, Progress(0, 0), interrupt)
+                        seen = Progress(0, 0)
+                        found = self._evaluate(check, told, seen, interrupt)
+                        if seen.done == 0:
+                            self._no_data(epoch == self._initial_epoch, "validation data")
+                            found = {}
                         logs = {**logs, **{f"val_{name}": value for name, value in found.items()}}
                 except BaseException:
                     bar.abandon()
@@ -149,14 +153,17 @@ class Trainer(Stepper):
                 break
         return own or (self.get_metrics_result() if bar.done else {})
 
-    def _no_data(self, first: bool) -> None:
+    def _no_data(self, first: bool, what: str = "data") -> None:
+        steps, then = "steps_per_epoch", "Training stops here."
+        if what != "data":
+            steps, then = "validation_steps", "This epoch has no val_ values."
         said = (
-            "[fit] The data ended before the first batch of an epoch. Expected a source that can "
-            "be iterated over in every epoch, or steps_per_epoch with an endless one."
+            f"[fit] The {what} ended before the first batch of an epoch. Expected a source that "
+            f"can be iterated over in every epoch, or {steps} with an endless one."
         )
         if first:
             raise ValueError(said)
-        warnings.warn(said + " Training stops here.", stacklevel=3)
+        warnings.warn(f"{said} {then}", stacklevel=3)
 
     def _callback_list(self, callbacks: Any, **params: Any) -> Any:
         if isinstance(callbacks, CallbackList):
