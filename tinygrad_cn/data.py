@@ -146,13 +146,13 @@ class IterableBatches:
     def _start(self) -> Iterator[Any]:
         if not self.indexed:
             return iter(self.source)
-        if hasattr(self.source, "on_epoch_begin"):
-            self.source.on_epoch_begin()
         n = len(self.source)
         order = random.permutation(n).tolist() if self.shuffle else range(n)
         return (self.source[i] for i in order)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.indexed and hasattr(self.source, "on_epoch_begin"):
+            self.source.on_epoch_begin()
         if self.steps is None or self._current is None:  # else go on where the last epoch stopped
             self._current = self._start()
         made, started_at = 0, -1
