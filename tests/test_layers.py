@@ -385,3 +385,21 @@ def test_spectral_normalization() -> None:
     np.testing.assert_array_equal(layer.vector_u.numpy(), u)
     with pytest.raises(ValueError, match="a kernel or embeddings"):
         layers.SpectralNormalization(layers.Flatten())(x)
+
+
+def test_merged_steps_count_if_they_count_in_any_input() -> None:
+    embed = layers.Embedding(3, 2, mask_zero=True)
+    x, y = embed(np.array([[0, 1, 0, 2]])), embed(np.array([[0, 0, 1, 2]]))
+    free = tg.tensor(np.ones((1, 4, 2), "float32"))
+    for kind in (layers.Add, layers.Subtract, layers.Multiply, layers.Average, layers.Maximum):
+        assert layers.layer.get_mask(kind()([x, y])).numpy().tolist() == [[0, 1, 1, 1]]
+        assert layers.layer.get_mask(kind()([x, free])) is None
+    for axis, inputs, expected in (
+        (-1, [x, y], [[0, 1, 1, 1]]),
+        (-1, [x, free], [[1, 1, 1, 1]]),
+        (1, [x, y], [[0, 1, 0, 1, 0, 0, 1, 1]]),
+        (1, [x, free], [[0, 1, 0, 1, 1, 1, 1, 1]]),
+    ):
+        merged = layers.Concatenate(axis)(inputs)
+        assert layers.layer.get_mask(merged).numpy().tolist() == expected
+    assert layers.layer.get_mask(layers.Concatenate()([free, free])) is None

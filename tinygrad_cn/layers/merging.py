@@ -43,14 +43,14 @@ class Merge(Layer):
         return total
 
     def compute_mask(self, inputs, mask=None):
-        """An entry counts if it counts in every input."""
+        """An entry counts if it counts in any input; all do if an input has no mask."""
         masks = [m for m in mask or [] if m is not None]
         if len(masks) != len(inputs):
             return None
-        both = masks[0]
+        merged = masks[0]
         for m in masks[1:]:
-            both = ops.logical_and(both, m)
-        return both
+            merged = ops.logical_or(merged, m)
+        return merged
 
     def compute_output_shape(self, input_shape):
         n = max(map(len, input_shape))
@@ -195,20 +195,18 @@ class Concatenate(Layer):
         return ops.concat(inputs, axis=self.axis)
 
     def compute_mask(self, inputs, mask=None):
-        """The masks, put together as the inputs are; where an input has none, all counts."""
-        if mask is None:
+        """The masks, put together as the inputs are; where an input has none, all counts. A step
+        counts if any of its features does."""
+        if mask is None or all([m is None for m in mask]):
             return None
-        ndim, axis = inputs[0].ndim, self.axis % inputs[0].ndim
+        ndim = inputs[0].ndim
         full = []
         for x, m in zip(inputs, mask, strict=True):
             if m is None:
-                m = ops.asarray(np.ones(x.shape[: 2 if axis < 2 else ndim], bool))
+                m = ops.asarray(np.ones(x.shape, bool))
             wide = ops.reshape(m, shape=(*m.shape, *[1] * (ndim - m.ndim)))
             full.append(ops.broadcast_to(wide, shape=x.shape))
-        if axis >= 2:
-            return None
-        first = (slice(None), slice(None), *[0] * (ndim - 2))
-        return ops.concat(full, axis=axis)[first]
+        return ops.any(ops.concat(full, axis=self.axis), axis=tuple(range(min(2, ndim - 1), ndim)))
 
     def compute_output_shape(self, input_shape):
         shapes = [tuple(s) for s in input_shape]
