@@ -510,3 +510,13 @@ def test_tuples_stay_tuples_also_in_files(tmp_path: Any) -> None:
         assert isinstance(one(np.zeros((1, 2))), tuple)
         assert isinstance(one.predict(np.zeros((1, 2)), verbose=0), tuple)
         assert isinstance(one.input, tuple)
+
+
+@pytest.mark.parametrize("change", [lambda x: tg.ops.mean(x, axis=1), lambda x: x[:, 0]])
+def test_functions_of_ops_carry_no_mask(change: Any) -> None:
+    x = tg.Input((4,), dtype="int32")
+    h = change(layers.Embedding(3, 2, mask_zero=True)(x))
+    model = tg.Model(x, layers.Dense(1, kernel_initializer="zeros")(h))
+    model.compile(tg.optimizers.SGD(0.0), "mse")
+    data = np.array([[1, 2, 0, 0], [1, 0, 0, 0]])
+    assert model.fit(data, np.ones((2, 1)), verbose=0).history["loss"] == [1.0]

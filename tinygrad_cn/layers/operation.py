@@ -24,10 +24,8 @@ class Operation(Layer):
         settings: its settings.
 
     Input shape: that of the op's inputs.
-    Output shape: that of its output.
+    Output shape: that of its output. It carries no mask, as where ops are called on tensors.
     """
-
-    supports_masking = True
 
     def __init__(self, op: Any, settings: dict[str, Any] | None = None, **kwargs: Any) -> None:
         super().__init__(**{"autocast": False, **kwargs})
