@@ -281,3 +281,17 @@ def test_generators_of_layers_go_on(tmp_path):
     model.save(tmp_path / "m.tgcn")
     again = saving.load_model(tmp_path / "m.tgcn")
     np.testing.assert_array_equal(model(X, training=True).numpy(), again(X, training=True).numpy())
+
+
+@pytest.mark.parametrize("kind", ["chain", "graph"])
+def test_a_frozen_layer_stays_frozen(tmp_path, kind):
+    model = tg.Sequential([tg.Input((3,)), layers.Dense(2, name="base"), layers.Dense(1)])
+    if kind == "graph":
+        model = tg.Model(model.inputs, model.outputs)
+    model.get_layer("base").trainable = False
+    model.save(tmp_path / "model.tgcn")
+    for again in (tg.models.load_model(tmp_path / "model.tgcn"), tg.models.clone_model(model)):
+        assert not again.get_layer("base").trainable and again.trainable
+        assert len(again.trainable_weights) == 2
+    model.trainable = False
+    assert not tg.models.clone_model(model).trainable_weights

@@ -237,7 +237,8 @@ class Model(Trainer, Saveable, Layer):
             return super().from_config(config)
         inputs, outputs = graph_from_config(config, custom_objects)
         model = cls(inputs, outputs, name=config.get("name"))
-        model.trainable = config.get("trainable", True)
+        if not config.get("trainable", True):  # True would set free what is frozen inside
+            model.trainable = False
         return model
 
 
@@ -390,7 +391,8 @@ class Sequential(Model):
             registry.deserialize_keras_object(entry, custom_objects) for entry in config["layers"]
         ]
         model = cls(layers, name=config.get("name"))
-        model.trainable = config.get("trainable", True)
+        if not config.get("trainable", True):  # True would set free what is frozen inside
+            model.trainable = False
         if not model.built and config.get("build_input_shape"):
             model.build(tuple(config["build_input_shape"]))
         return model

@@ -445,7 +445,8 @@ class Layer(Module):
             }
         layer = cls(**settings)
         layer.name = late.get("name", layer.name)
-        layer.trainable = late.get("trainable", layer.trainable)
+        if not late.get("trainable", True):  # True would set free what is frozen inside
+            layer.trainable = False
         return layer
 
     def get_build_config(self) -> dict[str, Any] | None:
