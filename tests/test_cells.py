@@ -195,6 +195,18 @@ def test_stateful_layers_captured(kind: Any) -> None:
     unbroken(same_training(make, X, np.ones((3, 1), "float32")))
 
 
+@pytest.mark.parametrize("kind", [layers.SimpleRNN, layers.LSTM, layers.GRU])
+def test_captured_steps_begin_again_after_reset_state(kind: Any) -> None:
+    model = tg.Sequential([tg.Input((5, 4)), kind(3, stateful=True)])
+    first = model.predict(X, verbose=0)
+    for _ in range(4):  # recorded, then replayed
+        assert not np.allclose(model.predict(X, verbose=0), first)
+    model.layers[0].reset_state()
+    close(model.predict(X, verbose=0), first)
+    with pytest.raises(ValueError, match="batches of 3"):
+        model.predict(X[:1], verbose=0)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

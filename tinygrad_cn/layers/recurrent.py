@@ -126,6 +126,11 @@ class Recurrent(Cell):
         if self.stateful and self.states is None:
             self.states = self.get_initial_state(x.shape[0])
         if initial_state is None and self.stateful:  # copies: they are overwritten in place
+            if self.states[0].shape != shape:
+                raise ValueError(
+                    f"[{self.name}] A stateful layer keeps a state per sample. Expected batches of "
+                    f"{self.states[0].shape[0]} as before, received one of {x.shape[0]}."
+                )
             initial_state = [wrap(kernels.copy(s.data)) for s in self.states]
         if initial_state is None:
             return [None] * self.n_states
@@ -138,8 +143,9 @@ class Recurrent(Cell):
         return list(given)
 
     def reset_states(self) -> None:
-        """Forget the states of a stateful layer."""
-        self.states = None
+        """Begin at 0 again, if stateful."""
+        for state in self.states or []:  # in place: captured steps go on with these arrays
+            kernels.copy(np.zeros(state.shape, state.dtype), state.data)
 
     reset_state = reset_states
 
