@@ -54,6 +54,19 @@ def test_sequential_without_input_is_built_by_data() -> None:
     assert model.count_params() == 23
 
 
+def test_a_shape_that_nobody_stated_does_not_bind() -> None:
+    model = tg.Sequential([layers.Embedding(9, 3), layers.GRU(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    for n in (5, 3, 5):
+        assert model.train_on_batch(np.ones((4, n), int), np.ones(4)) > 0
+        assert model.predict(np.ones((4, n), int), verbose=0).shape == (4, 1)
+    assert model(tg.Input((7,), dtype="int32")).shape == (None, 1)
+    again = through_json(model)
+    assert again.predict(np.ones((2, 4), int), verbose=0).shape == (2, 1)
+    with pytest.raises(ValueError, match="another shape"):
+        model(np.ones(4, int))
+
+
 def test_build_by_shape_add_and_pop() -> None:
     model = tg.Sequential()
     for layer in (layers.Dense(3), layers.Dense(2)):

@@ -180,3 +180,17 @@ def test_both_directions_forget_under_both_names():
         assert np.abs(layer(x).numpy() - first).max() > 1e-4
         forget()
         np.testing.assert_array_equal(layer(x).numpy(), first)
+
+
+def test_a_chain_without_input_takes_sequences_of_any_length(tmp_path):
+    model = tg.Sequential([layers.Embedding(5, 3), layers.LSTM(2), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.fit(((np.ones((2, n), "int32"), np.ones((2, 1))) for n in (3, 5, 4)), verbose=0)
+    model.save(tmp_path / "model.tgcn")
+    again = tg.models.load_model(tmp_path / "model.tgcn")
+    for n in (2, 7):
+        x = np.ones((2, n), "int32")
+        close(again(x), model(x))
+    known = tg.Sequential([tg.Input((3, 2)), layers.LSTM(2)])
+    with pytest.raises(ValueError, match="another shape"):
+        known(np.ones((1, 4, 2)))

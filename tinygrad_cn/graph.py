@@ -18,10 +18,12 @@ class Graph:
         inputs: symbolic tensors, alone or in a list, tuple or dict.
         outputs: symbolic tensors made from them, likewise.
         name: of the model, for messages.
+        strict: whether inputs must have the shapes of the symbolic ones, or only as many axes:
+            where nobody stated a shape, the first data did, and the layers know what they need.
     """
 
-    def __init__(self, inputs: Any, outputs: Any, name: str = "model") -> None:
-        self.inputs, self.outputs, self.name = inputs, outputs, name
+    def __init__(self, inputs: Any, outputs: Any, name: str = "model", strict: bool = True) -> None:
+        self.inputs, self.outputs, self.name, self.strict = inputs, outputs, name, strict
         self.input_list = _symbolic(name, "inputs", inputs)
         self.output_list = _symbolic(name, "outputs", outputs)
         if len({id(x) for x in self.input_list}) != len(self.input_list):
@@ -140,12 +142,14 @@ class Graph:
                 f"[{self.name}] Expected {len(wanted)} inputs ({[x.name for x in wanted]}), "
                 f"received {len(given)}."
             )
-        return [fit_input(x, to, self.name) for x, to in zip(given, wanted, strict=True)]
+        return [
+            fit_input(x, to, self.name, self.strict) for x, to in zip(given, wanted, strict=True)
+        ]
 
 
-def fit_input(x: Any, to: SymbolicTensor, model: str) -> Any:
+def fit_input(x: Any, to: SymbolicTensor, model: str, strict: bool = True) -> Any:
     """x in the dtype of an input, with a last axis of length 1 more or less if that makes it
-    fit."""
+    fit; compared in all axes if ``strict``, else in their number."""
     shape = to.shape
     if x.ndim != len(shape):
         if x.ndim == len(shape) - 1 and shape[-1] == 1:
@@ -153,8 +157,9 @@ def fit_input(x: Any, to: SymbolicTensor, model: str) -> Any:
         elif x.ndim == len(shape) + 1 and x.shape[-1] == 1:
             x = ops.reshape(x, shape=x.shape[:-1])
     given = tuple(x.shape)
+    pairs = zip(shape, given, strict=False) if strict else ()
     wrong = len(given) != len(shape) or any(
-        [n is not None and m is not None and n != m for n, m in zip(shape, given, strict=False)]
+        [n is not None and m is not None and n != m for n, m in pairs]
     )
     if wrong:
         raise ValueError(

@@ -342,7 +342,7 @@ class Sequential(Model):
         x = self._start.output
         for layer in self._layers:
             x = layer(x)
-        self._graph = Graph(self._start.output, x, self.name)
+        self._graph = Graph(self._start.output, x, self.name, strict=False)
         self._output_shape = x.shape
 
     _first_dtype: Any = None
@@ -356,7 +356,8 @@ class Sequential(Model):
         if isinstance(inputs, (dict, list, tuple)) and self._graph is not None:
             (inputs,) = self._graph.arrange(inputs)
         elif self._graph is not None:
-            inputs = fit_input(inputs, self._graph.input_list[0], self.name)
+            to, strict = self._graph.input_list[0], self._graph.strict
+            inputs = fit_input(inputs, to, self.name, strict)
         for layer in self._layers:
             inputs = layer(inputs)
         return inputs
