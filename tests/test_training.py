@@ -511,6 +511,7 @@ def test_explicit_loop() -> None:
         ({"metrics": ["acuracy"]}, "Did you mean"),
         ({"metrics": [3]}, "Expected a metric"),
         ({"loss": 3}, "Expected a loss"),
+        ({"loss_weights": ["accuracy"]}, "metrics="),
         ({"steps_per_execution": 4}, "steps_per_execution"),
         ({"jit_compile": "yes"}, "jit_compile"),
         ({"run_eagerly": True, "jit_compile": True}, "run_eagerly"),

@@ -14,8 +14,14 @@ from .op import Value
 _BY_SHAPE = {"accuracy", "acc", "crossentropy", "ce"}  # what they stand for depends on the shapes
 
 
-def check_names(loss: Any, given_metrics: Any) -> None:
+def check_names(loss: Any, loss_weights: Any, given_metrics: Any) -> None:
     """Look all names up, so that a wrong one is reported by ``compile`` and not by ``fit``."""
+    for weight in tree.flatten(loss_weights):
+        if isinstance(weight, str) or callable(weight):
+            raise ValueError(
+                f"[compile] Expected numbers in loss_weights, received {loss_weights!r}. Metrics "
+                "are the fourth argument: metrics=[...]."
+            )
     for name in tree.flatten(loss):
         if isinstance(name, str):
             if name not in ("crossentropy", "ce"):

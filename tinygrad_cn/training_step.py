@@ -123,7 +123,7 @@ class Stepper:
             raise ValueError(
                 "[compile] Expected run_eagerly or jit_compile, received both as True."
             )
-        check_names(loss, [metrics, weighted_metrics])
+        check_names(loss, loss_weights, [metrics, weighted_metrics])
         told = {
             "loss": loss, "loss_weights": loss_weights, "metrics": metrics,
             "weighted_metrics": weighted_metrics, "run_eagerly": bool(run_eagerly),
