@@ -139,6 +139,25 @@ def test_an_interrupted_write_leaves_the_old_file(tmp_path, monkeypatch):
         assert os.listdir(tmp_path) == ["w.safetensors"]
 
 
+def test_a_file_that_cannot_be_written_is_an_os_error(tmp_path):
+    resource = pytest.importorskip("resource")
+    model = tg.Sequential([tg.Input((100,)), layers.Dense(100)])
+    path = tmp_path / "w.safetensors"
+    model.save_weights(path)
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, hard))
+    try:
+        with pytest.raises(OSError, match=r"w.safetensors.* could not be written"):
+            model.save_weights(path)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert path.read_bytes() == before
+    assert os.listdir(tmp_path) == ["w.safetensors"]
+    with pytest.raises(FileNotFoundError, match=r"no folder .*missing"):
+        model.save(tmp_path / "missing" / "m.tgcn")
+
+
 @pytest.mark.parametrize("keep", [0, 3, 8, 60, 0.3, 0.7, -1])
 def test_truncated_files_are_refused(tmp_path, keep):
     model = chain()

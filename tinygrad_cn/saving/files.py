@@ -30,8 +30,15 @@ def write(path: Any, kind: str, arrays: Mapping[str, np.ndarray], notes: Mapping
         kind: "weights", "model" or "checkpoint".
         arrays: by name. They are copied to C order and native byte order first.
         notes: text by name.
+
+    Raises:
+        OSError: there is no such folder, or the file could not be written (a full disk, say).
     """
     path = Path(path)
+    if not path.parent.is_dir():
+        raise FileNotFoundError(
+            f"[save] There is no folder {str(path.parent)!r} for {path.name!r}."
+        )
     plain = {
         name: np.array(array, dtype=array.dtype.newbyteorder("="), order="C")
         for name, array in arrays.items()
@@ -43,6 +50,8 @@ def write(path: Any, kind: str, arrays: Mapping[str, np.ndarray], notes: Mapping
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
+    except SafetensorError as error:
+        raise OSError(f"[save] {str(path)!r} could not be written ({error}).") from None
     finally:
         temporary.unlink(missing_ok=True)
     _sync_folder(path.parent)
