@@ -526,6 +526,8 @@ def test_compile_refuses(settings: dict, words: str) -> None:
     ("settings", "words"),
     [
         ({"y": Y[:3]}, "numbers of samples differ"),
+        ({"x": list(X)}, "np.stack"),
+        ({"x": [[1, 2], [3]]}, "pad_sequences"),
         ({"x": X[:0], "y": Y[:0]}, "data ended"),
         ({"batch_size": 0}, "batch_size"),
         ({"epochs": "3"}, "epochs"),

@@ -254,7 +254,13 @@ def arrays(structure: Any, dtype: Any, name: str = "x", who: str = "fit") -> Any
     if isinstance(structure, (list, tuple)) and structure and _holds_arrays(structure):
         made = [arrays(v, dtype, f"{name}[{i}]", who) for i, v in enumerate(structure)]
         return tuple(made) if isinstance(structure, tuple) else made
-    array = structure.data if isinstance(structure, Value) else np.asarray(structure)
+    try:
+        array = structure.data if isinstance(structure, Value) else np.asarray(structure)
+    except ValueError as error:  # a list of lists of several lengths
+        raise ValueError(
+            f"[{who}] {name} is not one array ({error}) Expected rows of equal lengths, as "
+            "utils.pad_sequences makes them."
+        ) from None
     if array.dtype.kind not in "biuf":
         raise ValueError(
             f"[{who}] {name} holds no numbers. Expected integers or floats, received "
@@ -302,10 +308,14 @@ def check_lengths(who: str, *parts: Any) -> int:
     if not found:
         raise ValueError(f"[{who}] Expected data, received none.")
     if len({n for _, n in found}) > 1:
-        listed = ", ".join([f"{name}: {n}" for name, n in found])
+        listed = ", ".join([f"{name}: {n}" for name, n in found[:8]])
+        more = f", ... ({len(found)} arrays)" if len(found) > 8 else ""
+        hint = (
+            " In a list of arrays each is an input of its own, not a sample; np.stack joins them."
+        )
         raise ValueError(
             f"[{who}] The numbers of samples differ. Expected the same everywhere, received "
-            f"{listed}."
+            f"{listed}{more}.{hint if any([isinstance(part, list) for part in parts]) else ''}"
         )
     return found[0][1]
 
