@@ -232,3 +232,48 @@ def test_a_label_that_is_no_class_is_an_error_in_a_replay_too(from_logits):
     for mine, before in zip(model.get_weights(), kept, strict=True):
         np.testing.assert_array_equal(mine, before)
     assert np.isfinite(model.train_on_batch(x, y))
+
+
+class Penalty(layers.Layer):
+    """Adds a multiple of the mean square to the loss."""
+
+    weight = 0.0
+
+    def call(self, x):
+        self.add_loss(self.weight * ops.mean(ops.square(x)))
+        return x
+
+
+class Scaled(losses.Loss):
+    factor = 1.0
+
+    def call(self, y_true, y_pred):
+        return self.factor * ops.mean(ops.square(y_true - y_pred), axis=-1)
+
+
+@pytest.mark.parametrize("per", ["epoch", "train_batch"])
+def test_steps_are_captured_anew_when_a_setting_changes(per):
+    rng = np.random.default_rng(0)
+    x, y = rng.standard_normal((48, 4)).astype("float32"), np.ones((48, 1), "float32")
+
+    def train(eager):
+        tg.utils.set_random_seed(1)
+        penalty, loss = Penalty(), Scaled()
+        dense = layers.Dense(3, kernel_regularizer=tg.regularizers.L2(0.1))
+        model = tg.Sequential([tg.Input((4,)), dense, penalty, layers.Dense(1)])
+        model.compile(tg.optimizers.SGD(0.01, momentum=0.1), loss, run_eagerly=eager)
+
+        def change(i, logs=None):
+            if i == 3:
+                penalty.weight, loss.factor, dense.activation = 2.0, 3.0, ops.tanh
+                dense.kernel_regularizer.l2, model.optimizer.momentum = 0.5, 0.7
+
+        told = tg.callbacks.LambdaCallback(**{f"on_{per}_begin": change})
+        model.fit(x, y, epochs=6, batch_size=8, shuffle=False, verbose=0, callbacks=[told])
+        values = [model.predict(x, verbose=0) for _ in range(3)]
+        assert eager or model._plans["learn"].last is not None
+        dense.activation = ops.sin
+        return [*values, model.predict(x, verbose=0), *model.get_weights()]
+
+    for captured, by_hand in zip(train(False), train(True), strict=True):
+        np.testing.assert_array_equal(captured, by_hand)

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from . import ops, registry
+from .settings import Settings
 
 
-class Regularizer:
+class Regularizer(Settings):
     """The base: a subclass has ``__call__(x)`` and ``get_config``."""
 
     def __call__(self, x: Any) -> Any:

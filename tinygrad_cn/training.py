@@ -106,8 +106,9 @@ class Trainer(Stepper):
         with Deferred() as interrupt:
             for epoch in range(self._initial_epoch, epochs):
                 self.reset_metrics()
-                compiled.variables = None
                 told.on_epoch_begin(epoch)
+                compiled.variables = None
+                self._renew_plans()
                 bar = Progress(verbose, len(batches), f"Epoch {epoch + 1}/{epochs}")
                 try:
                     logs = self._train_epoch(batches, told, bar, interrupt)
@@ -142,6 +143,7 @@ class Trainer(Stepper):
         for step, batch in enumerate(batches):
             if wants:
                 told.on_train_batch_begin(step)
+                self._renew_plans()
             own = take_step(batch)
             show = bar.wants_logs
             logs = (own or self.get_metrics_result()) if wants or show else None
@@ -206,6 +208,7 @@ class Trainer(Stepper):
         self.reset_metrics()
         self.stop_evaluating = False
         told.on_test_begin()
+        self._renew_plans()
         wants = told.listens("test_batch_end") or told.listens("test_batch_begin")
         take_step = self._stepper("test")
         own: dict[str, Any] | None = None
@@ -253,6 +256,7 @@ class Trainer(Stepper):
             self.stop_predicting = False
         if told is not None:
             told.on_predict_begin()
+        self._renew_plans()
         made = []
         with set_mode(recording=False):
             for step, batch in enumerate(
@@ -286,6 +290,7 @@ class Trainer(Stepper):
         """One step on these samples; returns their loss and metrics, as ``evaluate`` does."""
         compiled = self._needs_compile("train_on_batch")
         compiled.variables = None
+        self._renew_plans()
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
         self.reset_metrics()
         logs = self._stepper("train")(batch) or self.get_metrics_result()
@@ -296,6 +301,7 @@ class Trainer(Stepper):
     ) -> Any:
         """Loss and metrics of these samples."""
         self._needs_compile("test_on_batch")
+        self._renew_plans()
         batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
         self.reset_metrics()
         with set_mode(recording=False):
@@ -304,6 +310,7 @@ class Trainer(Stepper):
 
     def predict_on_batch(self, x: Any) -> Any:
         """The outputs for these samples, as arrays."""
+        self._renew_plans()
         with set_mode(recording=False):
             batch = (data.arrays(x, self._dtype, "x", "predict_on_batch"),)
             return tree.map_structure(_array, self._predict(batch))

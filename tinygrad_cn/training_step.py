@@ -22,6 +22,7 @@ from .layers.layer import get_mask
 from .layers.module import unique, within
 from .op import Value, wrap
 from .plan import Jit
+from .settings import Settings
 
 
 class Compiled:
@@ -73,6 +74,7 @@ class Stepper:
     history: Any = None
     _compiled: Compiled | None = None
     _plans: dict[str, Jit] = {}  # noqa: RUF012 - replaced, never changed: kind of step -> its plan
+    _planned_at = 0  # the count of changed settings then
     name: str
     built: bool
     losses: list[Any]
@@ -374,6 +376,13 @@ class Stepper:
             phase = (lambda: optimizer.phase) if cyclic else None
             self._plans = {**self._plans, kind: Jit(step, how == "auto", phase)}
         return self._plans[kind](*batch)
+
+    def _renew_plans(self) -> None:
+        """Drop the captured steps if a setting was changed since: a dropout rate, the weight of a
+        penalty, ... Those that could not be captured stay as they are."""
+        if self._planned_at != Settings.changes:
+            self._planned_at = Settings.changes
+            self._plans = {kind: plan for kind, plan in self._plans.items() if plan.gave_up}
 
     def _train_batch(self, x: Any, y: Any, sample_weight: Any) -> None:
         """One step of the default kind."""

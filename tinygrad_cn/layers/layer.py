@@ -348,9 +348,10 @@ class Layer(Module):
 
     def _forget_losses(self) -> None:
         """Start an outermost call."""
-        for layer in self._lossy:
-            layer._losses = []
-        self._lossy = []
+        if self._lossy:
+            for layer in self._lossy:
+                layer._losses = []
+            self._lossy = []
         _adding.set(self._lossy)
 
     @property

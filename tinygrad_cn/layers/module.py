@@ -16,6 +16,7 @@ import numpy as np
 from tinygrad_cn import constraints, initializers, regularizers
 from tinygrad_cn.mode import mode
 from tinygrad_cn.op import Value
+from tinygrad_cn.settings import Settings
 from tinygrad_cn.tensor import Variable
 
 NOT_LOOKED_INTO = frozenset(
@@ -60,7 +61,7 @@ def unique(things: Any) -> list[Any]:
     return list({id(thing): thing for thing in things}.values())
 
 
-class Module:
+class Module(Settings):
     """What has weights; the base of :class:`Layer`."""
 
     name: str

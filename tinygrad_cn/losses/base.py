@@ -11,12 +11,13 @@ import numpy as np
 
 from tinygrad_cn import ops, registry
 from tinygrad_cn.op import Value, to_array, wrap
+from tinygrad_cn.settings import Settings
 
 REDUCTIONS = ("sum_over_batch_size", "sum", "mean", "mean_with_sample_weight", "none", None)
 EPSILON = 1e-7  # keras.config.epsilon(): keeps logarithms and quotients finite
 
 
-class Loss:
+class Loss(Settings):
     """The base of all losses. ``loss(y_true, y_pred)`` is a scalar Tensor to be differentiated.
 
     A subclass defines ``call(y_true, y_pred)``, which returns a value per sample (or per step of a

@@ -20,13 +20,14 @@ from tinygrad_cn import autograd, initializers, kernels, registry
 from tinygrad_cn.mode import each_step, enable_grad, mode, set_mode
 from tinygrad_cn.op import Value, as_array, wrap
 from tinygrad_cn.schedules import LearningRateSchedule
+from tinygrad_cn.settings import Settings
 from tinygrad_cn.tensor import Variable
 
 _RATE = "rate", np.dtype(np.float64)  # a number that is kept; see Optimizer.number
 Pairs = list[tuple[Any, np.ndarray]]  # variables and their gradients
 
 
-class Optimizer:
+class Optimizer(Settings):
     """The base of all optimizers.
 
     A subclass makes its state in ``build`` and moves one variable in ``update_step``.
