@@ -533,3 +533,13 @@ def test_functions_of_ops_carry_no_mask(change: Any) -> None:
     model.compile(tg.optimizers.SGD(0.0), "mse")
     data = np.array([[1, 2, 0, 0], [1, 0, 0, 0]])
     assert model.fit(data, np.ones((2, 1)), verbose=0).history["loss"] == [1.0]
+
+
+def test_training_what_is_frozen_is_told() -> None:
+    model = tg.Sequential([tg.Input((4,)), layers.Dense(1)])
+    model.compile("sgd", "mse")
+    model.trainable = False  # as a GAN's discriminator, after its compile()
+    before = model.get_weights()
+    with pytest.warns(UserWarning, match="nothing to train"):
+        model.train_on_batch(X, np.ones(6))
+    np.testing.assert_array_equal(model.get_weights()[0], before[0])

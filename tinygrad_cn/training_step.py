@@ -224,6 +224,12 @@ class Stepper:
         y_pred = self(x, training=True)
         loss, terms = self._loss_of(x, y, y_pred, sample_weight, True)
         variables = self._variables(compiled)
+        if not variables:
+            warnings.warn(
+                f"[fit] {self.name!r} has nothing to train. Expected a trainable weight, at the "
+                "time of the step, not of compile(): trainable = False counts from when it is set.",
+                stacklevel=2,
+            )
         if loss.node is None or not variables:
             return loss, terms, y_pred, []
         scaled = compiled.optimizer.scale_loss(loss)
