@@ -403,6 +403,19 @@ def test_a_copy_of_a_fitted_model_trains_on_to_the_same_bits(copied: Any) -> Non
     assert again.layers[0].kernel is not model.layers[0].kernel
 
 
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda m: pickle.loads(pickle.dumps(m))])
+def test_a_copy_of_a_graph_runs_without_the_original(copied: Any) -> None:
+    inputs = tg.Input((4,))
+    x = layers.Dense(4)(inputs)
+    model = tg.Model(inputs, layers.Dense(1)(layers.Add()([inputs, x])) * 2.0)
+    expected = model.predict(X, verbose=0)
+    again = copied(copied(model))
+    np.testing.assert_array_equal(again.predict(X, verbose=0), expected)
+    again.set_weights([w + 1 for w in again.get_weights()])
+    np.testing.assert_array_equal(model.predict(X, verbose=0), expected)
+    assert again.get_config() == model.get_config()
+
+
 def summary_of(model: Any, **settings: Any) -> str:
     lines: list[str] = []
     model.summary(print_fn=lines.append, **settings)

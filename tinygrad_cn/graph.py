@@ -11,6 +11,15 @@ from .op import Value
 from .symbolic import Call, SymbolicTensor
 
 
+class Slot:
+    """Stands for a tensor of a graph, by its number."""
+
+    __slots__ = ("number",)
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+
 class Graph:
     """What a functional model computes.
 
@@ -89,15 +98,20 @@ class Graph:
         return [layers[i] for i in place]
 
     def _make_plan(self) -> None:
-        """Number the tensors, so that running is a walk over lists."""
+        """Number the tensors, so that running is a walk over lists. The plan holds the numbers
+        alone: in a copy of the graph the tensors have other identities."""
         slots: dict[int, int] = {id(x): i for i, x in enumerate(self.input_list)}
-        self.plan: list[tuple[Any, Call, int | None, list[int]]] = []
+        self.plan: list[tuple[Any, Any, int | None, list[int]]] = []
         for call in self.calls:
             only = len(call.args) == 1 and not call.kwargs and call.inputs == [call.args[0]]
             source = slots[id(call.inputs[0])] if only else None
+            arguments = tree.map_structure(
+                lambda x: Slot(slots[id(x)]) if isinstance(x, SymbolicTensor) else x,
+                (call.args, call.kwargs),
+            )
             made = [slots.setdefault(id(y), len(slots)) for y in tree.flatten(call.outputs)]
-            self.plan.append((call.layer, call, source, made))
-        self.slots = slots
+            self.plan.append((call.layer, arguments, source, made))
+        self.n_slots = len(slots)
         self.output_slots = [slots[id(y)] for y in self.output_list]
 
     # --- running ----------------------------------------------------------------------------------
@@ -109,15 +123,14 @@ class Graph:
             inputs: tensors.
             call_layer: called as (layer, *args, **kwargs) instead of the layer.
         """
-        values: list[Any] = [None] * len(self.slots)
+        values: list[Any] = [None] * self.n_slots
         values[: len(self.input_list)] = self.arrange(inputs)
-        for layer, call, source, made in self.plan:
+        for layer, arguments, source, made in self.plan:
             if source is not None:
                 args, kwargs = (values[source],), {}
             else:
                 args, kwargs = tree.map_structure(
-                    lambda x: values[self.slots[id(x)]] if isinstance(x, SymbolicTensor) else x,
-                    (call.args, call.kwargs),
+                    lambda x: values[x.number] if type(x) is Slot else x, arguments
                 )
             y = layer(*args, **kwargs) if call_layer is None else call_layer(layer, *args, **kwargs)
             for slot, value in zip(made, [y] if len(made) == 1 else tree.flatten(y), strict=True):
