@@ -15,6 +15,10 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+import numpy as np
+
+from .op import Value
+
 _published: dict[str, dict[str, Any]] = {}
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
@@ -128,8 +132,8 @@ def serialize_keras_object(thing: Any) -> Any:
     """A value that JSON can hold, from which :func:`deserialize_keras_object` makes the thing
     again.
 
-    Numbers, strings, None, lists and dicts are themselves; a published or registered class becomes
-    its name and its ``get_config()``.
+    Numbers, strings, None, lists and dicts are themselves, arrays become lists; a published or
+    registered class becomes its name and its ``get_config()``.
     """
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
@@ -144,6 +148,11 @@ def serialize_keras_object(thing: Any) -> Any:
         return {str(key): serialize_keras_object(value) for key, value in thing.items()}
     if hasattr(thing, "dtype") and getattr(thing, "shape", None) == ():
         return thing.item()
+    constant = isinstance(thing, Value) and thing.node is None
+    if constant or isinstance(thing, np.ndarray):  # of a functional model
+        array = thing.data if constant else thing
+        config = {"value": array.tolist(), "dtype": array.dtype.name}
+        return {"class_name": "__numpy__", "config": config}
     named = thing if hasattr(thing, "__name__") else type(thing)
     kind = _kind_of(named)
     if kind is None and named not in _registered_names:
@@ -183,6 +192,8 @@ def deserialize_keras_object(
     inner = config.get("config")
     if name == "__tuple__" and isinstance(inner, dict):
         return tuple([deserialize_keras_object(v, custom_objects) for v in inner["value"]])
+    if name in ("__numpy__", "__tensor__") and isinstance(inner, dict):
+        return np.array(inner["value"], inner["dtype"])
     if name == "DTypePolicy" and isinstance(inner, dict):
         return inner["name"]
     module = kind_of_module(config.get("module"), kind or "layers")

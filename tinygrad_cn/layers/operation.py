@@ -89,6 +89,8 @@ def _read(value: Any) -> Any:
         return tuple([_read(item) for item in value])
     if not isinstance(value, dict):
         return value
+    if "class_name" in value:  # an array
+        return registry.deserialize_keras_object(value)
     if "slice" in value:
         return slice(*value["slice"])
     return Ellipsis if "ellipsis" in value else np.dtype(value["dtype"])
