@@ -15,7 +15,7 @@ import sys
 import weakref
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -89,7 +89,7 @@ class Value:
 class Placeholder:
     """A value that is not there yet: an op that is given one hands itself over to it."""
 
-    def apply(self, op: Op, args: tuple, settings: dict[str, Any]) -> Any:
+    def apply(self, op: Any, args: tuple, settings: dict[str, Any]) -> Any:
         """What stands for the result of the op."""
         raise TypeError(f"[{op.name}] Expected values, received {self!r}.")
 
@@ -103,6 +103,28 @@ class PlaceholderMet(TypeError):
             "and to functions of tinygrad_cn.ops only."
         )
         self.placeholder = placeholder
+
+
+AS_ONE: dict[str, Any] = {}  # the functions below, by name
+F = TypeVar("F", bound=Callable)
+
+
+def as_one(function: F) -> F:
+    """Mark a function of ops that looks at what placeholders do not know: all lengths, or values.
+    It hands itself over to them as if it were one op, by :func:`apply_as_one`."""
+    function.name = function.__name__  # type: ignore[attr-defined] # as ops have
+    AS_ONE[function.__name__] = function
+    return function
+
+
+def apply_as_one(function: Any, *args: Any) -> Any:
+    """What stands for the result. The arguments up to the last placeholder are inputs (all, of
+    ``*operands``), the others are settings."""
+    names = [*inspect.signature(function).parameters]
+    placeholders = [i for i, x in enumerate(args) if isinstance(x, Placeholder)]
+    n = placeholders[-1] + 1 if len(args) <= len(names) else len(args)
+    settings = dict(zip(names[n:], args[n:], strict=False))
+    return args[placeholders[0]].apply(function, args[:n], settings)
 
 
 class Op:

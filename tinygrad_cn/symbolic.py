@@ -14,7 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from . import ops, tree
-from .op import Op, Placeholder
+from .op import Placeholder
 
 Shape = tuple[int | None, ...]
 _counter = itertools.count()
@@ -66,7 +66,7 @@ class SymbolicTensor(Placeholder):
         of axes, dtype), it can tell."""
         return self
 
-    def apply(self, op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+    def apply(self, op: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
         """Note the call of an op as if it were a layer."""
         return SymbolicTensor.record_op(op, args, settings)
 
@@ -117,8 +117,50 @@ class SymbolicTensor(Placeholder):
     def __pow__(self, other: Any) -> Any:
         return ops.power(self, other)
 
+    def __rpow__(self, other: Any) -> Any:
+        return ops.power(other, self)
+
+    def __mod__(self, other: Any) -> Any:
+        return ops.mod(self, other)
+
+    def __rmod__(self, other: Any) -> Any:
+        return ops.mod(other, self)
+
+    def __floordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(self, other)
+
+    def __rfloordiv__(self, other: Any) -> Any:
+        return ops.floor_divide(other, self)
+
     def __matmul__(self, other: Any) -> Any:
         return ops.matmul(self, other)
+
+    def __rmatmul__(self, other: Any) -> Any:
+        return ops.matmul(other, self)
+
+    def __lt__(self, other: Any) -> Any:
+        return ops.less(self, other)
+
+    def __le__(self, other: Any) -> Any:
+        return ops.less_equal(self, other)
+
+    def __gt__(self, other: Any) -> Any:
+        return ops.greater(self, other)
+
+    def __ge__(self, other: Any) -> Any:
+        return ops.greater_equal(self, other)
+
+    def __and__(self, other: Any) -> Any:
+        return ops.bitwise_and(self, other)
+
+    def __or__(self, other: Any) -> Any:
+        return ops.bitwise_or(self, other)
+
+    def __xor__(self, other: Any) -> Any:
+        return ops.bitwise_xor(self, other)
+
+    def __invert__(self) -> Any:
+        return ops.bitwise_invert(self)
 
     def __neg__(self) -> Any:
         return ops.negative(self)

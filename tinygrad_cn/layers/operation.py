@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import registry
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import AS_ONE, Op
 from tinygrad_cn.symbolic import SymbolicTensor
 
 from .layer import Layer, unique_name
 
-_published: dict[str, Op] = {}
+_published: dict[str, Any] = {}
 
 
 class Operation(Layer):
@@ -54,9 +54,10 @@ class Operation(Layer):
         return cls(**config)
 
 
-def _find(name: str) -> Op:
+def _find(name: str) -> Any:
     """The op of a name."""
     if not _published:
+        _published.update(AS_ONE)
         for thing in _all_ops(Op):
             _published.setdefault(thing.__name__, thing())
     if name not in _published:
@@ -96,7 +97,7 @@ def _read(value: Any) -> Any:
     return Ellipsis if "ellipsis" in value else np.dtype(value["dtype"])
 
 
-def record(op: Op, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
+def record(op: Any, args: tuple[Any, ...], settings: dict[str, Any]) -> Any:
     """Call an op on symbolic tensors."""
     name = unique_name(registry.snake_case(op.name))
     return Operation(op, settings, name=name)(*args)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
 from .activation import gelu_tanh
 from .creation import asarray
@@ -154,6 +154,7 @@ def separable_conv(
     return conv(y, pointwise_kernel, 1, "valid", data_format, 1, bias, activation)
 
 
+@as_one
 def conv_transpose(
     inputs: Any,
     kernel: Any,
@@ -178,6 +179,17 @@ def conv_transpose(
              [12.],
              [20.]]])
     """
+    if isinstance(inputs, Placeholder) or isinstance(kernel, Placeholder):
+        return apply_as_one(
+            conv_transpose,
+            inputs,
+            kernel,
+            strides,
+            padding,
+            output_padding,
+            data_format,
+            dilation_rate,
+        )
     op = "conv_transpose"
     x, w, n, restore = _image(op, inputs, kernel, data_format)
     if x.shape[3] != w.shape[3]:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Placeholder, Value, to_array, wrap
+from tinygrad_cn.op import Placeholder, Value, apply_as_one, as_one, to_array, wrap
 
 FLOAT = np.dtype(np.float32)
 
@@ -97,26 +97,38 @@ def eye(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Any:
     return wrap(np.eye(n, m, k, dtype or FLOAT))
 
 
+@as_one
 def zeros_like(x: Any, dtype: Any = None) -> Any:
     """Zeros in the shape and dtype of x."""
+    if isinstance(x, Placeholder):
+        return apply_as_one(zeros_like, x, dtype)
     x = asarray(x).data
     return wrap(np.zeros(x.shape, dtype or x.dtype))
 
 
+@as_one
 def ones_like(x: Any, dtype: Any = None) -> Any:
     """Ones in the shape and dtype of x."""
+    if isinstance(x, Placeholder):
+        return apply_as_one(ones_like, x, dtype)
     x = asarray(x).data
     return wrap(np.ones(x.shape, dtype or x.dtype))
 
 
+@as_one
 def full_like(x: Any, fill_value: Any, dtype: Any = None) -> Any:
     """One value everywhere, in the shape and dtype of x."""
+    if isinstance(x, Placeholder) or isinstance(fill_value, Placeholder):
+        return apply_as_one(full_like, x, fill_value, dtype)
     x = asarray(x).data
     return full(x.shape, fill_value, dtype or x.dtype)
 
 
+@as_one
 def empty_like(x: Any, dtype: Any = None) -> Any:
     """Memory as it was, in the shape and dtype of x."""
+    if isinstance(x, Placeholder):
+        return apply_as_one(empty_like, x, dtype)
     x = asarray(x).data
     return empty(x.shape, dtype or x.dtype)
 

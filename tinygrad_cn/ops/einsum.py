@@ -6,6 +6,8 @@ import builtins
 import math
 from typing import Any
 
+from tinygrad_cn.op import Placeholder, apply_as_one, as_one
+
 from .creation import asarray
 from .matmul import matrix_product
 from .reduction import sum
@@ -14,6 +16,7 @@ from .shape import diagonal, permute_dims, reshape
 LETTERS = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 
+@as_one
 def einsum(subscripts: str, *operands: Any) -> Any:
     """The sum of products that the subscripts say: one letter per axis; what is not in the output
     (after ``->``) is summed; ``...`` stands for axes that broadcast. Without ``->`` the output has
@@ -22,6 +25,8 @@ def einsum(subscripts: str, *operands: Any) -> Any:
     >>> tg.ops.einsum("ij,kj->ik", [[1, 2]], [[3, 4]])
     Tensor([[11.]])
     """
+    if any([isinstance(x, Placeholder) for x in operands]):
+        return apply_as_one(einsum, subscripts, *operands)
     if not isinstance(subscripts, str):
         raise TypeError(f"[einsum] Expected a string first, received {type(subscripts).__name__}.")
     xs = [asarray(x) for x in operands]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn.mode import value_of
-from tinygrad_cn.op import Value
+from tinygrad_cn.op import Placeholder, Value, apply_as_one, as_one
 
 from .comparison import isclose, isinf, isnan, logical_and
 from .creation import asarray, eye, ones
@@ -42,8 +42,11 @@ def convert_to_numpy(x: Any) -> np.ndarray:
     return np.asarray(x)
 
 
+@as_one
 def stop_gradient(x: Any) -> Any:
     """x as a constant."""
+    if isinstance(x, Placeholder):
+        return apply_as_one(stop_gradient, x)
     return asarray(x).detach()
 
 

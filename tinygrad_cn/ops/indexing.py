@@ -14,7 +14,7 @@ import numpy as np
 
 from tinygrad_cn import kernels
 from tinygrad_cn.mode import mode, value_of
-from tinygrad_cn.op import Op, Value, wrap
+from tinygrad_cn.op import Op, Placeholder, Value, apply_as_one, as_one, wrap
 
 from .creation import FLOAT, asarray
 from .joining import _scatter_add, _take
@@ -188,6 +188,7 @@ def _positions(op: str, indices: Any) -> Any:
     return indices if isinstance(indices, Value) else array
 
 
+@as_one
 def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     """The elements at these positions of an axis (of x flattened, if None). Negative positions
     count from the end. Shape: that of x, with the axis replaced by the axes of indices.
@@ -197,6 +198,8 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
             [1., 2.],
             [3., 4.]])
     """
+    if isinstance(indices, Placeholder):
+        return apply_as_one(take, x, indices, axis)
     indices = _positions("take", indices)
     if axis is None:
         return _take(flatten(x), indices)
@@ -233,6 +236,7 @@ _take_along_axis = TakeAlongAxis()
 _add_along_axis = AddAlongAxis()
 
 
+@as_one
 def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     """y[i, j, ...] = x[i, indices[i, j, ...], ...], the position along ``axis`` replaced; `gather`
     of PyTorch. The other axes of x and indices broadcast.
@@ -241,6 +245,8 @@ def take_along_axis(x: Any, indices: Any, axis: int | None = -1) -> Any:
     Tensor([[2.],
             [3.]])
     """
+    if isinstance(x, Placeholder) or isinstance(indices, Placeholder):
+        return apply_as_one(take_along_axis, x, indices, axis)
     indices = _positions("take_along_axis", indices)
     positions = indices.data if isinstance(indices, Value) else indices
     if axis is None:
@@ -312,6 +318,7 @@ class OneHot(Op):
 _one_hot = OneHot()
 
 
+@as_one
 def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
     """1 at the position that x names along a new axis, else 0; all 0 for a position out of range.
 
@@ -319,6 +326,8 @@ def one_hot(x: Any, num_classes: int, axis: int = -1, dtype: Any = None) -> Any:
     Tensor([[1., 0., 0.],
             [0., 0., 1.]])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(one_hot, x, num_classes, axis, dtype)
     labels = _positions("one_hot", x)
     return _one_hot(labels, num_classes=num_classes, axis=axis, dtype=np.dtype(dtype or FLOAT))
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
 from .creation import asarray
 from .shape import (
@@ -156,6 +156,7 @@ def unstack(x: Any, axis: int = 0) -> tuple[Any, ...]:
     return tuple([basic_getitem(x, key=(*head, i, ...)) for i in range(x.shape[axis])])
 
 
+@as_one
 def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0) -> Any:
     """x with ``pad_width`` more elements before and after each axis.
 
@@ -168,6 +169,8 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     >>> tg.ops.pad([1, 2], (1, 2))
     Tensor([0., 1., 2., 0., 0.])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(pad, x, pad_width, mode, constant_values)
     x = asarray(x)
     width = np.asarray(pad_width)
     if width.dtype.kind not in "iu" or (width < 0).any() or width.size not in (1, 2, 2 * x.ndim):
@@ -191,12 +194,15 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
     return place(x, shape=shape, key=(*key, ...), value=float(constant_values))
 
 
+@as_one
 def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     """x moved along the axes; what leaves at the end comes back at the start.
 
     >>> tg.ops.roll([1, 2, 3], 1)
     Tensor([3., 1., 2.])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(roll, x, shift, axis)
     x = asarray(x)
     if axis is None:
         return reshape(roll(flatten(x), shift, 0), shape=x.shape)
@@ -211,12 +217,15 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     return x
 
 
+@as_one
 def tile(x: Any, repeats: Any) -> Any:
     """x repeated as a whole, ``repeats[i]`` times along axis i.
 
     >>> tg.ops.tile([1, 2], 2)
     Tensor([1., 2., 1., 2.])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(tile, x, repeats)
     x = asarray(x)
     repeats = (repeats,) if isinstance(repeats, (int, np.integer)) else tuple(repeats)
     ndim = builtins.max(x.ndim, len(repeats))
@@ -228,12 +237,15 @@ def tile(x: Any, repeats: Any) -> Any:
     return reshape(broadcast_to(reshape(x, shape=apart), shape=wide), shape=merged)
 
 
+@as_one
 def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
     """Each element repeated, along an axis (flattened first, if None).
 
     >>> tg.ops.repeat([1, 2], 2)
     Tensor([1., 1., 2., 2.])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(repeat, x, repeats, axis)
     x = flatten(x) if axis is None else asarray(x)
     at = _axis("repeat", axis or 0, x.ndim)
     counts = np.asarray(repeats)

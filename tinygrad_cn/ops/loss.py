@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op, Value
+from tinygrad_cn.op import Op, Placeholder, Value, apply_as_one, as_one
 
 from .activation import sigmoid
 from .comparison import less
@@ -66,6 +66,7 @@ cross_entropy_grad = CrossEntropyGrad()
 _binary_cross_entropy = BinaryCrossEntropy()
 
 
+@as_one
 def sparse_categorical_crossentropy(
     target: Any, output: Any, from_logits: bool = False, axis: int = -1
 ) -> Any:
@@ -82,6 +83,8 @@ def sparse_categorical_crossentropy(
     >>> tg.ops.sparse_categorical_crossentropy(np.array([1]), [[0, 0]], from_logits=True).round(3)
     Tensor([0.693])
     """
+    if isinstance(target, Placeholder) or isinstance(output, Placeholder):
+        return apply_as_one(sparse_categorical_crossentropy, target, output, from_logits, axis)
     output = asarray(output)
     op = "sparse_categorical_crossentropy"
     at = _axis(op, axis, output.ndim)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
 from .activation import gelu_tanh, relu_grad, sigmoid_grad
 from .creation import asarray
@@ -87,6 +87,7 @@ def matmul(x1: Any, x2: Any) -> Any:
     return reshape(y, shape=y.shape[:-1]) if x2.ndim == 1 else y
 
 
+@as_one
 def linear(x: Any, w: Any, b: Any = None, activation: str | None = None) -> Any:
     """y = f(x @ w + b), in one kernel: a dense layer.
 
@@ -100,6 +101,8 @@ def linear(x: Any, w: Any, b: Any = None, activation: str | None = None) -> Any:
     >>> tg.ops.linear([[1, 2]], [[1], [1]], [-5], "relu")
     Tensor([[0.]])
     """
+    if isinstance(x, Placeholder) or isinstance(w, Placeholder):
+        return apply_as_one(linear, x, w, b, activation)
     x, w = asarray(x), asarray(w)
     b = None if b is None else asarray(b)
     if (
@@ -128,6 +131,7 @@ def _rows(shape: tuple[int, ...]) -> int:
     return int(np.prod(shape[:-1], dtype=np.int64))
 
 
+@as_one
 def dot(x1: Any, x2: Any) -> Any:
     """NumPy's dot: a product with a scalar, else the sum over the last axis of x1 and the last but
     one of x2 (the only one of a vector).
@@ -135,6 +139,8 @@ def dot(x1: Any, x2: Any) -> Any:
     >>> tg.ops.dot([1, 2], [3, 4])
     Tensor(11.)
     """
+    if isinstance(x1, Placeholder) or isinstance(x2, Placeholder):
+        return apply_as_one(dot, x1, x2)
     x1, x2 = asarray(x1), asarray(x2)
     if x1.ndim == 0 or x2.ndim == 0:
         return x1 * x2
@@ -143,6 +149,7 @@ def dot(x1: Any, x2: Any) -> Any:
     return tensordot(x1, x2, ([-1], [-2 if x2.ndim > 1 else -1]))
 
 
+@as_one
 def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     """The sum of products over pairs of axes: the last ``axes`` of x1 with the first of x2, or the
     axes listed in ``(axes of x1, axes of x2)``.
@@ -150,6 +157,8 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     >>> tg.ops.tensordot([[1, 2]], [[3], [4]], axes=1)
     Tensor([[11.]])
     """
+    if isinstance(x1, Placeholder) or isinstance(x2, Placeholder):
+        return apply_as_one(tensordot, x1, x2, axes)
     x1, x2 = asarray(x1), asarray(x2)
     if isinstance(axes, (int, np.integer)):
         left, right = [*range(x1.ndim - int(axes), x1.ndim)], [*range(int(axes))]

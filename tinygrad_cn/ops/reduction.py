@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op, Value
+from tinygrad_cn.op import Op, Placeholder, Value, apply_as_one, as_one
 
 from .comparison import equal
 from .creation import asarray, ones
@@ -181,6 +181,7 @@ def prod(x: Any, axis: Any = None, keepdims: bool = False, dtype: Any = None) ->
     return _prod(x, axis=axis, keepdims=keepdims)
 
 
+@as_one
 def var(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
     """The mean squared distance from the mean, sum (x - mean)^2 / (n - correction), along the axes.
 
@@ -189,6 +190,8 @@ def var(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False)
     >>> tg.ops.var([1, 3])
     Tensor(1.)
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(var, x, axis, correction, keepdims)
     x = asarray(x)
     n = math.prod([x.shape[i] for i in _all_axes(axis, x.ndim)])
     centred = square(x - mean(x, axis=axis, keepdims=True))
@@ -199,12 +202,15 @@ def var(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False)
     return total / count if count > 0 else total * math.nan
 
 
+@as_one
 def std(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False) -> Any:
     """The square root of `var`. Where it is 0 its gradient is 0, as in PyTorch.
 
     >>> tg.ops.std([1, 3])
     Tensor(1.)
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(std, x, axis, correction, keepdims)
     return sqrt_flat(var(x, axis, correction, keepdims))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.lib.array_utils import normalize_axis_index, normalize_axis_tuple
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder
 
 from .creation import asarray, filled
 
@@ -361,7 +361,7 @@ def astype(x: Any, dtype: Any) -> Any:
     if dtype.kind not in "biuf":
         raise TypeError(f"[astype] Expected bool, an integer or a float, received dtype={dtype}.")
     y = _astype(x, dtype=dtype)
-    return y if dtype.kind == "f" else y.detach()
+    return y if dtype.kind == "f" or isinstance(y, Placeholder) else y.detach()
 
 
 cast = astype

@@ -6,7 +6,7 @@ import math
 from typing import Any
 
 from tinygrad_cn import kernels
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
 from .comparison import equal
 from .creation import asarray
@@ -85,21 +85,27 @@ log_softmax_grad = LogSoftmaxGrad()
 logsumexp = LogSumExp()
 
 
+@as_one
 def softmax(x: Any, axis: Any = -1) -> Any:
     """y = e^x / sum e^x along an axis, several, or all (None). No input is too large.
 
     >>> tg.ops.softmax([1000, 1000])
     Tensor([0.5, 0.5])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(softmax, x, axis)
     return _along("softmax", _softmax, x, axis)
 
 
+@as_one
 def log_softmax(x: Any, axis: Any = -1) -> Any:
     """y = x - ln sum e^x along an axis, several, or all (None). No input is too large.
 
     >>> tg.ops.log_softmax([1000, 1000]).round(3)
     Tensor([-0.693, -0.693])
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(log_softmax, x, axis)
     return _along("log_softmax", _log_softmax, x, axis)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from tinygrad_cn import kernels
 from tinygrad_cn.kernels import reference
-from tinygrad_cn.op import Op
+from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
 from .comparison import isnan
 from .creation import asarray
@@ -111,6 +111,7 @@ def topk(x: Any, k: int, axis: int = -1, sorted: bool = True) -> tuple[Any, Any]
 top_k = topk
 
 
+@as_one
 def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     """The middle element along the axes, the mean of the two middle ones of an even number; NaN if
     there is one.
@@ -118,6 +119,8 @@ def median(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
     >>> tg.ops.median([5, 1, 3])
     Tensor(3.)
     """
+    if isinstance(x, Placeholder):
+        return apply_as_one(median, x, axis, keepdims)
     x = asarray(x)
     rows, restore = _all_as_one("median", x, axis, keepdims)
     n = rows.shape[-1]
