@@ -277,3 +277,19 @@ def test_steps_are_captured_anew_when_a_setting_changes(per):
 
     for captured, by_hand in zip(train(False), train(True), strict=True):
         np.testing.assert_array_equal(captured, by_hand)
+
+
+def test_freezing_moving_averages_takes_effect():
+    found = []
+    for eager in (False, True):
+        norm = layers.BatchNormalization(center=False, scale=False)
+        model = tg.Sequential([tg.Input((4,)), norm, layers.Dense(1, kernel_initializer="ones")])
+        model.compile("sgd", "mse", run_eagerly=eager)
+        x, y = np.arange(32, dtype="float32").reshape(8, 4), np.ones((8, 1), "float32")
+        model.fit(x, y, epochs=4, verbose=0)
+        norm.trainable = False
+        before = norm.get_weights()
+        model.fit(x, y, epochs=4, verbose=0)
+        np.testing.assert_array_equal(norm.get_weights()[0], before[0])
+        found.append(model.get_weights()[0])
+    np.testing.assert_array_equal(*found)

@@ -19,7 +19,7 @@ from . import autograd, data, optimizers, registry, tree
 from . import metrics as metrics_module
 from .compiling import CompiledLoss, CompiledMetrics, check_names, number
 from .layers.layer import get_mask
-from .layers.module import unique, within
+from .layers.module import Module, unique, within
 from .op import Value, wrap
 from .plan import Jit
 from .settings import Settings
@@ -39,7 +39,9 @@ class Compiled:
         self.regularized: list[Any] = []
         self.own_metrics: tuple[int, list[Any]] = -1, []  # at Metric.made: the model's, its layers'
         self.nan_told = False
-        self.planned: list[int] = []  # the variables that the captured steps change
+        self.planned: list[int] = []  # the variables that the captured steps change; who is free
+        self.free: list[bool] = []  # which layers are trainable; looked at again after freezes
+        self.freezes = -1  # Module.freezes then
 
     def resolve(self, names: list[str]) -> CompiledLoss:
         """Make loss and metrics for outputs of these names."""
@@ -241,7 +243,10 @@ class Stepper:
     def _variables(self, compiled: Compiled) -> list[Any]:
         if compiled.variables is None:
             compiled.variables = self.trainable_weights
-            now = [id(v) for v in compiled.variables]
+            if compiled.freezes != Module.freezes:
+                compiled.freezes = Module.freezes
+                compiled.free = [layer.trainable for layer in self._flatten_layers()]
+            now = [*map(id, compiled.variables), *compiled.free]
             if now != compiled.planned:  # something was frozen, or set free
                 compiled.planned, self._plans = now, {}
             compiled.regularized = [v for v in compiled.variables if v.regularizer is not None]

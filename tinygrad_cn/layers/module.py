@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextvars import ContextVar
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import numpy as np
 
@@ -64,6 +64,7 @@ def unique(things: Any) -> list[Any]:
 class Module(Settings):
     """What has weights; the base of :class:`Layer`."""
 
+    freezes: ClassVar[int] = 0  # how often layers of moving averages alone were frozen, or set free
     name: str
     built = False
     _trainable = True
@@ -192,13 +193,18 @@ class Module(Settings):
 
     @trainable.setter
     def trainable(self, value: bool) -> None:
-        self._trainable = value = bool(value)
+        value = bool(value)
+        own = unique(within(self, Variable))
+        if value != self._trainable and own and not self._frozen:
+            if not any([v.trainable for v in own]):  # moving averages alone: no list of trainable
+                Module.freezes += 1  # variables tells that the layer works in another way now
+        self._trainable = value
         if value:
             for variable in self._frozen:
                 variable.trainable = True
             self._frozen = []
         else:
-            for variable in unique(within(self, Variable)):
+            for variable in own:
                 if variable.trainable:
                     self._freeze(variable)
         for layer in self._sublayers():
