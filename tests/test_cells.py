@@ -207,6 +207,27 @@ def test_captured_steps_begin_again_after_reset_state(kind: Any) -> None:
         model.predict(X[:1], verbose=0)
 
 
+class Keeper(layers.Layer):
+    """A stateful layer inside another, which does not state its output shape."""
+
+    def __init__(self, inner: Any) -> None:
+        super().__init__()
+        self.inner = inner
+
+    def call(self, x: Any) -> Any:
+        return self.inner(x)
+
+
+def test_shapes_are_found_without_a_trace_in_stateful_layers() -> None:
+    for inner in (layers.GRU(2, stateful=True), layers.RNN(layers.GRUCell(2), stateful=True)):
+        x = tg.Input((5, 4))
+        model = tg.Model(x, Keeper(inner)(x))
+        assert model.output_shape == (None, 2)
+        assert inner.states is None
+        first = model.predict(X, verbose=0)
+        assert not np.allclose(model.predict(X, verbose=0), first)
+
+
 @pytest.mark.parametrize(
     ("make", "said"),
     [

@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_cn import activations, constraints, initializers, ops, regularizers, tree
+from tinygrad_cn.mode import mode
 from tinygrad_cn.op import wrap
 
 from .layer import Layer
@@ -417,6 +418,11 @@ def initial_state(cell: Any, batch_size: int, dtype: Any) -> list[Any]:
     size = cell.state_size
     sizes = size if isinstance(size, (list, tuple)) else [size]
     return [wrap(np.zeros((batch_size, n), dtype)) for n in sizes]
+
+
+def keeps_states(layer: Any) -> bool:
+    """Whether a layer goes on from its last states: not on zeros, that are to find a shape."""
+    return layer.stateful and not mode.get().probing
 
 
 def build_cell(cell: Any, input_shape: Any) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 from tinygrad_cn import activations, kernels, ops, registry
 from tinygrad_cn.op import wrap
 
-from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell
+from .cells import Cell, GRUCell, LSTMCell, SimpleRNNCell, keeps_states
 from .input_spec import InputSpec
 from .layer import Layer
 from .module import refuse
@@ -84,7 +84,7 @@ class Recurrent(Cell):
             y, *states = self.fused(sequences, states, mask)
         else:
             y, *states = self._unrolled(sequences, states, mask, steps_dropped)
-        if self.stateful:
+        if keeps_states(self):
             for kept, state in zip(self.states, states, strict=True):
                 kernels.copy(state.data, kept.data)
         if not self.return_sequences:
@@ -123,14 +123,15 @@ class Recurrent(Cell):
     def _begin(self, x: Any, initial_state: Any) -> list[Any]:
         """The states before the first step; None for zeros."""
         shape = (x.shape[0], self.units)
-        if self.stateful and self.states is None:
+        stateful = keeps_states(self)
+        if stateful and self.states is None:
             self.states = self.get_initial_state(x.shape[0])
-        if initial_state is None and self.stateful:  # copies: they are overwritten in place
-            if self.states[0].shape != shape:
-                raise ValueError(
-                    f"[{self.name}] A stateful layer keeps a state per sample. Expected batches of "
-                    f"{self.states[0].shape[0]} as before, received one of {x.shape[0]}."
-                )
+        if stateful and self.states[0].shape != shape:
+            raise ValueError(
+                f"[{self.name}] A stateful layer keeps a state per sample. Expected batches of "
+                f"{self.states[0].shape[0]} as before, received one of {x.shape[0]}."
+            )
+        if initial_state is None and stateful:  # copies: they are overwritten in place
             initial_state = [wrap(kernels.copy(s.data)) for s in self.states]
         if initial_state is None:
             return [None] * self.n_states

@@ -15,6 +15,7 @@ from .cells import (
     check_cell,
     forget_masks,
     initial_state,
+    keeps_states,
     output_size,
     run_cell,
 )
@@ -101,7 +102,7 @@ class RNN(Layer):
         forget_masks(self.cell)
         y, last = ops.rnn(step, x, tree.flatten(begin), live)
         forget_masks(self.cell)
-        if self.stateful:
+        if keeps_states(self):
             for state, value in zip(tree.flatten(self.states), last, strict=True):
                 kernels.copy(value.data, state.data)
         if live is not None and self.zero_output_for_mask:
@@ -112,9 +113,11 @@ class RNN(Layer):
     def _begin(self, rows: int, given: Any) -> list[Any]:
         """The states before the first step, arranged as the cell has them."""
         zeros = self.get_initial_state(rows)
-        if self.stateful and self.states is None:
-            self.states = tree.map_structure(lambda s: wrap(kernels.copy(s.data)), zeros)
-        if given is None and self.stateful:  # copies: the states are overwritten in place
+        stateful = keeps_states(self)
+        if stateful and self.states is None:
+            # copied by NumPy, for that is no part of a step that is being captured
+            self.states = tree.map_structure(lambda s: wrap(np.array(s.data)), zeros)
+        if given is None and stateful:  # copies: the states are overwritten in place
             given = tree.map_structure(lambda s: wrap(kernels.copy(s.data)), self.states)
         if given is None:
             return zeros
