@@ -116,9 +116,10 @@ def test_mistakes_end_in_one_line(command, message, capsys):
     assert error.count("\n") == 1
 
 
-def test_epochs_must_be_positive(capsys):
+@pytest.mark.parametrize("epochs", ["0", "ten", "1.5"])
+def test_epochs_must_be_positive(epochs, capsys):
     with pytest.raises(SystemExit):
-        main(["demo", "--epochs", "0"])
+        main(["demo", "--epochs", epochs])
     assert "from 1 up" in capsys.readouterr().err
 
 

@@ -82,10 +82,9 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _count(text: str) -> int:
-    value = int(text)
-    if value < 1:
+    if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"expected a number from 1 up, received {text}")
-    return value
+    return int(text)
 
 
 def _no_command(options: argparse.Namespace) -> int:
