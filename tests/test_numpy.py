@@ -128,6 +128,29 @@ def test_functions(name):
     tg.testing.check_grads(CALLS[name], X, order=1)
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: np.sum(x, 0, np.float32),
+        lambda x: np.mean(x, 0, None, None, True),
+        lambda x: np.std(x, 0, None, None, 1),
+        lambda x: np.max(x, 0, None, True),
+        lambda x: np.sort(x, -1, "stable"),
+        lambda x: np.argsort(x, 0, kind="stable"),
+        lambda x: np.median(x, 0, None, False, True),
+        lambda x: np.clip(x, None, 1.0),
+        lambda x: np.take_along_axis(x, np.array([1, 0]), None),
+        lambda x: np.linalg.trace(np.stack([x[:, :2], x[:, 1:]]), offset=1),
+        lambda x: np.linalg.diagonal(np.stack([x[:, :2]] * 3)),
+        lambda x: np.around(np.diff(x), 1),
+    ],
+)
+def test_arguments_have_the_order_of_numpy(call):
+    y, expected = call(leaf()), call(X)
+    assert y.dtype == expected.dtype
+    np.testing.assert_array_equal(y.data, expected)
+
+
 def test_functions_without_gradient():
     t = leaf()
     assert np.shape(t) == (2, 3) and np.ndim(t) == 2 and np.size(t) == 6 and np.size(t, 1) == 3

@@ -8,6 +8,7 @@ raises TypeError: a silent conversion to an array would lose the gradient.
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +23,7 @@ SAME_NAME = (
     "log1p log2 log10 sqrt square reciprocal sign sin cos tan sinh cosh tanh floor ceil trunc "
     "maximum minimum logaddexp equal not_equal less less_equal greater greater_equal logical_and "
     "logical_or logical_xor logical_not bitwise_and bitwise_or bitwise_xor isnan isinf isfinite "
-    "matmul vecdot"
+    "matmul vecdot cbrt hypot exp2 deg2rad rad2deg"
 ).split()
 UFUNCS: dict[Any, Callable[..., Any]] = {
     **{getattr(np, name): getattr(ops, name) for name in SAME_NAME if hasattr(np, name)},
@@ -37,6 +38,8 @@ UFUNCS: dict[Any, Callable[..., Any]] = {
     np.arccosh: ops.acosh,
     np.arctanh: ops.atanh,
     np.rint: ops.round,
+    np.radians: ops.deg2rad,
+    np.degrees: ops.rad2deg,
 }
 REDUCTIONS: dict[Any, Callable[..., Any]] = {
     np.add: ops.sum,
@@ -95,13 +98,31 @@ def function(func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     ours = FUNCTIONS.get(func)
     if ours is None:
         raise _unknown(f"{func.__module__.replace('numpy', 'np')}.{func.__name__}")
-    kwargs = {name: value for name, value in kwargs.items() if value is not np._NoValue}
+    args, kwargs = _by_name(func, args, kwargs)
     for name, other in RENAMED:
         if name in kwargs:
             kwargs[other] = kwargs.pop(name)
-    if kwargs.get("out", 0) is None:
-        del kwargs["out"]
     return ours(*args, **kwargs)
+
+
+def _by_name(
+    func: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> tuple[tuple[Any, ...], dict[str, Any]]:
+    """Arguments after the second by name, for their order is NumPy's (``np.sum(a, axis, dtype)``),
+    and none of them that says what holds anyway (``out=None``)."""
+    if len(args) < 3 and not kwargs:
+        return args, kwargs
+    try:
+        parameters = inspect.signature(func).parameters
+    except ValueError:  # written in C: concatenate, dot
+        return args, kwargs
+    if all(p.kind is p.POSITIONAL_OR_KEYWORD for p in [*parameters.values()][: len(args)]):
+        kwargs = {**dict(zip([*parameters][2:], args[2:], strict=False)), **kwargs}
+        args = args[:2]
+    for name, p in parameters.items():
+        if name in kwargs and (kwargs[name] is p.default or kwargs[name] is np._NoValue):
+            del kwargs[name]
+    return args, kwargs
 
 
 def _unknown(name: str) -> TypeError:
@@ -118,8 +139,7 @@ _BY_NAME = (
     "concatenate stack split pad ravel tril triu diag diagonal meshgrid take take_along_axis "
     "nonzero einsum tensordot outer dot trace where clip zeros_like ones_like empty_like "
     "full_like round isclose logaddexp count_nonzero matrix_transpose unstack astype vdot inner "
-    "kron vstack hstack column_stack array_split atleast_1d atleast_2d atleast_3d cross interp "
-    "average"
+    "kron vstack hstack cross average diff ptp nan_to_num rot90 fliplr flipud"
 )
 FUNCTIONS: dict[Any, Callable[..., Any]] = {
     getattr(np, name): getattr(ops, name)
@@ -132,6 +152,10 @@ FUNCTIONS.update(
         np.min: ops.min,
         np.amax: ops.max,
         np.amin: ops.min,
+        np.around: ops.round,
+        # the values are the same for any kind, and equal elements keep their order
+        np.sort: lambda a, axis=-1, kind=None, stable=None: ops.sort(a, axis),
+        np.argsort: lambda a, axis=-1, kind=None, stable=None: ops.argsort(a, axis),
         np.copy: ops.copy,
         np.shape: lambda a: a.shape,
         np.ndim: lambda a: a.ndim,
@@ -153,7 +177,7 @@ FUNCTIONS.update(
         getattr(np.linalg, name): getattr(ops.linalg, name)
         for name in "inv solve det slogdet cholesky qr svd svdvals eigh eigvalsh norm matmul outer "
         "trace diagonal tensordot vecdot vector_norm matrix_norm matrix_transpose matrix_power "
-        "pinv multi_dot".split()
+        "pinv cross".split()
         if hasattr(np.linalg, name) and hasattr(ops.linalg, name)
     }
 )

@@ -128,6 +128,7 @@ from .extras import (
     shape,
     size,
     stop_gradient,
+    trace,
     tri,
     vdot,
     vstack,
@@ -155,7 +156,7 @@ from .joining import (
     tile,
     unstack,
 )  # fmt: skip
-from .linalg import cross, kron, norm, trace, vecdot
+from .linalg import cross, kron, norm, vecdot
 from .loss import (
     binary_crossentropy,
     categorical_crossentropy,

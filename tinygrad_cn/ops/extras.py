@@ -16,7 +16,7 @@ from .elementwise import abs, exp, maximum, power, rsqrt, sign, sqrt, square, wh
 from .joining import concat
 from .linalg import slogdet
 from .reduction import max, mean, min, sum
-from .shape import _axes, _axis, basic_getitem, flatten, flip, reshape, swapaxes, tril
+from .shape import _axes, _axis, basic_getitem, diagonal, flatten, flip, reshape, swapaxes, tril
 from .trigonometry import erf
 
 
@@ -187,6 +187,15 @@ def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 def logdet(x: Any) -> Any:
     """ln |det x|."""
     return slogdet(x)[1]
+
+
+def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
+    """The sum of the diagonal of two axes.
+
+    >>> tg.ops.trace([[1, 2], [3, 4]])
+    Tensor(5.)
+    """
+    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
 
 
 def inner(x1: Any, x2: Any) -> Any:

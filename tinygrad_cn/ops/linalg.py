@@ -17,6 +17,7 @@ import numpy as np
 
 from tinygrad_cn.op import Op
 
+from . import shape
 from .comparison import equal
 from .creation import asarray, eye, ones
 from .elementwise import abs, reciprocal, square, where
@@ -25,7 +26,6 @@ from .matmul import matrix_product
 from .reduction import max, min, sqrt_flat, sum
 from .shape import (
     _axes,
-    diagonal,
     expand_dims,
     matrix_transpose,
     moveaxis,
@@ -344,13 +344,18 @@ def matrix_power(x: Any, n: int) -> Any:
     return eye(x.shape[-1], dtype=x.dtype) + 0 * x if y is None else y
 
 
-def trace(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
-    """The sum of the diagonal of two axes.
+def diagonal(x: Any, offset: int = 0) -> Any:
+    """The elements x[..., i, i + offset] of matrices. A view."""
+    return shape.diagonal(x, offset, -2, -1)
 
-    >>> tg.ops.trace([[1, 2], [3, 4]])
-    Tensor(5.)
+
+def trace(x: Any, offset: int = 0) -> Any:
+    """The sum of the diagonal of matrices, their last two axes (``tg.ops.trace`` lets you choose).
+
+    >>> tg.ops.linalg.trace([[[1, 2], [3, 4]]])
+    Tensor([5.])
     """
-    return sum(diagonal(x, offset, axis1, axis2), axis=-1)
+    return sum(diagonal(x, offset), axis=-1)
 
 
 def vecdot(x1: Any, x2: Any, axis: int = -1) -> Any:
