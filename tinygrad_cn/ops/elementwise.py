@@ -354,6 +354,37 @@ class Rsqrt(Op):
         return -0.5 * g * (y * square(y))
 
 
+class Cbrt(Op):
+    """y = the cube root of x, also below 0;  gx = g / (3 y^2), which is infinite at 0.
+
+    >>> tg.ops.cbrt([-8.0])
+    Tensor([-2.])
+    """
+
+    def forward(x):
+        return np.asarray(np.cbrt(x))
+
+    def vjp(g, y):
+        return g / (3 * square(y))
+
+
+class Hypot(Op):
+    """y = sqrt(a^2 + b^2), also where the squares overflow;  ga = g a / y,  gb = g b / y, both 0 at
+    the origin.
+
+    >>> tg.ops.hypot([3e30], [4e30])
+    Tensor([5.e+30])
+    """
+
+    def forward(a, b):
+        with np.errstate(all="ignore"):
+            return np.asarray(np.hypot(a, b))
+
+    def vjp(g, a, b, y, needs):
+        h = g / where(equal(y, 0), 1.0, y)
+        return h * a if needs[0] else None, h * b if needs[1] else None
+
+
 class LogAddExp(Op):
     """y = ln(e^a + e^b);  ga = g e^(a-y),  gb = g e^(b-y).
 
@@ -377,6 +408,8 @@ log2 = Log2()
 log10 = Log10()
 sqrt = Sqrt()
 rsqrt = Rsqrt()
+cbrt = Cbrt()
+hypot = Hypot()
 logaddexp = LogAddExp()
 
 

@@ -12,7 +12,7 @@ from tinygrad_cn.op import Placeholder, Value, apply_as_one, as_one
 
 from .comparison import isclose, isinf, isnan, logical_and
 from .creation import asarray, eye, ones
-from .elementwise import abs, exp, maximum, power, rsqrt, sign, sqrt, square, where
+from .elementwise import abs, exp, maximum, rsqrt, square, where
 from .joining import concat
 from .linalg import slogdet
 from .reduction import max, mean, min, sum
@@ -79,21 +79,6 @@ def tri(n: int, m: int | None = None, k: int = 0, dtype: Any = None) -> Any:
 def exp2(x: Any) -> Any:
     """y = 2^x."""
     return exp(asarray(x) * math.log(2))
-
-
-def cbrt(x: Any) -> Any:
-    """y = the cube root of x, also below 0.
-
-    >>> tg.ops.cbrt([-8.0]).round(3)
-    Tensor([-2.])
-    """
-    x = asarray(x)
-    return sign(x) * power(abs(x), 1 / 3)
-
-
-def hypot(a: Any, b: Any) -> Any:
-    """y = sqrt(a^2 + b^2)."""
-    return sqrt(square(a) + square(b))
 
 
 def erfc(x: Any) -> Any:

@@ -1,0 +1,24 @@
+"""Ops at the ends of their domains: the smallest and largest numbers of a dtype, integers where
+floats are usual, shapes that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+
+import tinygrad_cn as tg
+from tinygrad_cn import ops
+from tinygrad_cn.testing import assert_close
+
+
+def test_hypot_and_cbrt_at_the_ends_of_the_dtypes():
+    lengths = np.array([0, 100, -128], np.int8)
+    assert_close(ops.hypot(lengths, lengths), np.hypot(lengths, lengths))
+    assert_close(ops.cbrt(lengths), np.cbrt(lengths))
+    x = tg.tensor([0.0, 3e30], requires_grad=True)
+    y = ops.hypot(x, [0.0, 4e30])
+    assert_close(y, np.float32([0.0, 5e30]))
+    assert_close(tg.grad(y.sum(), x), np.float32([0.0, 0.6]))
+    assert tg.grad(ops.cbrt(x)[0], x).tolist()[0] == np.inf
+    step = tg.jit(lambda x: ops.hypot(ops.cbrt(x), x))
+    for last in (1.0, 8.0, 27.0):
+        assert_close(step(tg.tensor([last])), np.hypot(np.cbrt(np.float32([last])), last))
