@@ -22,3 +22,10 @@ def test_hypot_and_cbrt_at_the_ends_of_the_dtypes():
     step = tg.jit(lambda x: ops.hypot(ops.cbrt(x), x))
     for last in (1.0, 8.0, 27.0):
         assert_close(step(tg.tensor([last])), np.hypot(np.cbrt(np.float32([last])), last))
+
+
+def test_integers_are_rounded_as_integers():
+    x = np.array([2**62 + 1, -15, 25])
+    assert ops.round(x).tolist() == x.tolist() and ops.round(x, 2).dtype == np.int64
+    assert_close(ops.round(x[1:], -1), np.round(x[1:], -1))
+    assert ops.nan_to_num(x).tolist() == x.tolist()

@@ -26,7 +26,7 @@ from .comparison import (
     logical_and,
     logical_not,
 )  # fmt: skip
-from .creation import zeros_like
+from .creation import asarray, zeros_like
 
 # --- arithmetic -----------------------------------------------------------------------------------
 
@@ -468,7 +468,13 @@ def round(x: Any, decimals: int = 0) -> Any:
     >>> tg.ops.round([0.5, 1.5, 2.6])
     Tensor([0., 2., 3.])
     """
+    x = asarray(x)
+    if x.dtype.kind in "iu" and decimals >= 0:  # a float would lose digits of int64
+        return x
     if decimals == 0:
         return _round(x)
     scale = 10.0 ** builtins.abs(decimals)
-    return _round(multiply(x, scale)) / scale if decimals > 0 else _round(x / scale) * scale
+    if decimals > 0:
+        return _round(multiply(x, scale)) / scale
+    y = _round(x / scale) * scale
+    return y if x.dtype.kind == "f" else y.astype(x.dtype)

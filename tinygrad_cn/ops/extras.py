@@ -103,6 +103,8 @@ def nan_to_num(x: Any, nan: float = 0.0, posinf: Any = None, neginf: Any = None)
     Tensor([0., 1.])
     """
     x = asarray(x)
+    if x.dtype.kind != "f":  # all of them are numbers
+        return x
     limit = float(np.finfo(x.dtype).max)
     x = where(isnan(x), nan, x)
     high, low = (limit if posinf is None else posinf), (-limit if neginf is None else neginf)
