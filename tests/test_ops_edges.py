@@ -4,6 +4,7 @@ floats are usual, shapes that do not fit."""
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 import tinygrad_cn as tg
 from tinygrad_cn import ops
@@ -29,3 +30,12 @@ def test_integers_are_rounded_as_integers():
     assert ops.round(x).tolist() == x.tolist() and ops.round(x, 2).dtype == np.int64
     assert_close(ops.round(x[1:], -1), np.round(x[1:], -1))
     assert ops.nan_to_num(x).tolist() == x.tolist()
+
+
+def test_products_of_sums_do_not_broadcast():
+    for a, b in (([1.0, 2.0], [3.0]), ([[1.0, 2.0]], [[3.0], [4.0], [5.0]])):
+        with pytest.raises(ValueError, match="do not fit"):
+            ops.inner(a, b)
+        with pytest.raises(ValueError, match="do not fit"):
+            ops.vdot(a, b)
+    assert ops.inner(2.0, [1.0, 2.0]).tolist() == [2, 4]

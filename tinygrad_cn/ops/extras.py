@@ -15,6 +15,7 @@ from .creation import asarray, eye, ones
 from .elementwise import abs, exp, maximum, rsqrt, square, where
 from .joining import concat
 from .linalg import slogdet
+from .matmul import tensordot
 from .reduction import max, mean, min, sum
 from .shape import _axes, _axis, basic_getitem, diagonal, flatten, flip, reshape, swapaxes, tril
 from .trigonometry import erf
@@ -192,13 +193,12 @@ def inner(x1: Any, x2: Any) -> Any:
     Tensor(11.)
     """
     x1, x2 = asarray(x1), asarray(x2)
-    a = reshape(x1, shape=(*x1.shape[:-1], *(1,) * (x2.ndim - 1), x1.shape[-1]))
-    return sum(a * x2, axis=-1)
+    return x1 * x2 if x1.ndim == 0 or x2.ndim == 0 else tensordot(x1, x2, (-1, -1))
 
 
 def vdot(x1: Any, x2: Any) -> Any:
     """The sum of products of all elements."""
-    return sum(flatten(x1) * flatten(x2))
+    return tensordot(flatten(x1), flatten(x2), 1)
 
 
 def hstack(xs: Any) -> Any:

@@ -163,7 +163,7 @@ def tensordot(x1: Any, x2: Any, axes: Any = 2) -> Any:
     if isinstance(axes, (int, np.integer)):
         left, right = [*range(x1.ndim - int(axes), x1.ndim)], [*range(int(axes))]
     else:
-        left, right = ([a] if isinstance(a, int) else [*a] for a in axes)
+        left, right = (np.ravel(a).tolist() for a in axes)
     try:
         left, right = [range(x1.ndim)[i] for i in left], [range(x2.ndim)[i] for i in right]
         fit = [x1.shape[i] for i in left] == [x2.shape[i] for i in right]
