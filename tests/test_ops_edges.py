@@ -39,3 +39,15 @@ def test_products_of_sums_do_not_broadcast():
         with pytest.raises(ValueError, match="do not fit"):
             ops.vdot(a, b)
     assert ops.inner(2.0, [1.0, 2.0]).tolist() == [2, 4]
+
+
+def test_numbers_of_numpy_are_taken_for_axes_and_sizes():
+    x, one = np.arange(12, dtype=np.float32).reshape(3, 4), np.int64(1)
+    assert_close(ops.roll(x, np.array([1, 2]), (0, 1)), np.roll(x, (1, 2), (0, 1)))
+    assert_close(ops.roll(x, one, one), np.roll(x, 1, 1))
+    assert_close(ops.diagonal(x, one, one - 1, one), np.diagonal(x, 1))
+    assert_close(ops.tensordot(x, x, (one, one)), np.tensordot(x, x, (1, 1)))
+    weights = np.arange(1, 4, dtype=np.float32)
+    assert_close(ops.average(x, one - 1, weights), np.average(x, 0, weights))
+    pooled = ops.max_pool(x[None, :, :, None], 2 * one, strides=(one, 1))
+    assert_close(pooled, ops.max_pool(x[None, :, :, None], 2, 1))

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
@@ -288,10 +290,12 @@ def _per_axis(
 ) -> tuple[int, int]:
     """One integer, or one per spatial axis, as one per axis of (H, W)."""
     values = tuple(value) if isinstance(value, (tuple, list)) else (value,) * n
-    if len(values) != n or not all(isinstance(v, int) and v >= least for v in values):
+    whole = all(isinstance(v, (int, np.integer)) and v >= least for v in values)
+    if len(values) != n or not whole:
         raise ValueError(
             f"[{op}] Expected an integer >= {least}, or {n} of them, received {name}={value!r}."
         )
+    values = tuple(map(int, values))
     return values if n == 2 else (filler, values[0])
 
 

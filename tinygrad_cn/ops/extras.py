@@ -136,7 +136,7 @@ def average(x: Any, axis: Any = None, weights: Any = None) -> Any:
     if weights is None:
         return mean(x, axis=axis)
     x, weights = asarray(x), asarray(weights)
-    if weights.ndim == 1 and x.ndim > 1 and isinstance(axis, int):
+    if weights.ndim == 1 and x.ndim > 1 and isinstance(axis, (int, np.integer)):
         line = [1] * x.ndim
         line[axis] = -1
         weights = reshape(weights, shape=tuple(line))

@@ -206,8 +206,9 @@ def roll(x: Any, shift: Any, axis: Any = None) -> Any:
     x = asarray(x)
     if axis is None:
         return reshape(roll(flatten(x), shift, 0), shape=x.shape)
-    axes = (axis,) if isinstance(axis, int) else tuple(axis)
-    shifts = shift if isinstance(shift, (tuple, list)) else (shift,) * len(axes)
+    shifts, axes = np.ravel(shift).tolist(), np.ravel(axis).tolist()
+    if len(shifts) == 1:
+        shifts = shifts * len(axes)
     if len(shifts) != len(axes):
         raise ValueError(f"[roll] Expected a shift per axis, received shift={shift}, axis={axis}.")
     for by, i in zip(shifts, axes, strict=True):

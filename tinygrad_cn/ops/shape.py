@@ -260,7 +260,7 @@ def diagonal(x: Any, offset: int = 0, axis1: int = 0, axis2: int = 1) -> Any:
     x = asarray(x)
     if x.ndim < 2:
         raise ValueError(f"[diagonal] Expected 2 axes or more, received x.shape={x.shape}.")
-    if not isinstance(axis1, int) or axis1 % x.ndim == axis2 % x.ndim:
+    if _axis("diagonal", axis1, x.ndim) == _axis("diagonal", axis2, x.ndim):
         raise ValueError(f"[diagonal] Expected two axes, received axis1={axis1}, axis2={axis2}.")
     return _diagonal(moveaxis(x, (axis1, axis2), (-2, -1)), offset=offset)
 
