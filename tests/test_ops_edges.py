@@ -51,3 +51,9 @@ def test_numbers_of_numpy_are_taken_for_axes_and_sizes():
     assert_close(ops.average(x, one - 1, weights), np.average(x, 0, weights))
     pooled = ops.max_pool(x[None, :, :, None], 2 * one, strides=(one, 1))
     assert_close(pooled, ops.max_pool(x[None, :, :, None], 2, 1))
+
+
+def test_variance_of_too_few_is_that_of_numpy():
+    x = np.float32([[1.0, 3.0], [2.0, 2.0]])
+    for correction in (2, 3):
+        assert_close(ops.var(x, 1, correction), np.float32([np.inf, np.nan]))

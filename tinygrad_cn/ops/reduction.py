@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import math
 from typing import Any
 
@@ -197,9 +198,7 @@ def var(x: Any, axis: Any = None, correction: float = 0, keepdims: bool = False)
     centred = square(x - mean(x, axis=axis, keepdims=True))
     if correction == 0:
         return mean(centred, axis=axis, keepdims=keepdims)
-    count = n - correction
-    total = sum(centred, axis=axis, keepdims=keepdims)
-    return total / count if count > 0 else total * math.nan
+    return sum(centred, axis=axis, keepdims=keepdims) / builtins.max(n - correction, 0)
 
 
 @as_one
