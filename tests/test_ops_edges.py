@@ -57,3 +57,10 @@ def test_variance_of_too_few_is_that_of_numpy():
     x = np.float32([[1.0, 3.0], [2.0, 2.0]])
     for correction in (2, 3):
         assert_close(ops.var(x, 1, correction), np.float32([np.inf, np.nan]))
+
+
+@pytest.mark.parametrize("dtype", ["int8", "uint8", "float32"])
+def test_powers_with_exponents_of_any_dtype(dtype):
+    x = tg.tensor([100.0, 0.0, 3.0], requires_grad=True)
+    y = x ** np.array([0, 0, 2], dtype)
+    assert tg.grad(y.sum(), x).tolist() == [0, 0, 6]

@@ -95,7 +95,8 @@ class Pow(Op):
             ga = g * (b * power(a, b - 1)) if b != 0 else g * 0.0
         elif needs[0]:
             both = logical_and(equal(a, 0), equal(b, 0))  # 0 * 0^-1 would be NaN
-            ga = g * (b * power(where(both, 1.0, a), b - 1))
+            # 1.0: an unsigned 0 less 1 would be 255
+            ga = g * (b * power(where(both, 1.0, a), b - 1.0))
         if needs[1]:
             a = a if isinstance(a, Value) else wrap(np.asarray(a, y.dtype))
             # where a is 0, ln a would be -inf and 0 * -inf NaN, though y = 0 does not move with b
