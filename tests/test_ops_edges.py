@@ -64,3 +64,15 @@ def test_powers_with_exponents_of_any_dtype(dtype):
     x = tg.tensor([100.0, 0.0, 3.0], requires_grad=True)
     y = x ** np.array([0, 0, 2], dtype)
     assert tg.grad(y.sum(), x).tolist() == [0, 0, 6]
+
+
+def test_python_numbers_do_not_pass_through_float32():
+    n = 2**24 + 1  # float32 has no such number
+    for x in (ops.full((1,), 0.1, "float64"), ops.full_like(np.zeros(1), 0.1)):
+        assert x.tolist() == [0.1]
+    for x in (ops.full((1,), n, "int64"), ops.full_like(np.zeros(1, int), n), ops.cast([n], int)):
+        assert x.tolist() == [n]
+    assert ops.cast(0.1, "float64").item() == 0.1
+    steps, rate = tg.Variable(np.zeros((), np.int64)), tg.Variable(np.zeros(()))
+    assert steps.assign(n).item() == n and steps.assign_add(n).item() == 2 * n
+    assert rate.assign(0.1).item() == 0.1 and rate.assign_sub(0.1).item() == 0

@@ -405,7 +405,7 @@ class Variable(Tensor):
 
     def assign(self, value: Any) -> Variable:
         """Write a value of the same shape, in place; the dtype stays."""
-        array = to_array(value)
+        array = self._given(value)
         if array.shape != self.shape:
             raise ValueError(
                 f"[assign] Expected shape {self.shape} for variable {self.path!r}, received "
@@ -418,11 +418,15 @@ class Variable(Tensor):
 
     def assign_add(self, value: Any) -> Variable:
         """Add a value, in place."""
-        return self.assign(kernels.add(self.data, to_array(value)))
+        return self.assign(kernels.add(self.data, self._given(value)))
 
     def assign_sub(self, value: Any) -> Variable:
         """Subtract a value, in place."""
-        return self.assign(kernels.subtract(self.data, to_array(value)))
+        return self.assign(kernels.subtract(self.data, self._given(value)))
+
+    def _given(self, value: Any) -> Any:
+        """The value as an array; Python numbers in the dtype of the variable."""
+        return to_array(value, None if hasattr(value, "dtype") else self.dtype)
 
     def __reduce__(self) -> Any:
         state = self.trainable, self.name, self.path, self.regularizer, self.constraint

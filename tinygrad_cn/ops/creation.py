@@ -50,11 +50,10 @@ def full(shape: Any, fill_value: Any, dtype: Any = None) -> Any:
     >>> tg.ops.full((2,), 7)
     Tensor([7., 7.])
     """
-    value = to_array(fill_value)
-    dtype = np.dtype(dtype or value.dtype)
+    value = to_array(fill_value, dtype)
     if isinstance(fill_value, Value):
-        return wrap(filled(_shape(shape), dtype, to_array(fill_value, dtype)))
-    return wrap(np.full(shape, value, dtype))
+        return wrap(filled(_shape(shape), value.dtype, value))
+    return wrap(np.full(shape, value, value.dtype))
 
 
 def empty(shape: Any, dtype: Any = None) -> Any:

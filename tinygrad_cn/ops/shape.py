@@ -360,6 +360,8 @@ def astype(x: Any, dtype: Any) -> Any:
     dtype = np.dtype(dtype)
     if dtype.kind not in "biuf":
         raise TypeError(f"[astype] Expected bool, an integer or a float, received dtype={dtype}.")
+    if not hasattr(x, "dtype"):  # Python numbers: not by way of float32
+        return asarray(x, dtype)
     y = _astype(x, dtype=dtype)
     return y if dtype.kind == "f" or isinstance(y, Placeholder) else y.detach()
 
