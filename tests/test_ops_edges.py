@@ -76,3 +76,14 @@ def test_python_numbers_do_not_pass_through_float32():
     steps, rate = tg.Variable(np.zeros((), np.int64)), tg.Variable(np.zeros(()))
     assert steps.assign(n).item() == n and steps.assign_add(n).item() == 2 * n
     assert rate.assign(0.1).item() == 0.1 and rate.assign_sub(0.1).item() == 0
+
+
+def test_written_numbers_fit_the_dtype_and_leading_axes_of_length_1_are_dropped():
+    x = tg.tensor(np.array([1, 2], np.uint8))
+    for n in (-1, 300):
+        with pytest.raises(OverflowError):
+            x[0] = n
+        with pytest.raises(OverflowError):
+            ops.full_like(x, n)
+    x[:] = np.array([[3, 4]])
+    assert x.tolist() == [3, 4]

@@ -149,7 +149,9 @@ def setitem(x: Value, key: Any, value: Any) -> None:
     """x.data[key] = value, in place, by NumPy's rules; the Tensor's checks come before."""
     key = key if type(key) is tuple else (key,)
     plain = tuple([_index(k) for k in key])
-    source = value.data if isinstance(value, Value) else np.asarray(value)
+    # a Python integer that the dtype cannot hold is refused, as NumPy does, not wrapped around
+    whole = x.data.dtype if type(value) is int else None
+    source = value.data if isinstance(value, Value) else np.asarray(value, whole)
     if source.dtype.kind == "f" and x.data.dtype.kind != "f":
         raise TypeError(
             "[setitem] Floats do not fit in. Expected integers or bools, received "
@@ -158,6 +160,9 @@ def setitem(x: Value, key: Any, value: Any) -> None:
     try:
         if all(isinstance(k, _BASIC) and not isinstance(k, bool) for k in plain):
             target = x.data[plain if ... in plain else (*plain, ...)]
+            lead = source.ndim - target.ndim
+            if lead > 0 and source.shape[:lead] == (1,) * lead:
+                source = source.reshape(source.shape[lead:])
             np.broadcast_to(source, target.shape)  # raises before anything is written
             if target.size:
                 kernels.copy(np.broadcast_to(source, target.shape), target)
