@@ -87,3 +87,10 @@ def test_written_numbers_fit_the_dtype_and_leading_axes_of_length_1_are_dropped(
             ops.full_like(x, n)
     x[:] = np.array([[3, 4]])
     assert x.tolist() == [3, 4]
+
+
+def test_exp2_of_large_numbers_is_exact():
+    x = tg.tensor([100.0, -100.0, 10.0], requires_grad=True)
+    y = ops.exp2(x)
+    assert y.tolist() == [2.0**100, 2.0**-100, 1024.0]
+    assert_close(tg.grad(y[2], x)[2:], np.float32([1024 * np.log(2)]))
