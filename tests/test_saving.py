@@ -249,8 +249,43 @@ def test_unregistered_classes_are_told(tmp_path):
 
     model = Mine()
     model(X)
-    with pytest.raises(ValueError, match="register_keras_serializable"):
-        model.save(tmp_path / "m.tgcn")
+    model.save(tmp_path / "m.tgcn")
+    with pytest.raises(ValueError, match=r"'Mine'. Expected it in custom_objects, or registered"):
+        saving.load_model(tmp_path / "m.tgcn")
+    loaded = saving.load_model(tmp_path / "m.tgcn", custom_objects={"Mine": Mine})
+    np.testing.assert_array_equal(loaded(X), model(X))
+
+
+def test_unregistered_functions_come_back_by_custom_objects_alone(tmp_path):
+    def mse(y_true, y_pred):  # not the published one
+        return abs(y_true - y_pred).mean()
+
+    path = tmp_path / "m.tgcn"
+    model = tg.Sequential([tg.Input((6,)), layers.Dense(2)])
+    model.compile("adam", mse, metrics=[mse])
+    model.fit(X, X[:, :2], verbose=0)
+    model.save(path)
+    with pytest.raises(ValueError, match=r"'mse'\. Expected it in custom_objects"):
+        saving.load_model(path)
+    assert saving.load_model(path, compile=False).optimizer is None
+    loaded = saving.load_model(path, custom_objects={"mse": mse})
+    assert loaded.loss is mse and int(loaded.optimizer.iterations) == 1
+
+
+def test_copies_know_functions_that_are_not_registered():
+    def half(x):
+        return x / 2
+
+    both = layers.Bidirectional(layers.LSTM(3, activation=half))
+    assert both.backward_layer.activation is half
+    model = tg.Sequential([tg.Input((5, 3)), both, layers.Dense(2, activation=half)])
+    copy = tg.models.clone_model(model)
+    copy.set_weights(model.get_weights())
+    x = np.ones((2, 5, 3), "float32")
+    np.testing.assert_array_equal(copy(x), model(x))
+    model.add(layers.Dense(2, activation=lambda x: x))
+    with pytest.raises(ValueError, match="Expected a function with a name"):
+        tg.models.clone_model(model)
 
 
 def test_custom_objects(tmp_path):

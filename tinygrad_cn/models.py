@@ -416,12 +416,13 @@ def clone_model(model: Any, input_tensors: Any = None, clone_function: Any = Non
     """Another model with the same layers, and weights of its own (as new).
 
     Args:
-        model: functional or Sequential, or of a registered class.
+        model: functional or Sequential, or of a class with ``get_config()``.
         input_tensors, clone_function: not supported.
     """
     if input_tensors is not None or clone_function is not None:
         raise ValueError("[clone_model] Expected input_tensors and clone_function to be None.")
-    return type(model).from_config(model.get_config())
+    with registry.own_names():
+        return type(model).from_config(model.get_config())
 
 
 def model_from_json(json_string: str, custom_objects: Any = None) -> Any:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import re
+from collections import ChainMap
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -23,6 +24,7 @@ _published: dict[str, dict[str, Any]] = {}
 _registered: dict[str, Any] = {}
 _registered_names: dict[Any, str] = {}
 _custom: ContextVar[Mapping[str, Any]] = ContextVar("tinygrad_cn_custom_objects", default={})  # noqa: B039 # never written to
+_met: ContextVar[dict[str, Any] | None] = ContextVar("tinygrad_cn_met", default=None)
 
 
 def publish(kind: str, *objects: Any, **aliases: Any) -> None:
@@ -125,6 +127,19 @@ def custom_object_scope(custom_objects: Mapping[str, Any]) -> Iterator[None]:
         _custom.reset(token)
 
 
+@contextmanager
+def own_names() -> Iterator[None]:
+    """Know, inside a ``with`` block, what is neither published nor registered by the name that a
+    config gives it there: for copies by ``from_config(get_config())``."""
+    met: dict[str, Any] = {}
+    custom, token = _custom.set(ChainMap(met, dict(_custom.get()))), _met.set(met)
+    try:
+        yield
+    finally:
+        _met.reset(token)
+        _custom.reset(custom)
+
+
 # --- configs --------------------------------------------------------------------------------------
 
 
@@ -132,8 +147,9 @@ def serialize_keras_object(thing: Any) -> Any:
     """A value that JSON can hold, from which :func:`deserialize_keras_object` makes the thing
     again.
 
-    Numbers, strings, None, lists and dicts are themselves, arrays become lists; a published or
-    registered class becomes its name and its ``get_config()``.
+    Numbers, strings, None, lists and dicts are themselves, arrays become lists; an object becomes
+    the name of its class and its ``get_config()``, a function its name. Names that are neither
+    published nor registered are for ``custom_objects`` to explain, when they are read.
     """
     if thing is None or isinstance(thing, (bool, int, float, str)):
         return thing
@@ -155,15 +171,19 @@ def serialize_keras_object(thing: Any) -> Any:
         return {"class_name": "__numpy__", "config": config}
     named = thing if hasattr(thing, "__name__") else type(thing)
     kind = _kind_of(named)
-    if kind is None and named not in _registered_names:
+    named_well = named is thing or hasattr(thing, "get_config")
+    if not (named_well and named.__name__.isidentifier()):
         raise ValueError(
-            f"[serialize] {named!r} has no name that a file could hold. Expected a class or "
-            "function of this package, or one registered with saving.register_keras_serializable()."
+            f"[serialize] {named!r} has no name that a file could hold. Expected a function with a "
+            "name, or an object of a class with get_config()."
         )
     module = f"tinygrad_cn.{kind}" if kind else None
     entry = {"module": module, "class_name": named.__name__, "registered_name": None}
-    if named in _registered_names:
-        entry["registered_name"] = _registered_names[named]
+    if kind is None or named in _registered_names:
+        entry["registered_name"] = name = get_registered_name(named)
+        met = _met.get()
+        if met is not None and met.setdefault(name, named) is not named:
+            raise ValueError(f"[serialize] Expected one {name!r}, received two of that name.")
     if named is thing:
         return {**entry, "class_name": "function", "config": thing.__name__}
     return {**entry, "config": thing.get_config()}
@@ -197,7 +217,15 @@ def deserialize_keras_object(
     if name == "DTypePolicy" and isinstance(inner, dict):
         return inner["name"]
     module = kind_of_module(config.get("module"), kind or "layers")
-    own = get_registered_object(config.get("registered_name") or "", custom_objects)
+    registered = config.get("registered_name") or ""
+    own = get_registered_object(registered, custom_objects)
+    if registered and config.get("module") is None:  # the user's own: no other of that name
+        own = own or get_registered_object(registered.rsplit(">", 1)[-1], custom_objects)
+        if own is None:
+            raise ValueError(
+                f"[deserialize] Unknown name {registered!r}. Expected it in custom_objects, or "
+                "registered with saving.register_keras_serializable()."
+            )
     if name == "function":
         return own or lookup(module, str(inner), custom_objects)
     found = own or lookup(module, str(name), custom_objects)

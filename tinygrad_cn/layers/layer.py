@@ -542,8 +542,6 @@ def _setting(value: Any) -> Any:
         return value.tolist()
     if isinstance(value, tuple):
         return tuple([_setting(item) for item in value])
-    if inspect.isfunction(value) or isinstance(value, Value):
-        pass
     name = getattr(value, "__name__", None)
     if callable(value) and name and not isinstance(value, type):
         try:

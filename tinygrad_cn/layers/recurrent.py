@@ -415,10 +415,11 @@ class Bidirectional(Layer):
         self.merge_mode = merge_mode
         self.layer = self.forward_layer = layer  # not a copy: the name that was given stays
         if backward_layer is None:
-            config = layer.get_config()
-            config["name"] = f"backward_{layer.name}"
-            config["go_backwards"] = not layer.go_backwards
-            backward_layer = type(layer).from_config(config)
+            with registry.own_names():
+                config = layer.get_config()
+                config["name"] = f"backward_{layer.name}"
+                config["go_backwards"] = not layer.go_backwards
+                backward_layer = type(layer).from_config(config)
         self.backward_layer = backward_layer
         for name in ("return_sequences", "return_state", "stateful"):
             if getattr(layer, name) != getattr(backward_layer, name):
