@@ -56,6 +56,8 @@ def test_one_step_is_gradient_descent() -> None:
     np.testing.assert_allclose(
         model.layers[0].kernel.numpy(), 0.1 * 2 * X.T @ Y / len(X), rtol=1e-4, atol=1e-6
     )
+    after = float(((Y - model(X).numpy()) ** 2).mean())  # and the mean of what the metrics saw:
+    assert model.test_on_batch(X, Y) == pytest.approx((loss + after) / 2, rel=1e-5)
 
 
 def test_same_seed_same_bits() -> None:

@@ -287,23 +287,26 @@ class Trainer(Stepper):
         class_weight: Any = None,
         return_dict: bool = False,
     ) -> Any:
-        """One step on these samples; returns their loss and metrics, as ``evaluate`` does."""
+        """One step on these samples.
+
+        Returns:
+            Loss and metrics as ``evaluate`` does: means over what they saw since
+            ``reset_metrics()``, ``fit`` or ``evaluate``, as in Keras 3.
+        """
         compiled = self._needs_compile("train_on_batch")
         compiled.variables = None
         self._renew_plans()
         batch = self._one_batch("train_on_batch", x, y, sample_weight, class_weight)
-        self.reset_metrics()
         logs = self._stepper("train")(batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
 
     def test_on_batch(
         self, x: Any, y: Any = None, sample_weight: Any = None, return_dict: bool = False
     ) -> Any:
-        """Loss and metrics of these samples."""
+        """Loss and metrics, these samples included; means as those of ``train_on_batch``."""
         self._needs_compile("test_on_batch")
         self._renew_plans()
         batch = self._one_batch("test_on_batch", x, y, sample_weight, None)
-        self.reset_metrics()
         with set_mode(recording=False):
             logs = self._stepper("test")(batch) or self.get_metrics_result()
         return logs if return_dict else _as_list(logs)
