@@ -36,23 +36,29 @@
 /* ---- what forward and input gradient share ------------------------------------------------------
  */
 
+/* Rows of an image from the first that output row q0 reads on, with zeros where they lie outside;
+ * where nothing is missing beside them, rows inside are one piece. */
 static void copy_padded(const walk *p, ptrdiff_t image, ptrdiff_t q0, ptrdiff_t n_rows, char *to)
 {
-    const ptrdiff_t size = size_of(p->dtype), pixel = p->c * size;
+    const ptrdiff_t size = size_of(p->dtype), pixel = p->c * size, pitch = p->pitch * size;
     const ptrdiff_t left = min_of(max_of(-p->h.first, 0), p->h.n_read);
     const ptrdiff_t from = max_of(p->h.first, 0);
     const ptrdiff_t n = max_of(min_of(p->h.image, p->h.first + p->h.n_read) - from, 0);
-    for (ptrdiff_t r = 0; r < n_rows; r++, to += p->pitch * size) {
-        ptrdiff_t row = q0 * p->v.step + p->v.first + r;
-        if (row < 0 || row >= p->v.image || n == 0) {
-            memset(to, 0, (size_t)(p->pitch * size));
-            continue;
+    const ptrdiff_t top = q0 * p->v.step + p->v.first;
+    const ptrdiff_t r0 = min_of(max_of(-top, 0), n_rows);
+    const ptrdiff_t r1 = n ? max_of(min_of(p->v.image - top, n_rows), r0) : r0;
+    const char *source = p->in + ((image * p->v.image + top + r0) * p->h.image + from) * pixel;
+    memset(to, 0, (size_t)(r0 * pitch));
+    if (n == p->h.image && n == p->h.n_read)
+        memcpy(to + r0 * pitch, source, (size_t)((r1 - r0) * pitch));
+    else
+        for (ptrdiff_t r = r0; r < r1; r++, source += p->h.image * pixel) {
+            char *row = to + r * pitch;
+            memset(row, 0, (size_t)(left * pixel));
+            memcpy(row + left * pixel, source, (size_t)(n * pixel));
+            memset(row + (left + n) * pixel, 0, (size_t)((p->h.n_read - left - n) * pixel));
         }
-        const char *source = p->in + ((image * p->v.image + row) * p->h.image + from) * pixel;
-        memset(to, 0, (size_t)(left * pixel));
-        memcpy(to + left * pixel, source, (size_t)(n * pixel));
-        memset(to + (left + n) * pixel, 0, (size_t)((p->h.n_read - left - n) * pixel));
-    }
+    memset(to + r1 * pitch, 0, (size_t)((n_rows - r1) * pitch));
 }
 
 strip tg_read_strip(walk *p, ptrdiff_t index)
