@@ -1,5 +1,5 @@
-/* extreme.h - where the largest of a row or of a column is; or the smallest, which is the largest of
- * the numbers with their signs turned.
+/* extreme.h - where the largest of a row or of a column is; or the smallest, which is the largest
+ * with all signs turned.
  *
  * Of short rows and of columns one walk keeps, lane by lane, the best so far and the place where it
  * was met, as a number of the same type: places stay below 2^24. The first NaN wins, as in NumPy,
