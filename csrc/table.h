@@ -215,4 +215,13 @@ typedef struct {
 /* The table in use. It changes only by tg_isa_select, which nobody calls while kernels run. */
 extern const tg_table *tg_active;
 
+/* n numbers of y = 0. */
+static inline void tg_clear(int dtype, ptrdiff_t n, void *y)
+{
+    if (dtype == TG_F32)
+        tg_active->clear_f32(n, y);
+    else
+        tg_active->clear_f64(n, y);
+}
+
 #endif

@@ -265,19 +265,14 @@ static void run_add_along_axis(void *context, ptrdiff_t task)
         EACH(((double *)c->y->data)[to] += ((const double *)c->x->data)[at])
 }
 
-enum { CLEARED = 1 << 20 }; /* bytes: shorter pieces out of the cache are cleared more slowly */
+enum { CLEARED = 8 * TG_TASK }; /* elements of a task */
 
 static void run_clear(void *context, ptrdiff_t task)
 {
     const tg_array *y = context;
-    ptrdiff_t first = task * CLEARED, left = tg_n_elements(y) * tg_item_size(y->dtype) - first;
-    memset((char *)y->data + first, 0, (size_t)(left < CLEARED ? left : CLEARED));
-}
-
-static void clear(const tg_array *y)
-{
-    ptrdiff_t n_bytes = tg_n_elements(y) * tg_item_size(y->dtype);
-    tg_parallel((n_bytes + CLEARED - 1) / CLEARED, 0.05 * (double)n_bytes, run_clear, (void *)y);
+    ptrdiff_t first = task * CLEARED, left = tg_n_elements(y) - first;
+    tg_clear(y->dtype, left < CLEARED ? left : CLEARED,
+             (char *)y->data + first * tg_item_size(y->dtype));
 }
 
 int tg_add_along_axis(const tg_call *call)
@@ -285,7 +280,8 @@ int tg_add_along_axis(const tg_call *call)
     columns c = columns_of(call);
     if (!c.fit)
         return TG_INDEX_OUT_OF_RANGE;
-    clear(c.y);
+    const ptrdiff_t n = tg_n_elements(c.y);
+    tg_parallel((n + CLEARED - 1) / CLEARED, 0.1 * (double)n, run_clear, (void *)c.y);
     run_columns(&c, 1.5 * (double)(c.outer * c.m * c.inner), run_add_along_axis);
     return TG_OK;
 }

@@ -8,7 +8,6 @@
  * average_pool2d_grad gx, g. All contiguous; index is uint8 or int32.
  */
 #include <stdatomic.h>
-#include <string.h>
 
 #include "../pooling.h"
 #include "../table.h"
@@ -135,14 +134,6 @@ static ptrdiff_t n_rows(const pooling *p)
     return p->n * (is_backward(p) ? p->v.image : p->v.out);
 }
 
-static void clear(int dtype, ptrdiff_t n, char *y)
-{
-    if (dtype == TG_F32)
-        tg_active->clear_f32(n, (float *)y);
-    else
-        tg_active->clear_f64(n, (double *)y);
-}
-
 /* Rows first .. last - 1 of the gradient of max pooling: from the side of the windows, which is
  * less work than to ask, pixel by pixel, which windows chose it. */
 static void scatter_rows(const pooling *p, ptrdiff_t first, ptrdiff_t last)
@@ -160,7 +151,7 @@ static void scatter_rows(const pooling *p, ptrdiff_t first, ptrdiff_t last)
                          .wide = p->wide,
                          .alone = !p->wide && p->c >= lanes && !overlap(&p->v) && !overlap(&p->h)};
     if (!w.alone || !covers(&p->v) || !covers(&p->h))
-        clear(p->dtype, (last - first) * row, p->y + first * row * size);
+        tg_clear(p->dtype, (last - first) * row, p->y + first * row * size);
     for (ptrdiff_t begin = first, end; begin < last; begin = end) { /* image by image */
         const ptrdiff_t n = begin / p->v.image, r0 = begin % p->v.image;
         end = min_of(last, (n + 1) * p->v.image);
