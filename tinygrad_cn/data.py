@@ -16,7 +16,7 @@ from . import kernels, random, tree
 from .op import Value
 
 Batch = tuple[Any, Any, Any]
-DRAWN_BYTES = 256 << 10  # of shuffled rows at once: what stays in a second-level cache
+DRAWN_BYTES = 1 << 20  # of shuffled rows at once: few calls, and little memory
 _END = object()
 
 
@@ -283,7 +283,9 @@ def _holds_arrays(structure: Any) -> bool:
 
 
 def _cut(part: Any, at: slice) -> Any:
-    return part[at] if isinstance(part, np.ndarray) else _map(lambda a: a[at], part)
+    if part is None or isinstance(part, np.ndarray):
+        return part if part is None else part[at]
+    return _map(lambda a: a[at], part)
 
 
 def _drawn(part: Any, rows: np.ndarray) -> Any:
