@@ -4,8 +4,9 @@
  * MR elements of A and does MR x NV fma: 6 x 2 fills the 16 registers of AVX2 (12 sums, 2 of B, 1
  * of A) and asks for 8 loads per 12 fma, so the fma units are the limit, not the load ports; 10 x 2
  * does the same with 32 registers. Products of a few rows use 4 vectors, so that enough independent
- * sums hide the latency of fma. There is a tile for every row count: rows are shared out evenly
- * (7 = 4 + 3, not 6 + 1). The columns that do not fill a vector are masked.
+ * sums hide the latency of fma; where B is a single vector, 8 rows ask for 9 loads per 8 fma. There
+ * is a tile for every row count: rows are shared out evenly (7 = 4 + 3, not 6 + 1). The columns
+ * that do not fill a vector are masked.
  *
  * The idea of a register tile under packed panels is Goto and van de Geijn, "Anatomy of
  * High-Performance Matrix Multiplication" (2008); the tile shapes follow BLIS.
@@ -26,6 +27,8 @@
     X(1, __VA_ARGS__)                                                                              \
     X(2, __VA_ARGS__) X(3, __VA_ARGS__) X(4, __VA_ARGS__) X(5, __VA_ARGS__) X(6, __VA_ARGS__)
 #define TG_EACH_WIDE_ROWS(X, ...) X(1, __VA_ARGS__) X(2, __VA_ARGS__) X(3, __VA_ARGS__)
+#define TG_NARROW_ROWS 8
+#define TG_EACH_NARROW_ROWS(X, ...) TG_EACH_ROWS(X, __VA_ARGS__) X(7, __VA_ARGS__) X(8, __VA_ARGS__)
 #else /* 32 */
 #define TG_SMALL_B (256 << 10)
 #define TG_TILE_UNROLL 1
@@ -37,6 +40,8 @@
 #define TG_EACH_ROWS(X, ...)                                                                       \
     TG_EACH_WIDE_ROWS(X, __VA_ARGS__)                                                              \
     X(7, __VA_ARGS__) X(8, __VA_ARGS__) X(9, __VA_ARGS__) X(10, __VA_ARGS__)
+#define TG_NARROW_ROWS TG_TILE_ROWS
+#define TG_EACH_NARROW_ROWS TG_EACH_ROWS
 #endif
 
 #if defined(__clang__)
@@ -171,13 +176,14 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
     }
 #define TG_TILE_ENTRY(mr, nv, lie, tail) TG_FN(TG_TILE_NAME_(mr, nv, lie, tail)),
 #define TG_TILES_OF(lie)                                                                           \
-    TG_EACH_ROWS(TG_TILE, 1, lie, 0)                                                               \
-    TG_EACH_ROWS(TG_TILE, 1, lie, 1)                                                               \
+    TG_EACH_NARROW_ROWS(TG_TILE, 1, lie, 0)                                                        \
+    TG_EACH_NARROW_ROWS(TG_TILE, 1, lie, 1)                                                        \
     TG_EACH_ROWS(TG_TILE, 2, lie, 0)                                                               \
     TG_EACH_ROWS(TG_TILE, 2, lie, 1) TG_EACH_WIDE_ROWS(TG_TILE, 4, lie, 0)
 #define TG_ENTRIES_OF(lie)                                                                         \
     {                                                                                              \
-        {{TG_EACH_ROWS(TG_TILE_ENTRY, 1, lie, 0)}, {TG_EACH_ROWS(TG_TILE_ENTRY, 1, lie, 1)}},      \
+        {{TG_EACH_NARROW_ROWS(TG_TILE_ENTRY, 1, lie, 0)},                                          \
+         {TG_EACH_NARROW_ROWS(TG_TILE_ENTRY, 1, lie, 1)}},                                         \
         {                                                                                          \
             {TG_EACH_ROWS(TG_TILE_ENTRY, 2, lie, 0)},                                              \
             {                                                                                      \
@@ -195,7 +201,7 @@ typedef void (*TG_FN(gemm_tile_fn))(const tg_gemm_block *, const V_T *, const pt
                                     const V_T *, V_T *, const ptrdiff_t *, const V_T *, ptrdiff_t);
 
 /* [lie][vectors - 1][tail][rows - 1] */
-static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[TG_N_LIES][2][2][TG_TILE_ROWS] = {
+static const TG_FN(gemm_tile_fn) TG_FN(gemm_tiles)[TG_N_LIES][2][2][TG_NARROW_ROWS] = {
     TG_ENTRIES_OF(0), TG_ENTRIES_OF(1), TG_ENTRIES_OF(2), TG_ENTRIES_OF(3)};
 static const TG_FN(gemm_tile_fn) TG_FN(gemm_wide_tiles)[TG_LIE_PACKED][TG_TILE_WIDE_ROWS] = {
     {TG_EACH_WIDE_ROWS(TG_TILE_ENTRY, 4, 0, 0)},
@@ -213,9 +219,9 @@ typedef struct {
     ptrdiff_t n_tiles, least, larger;
 } TG_FN(tile_rows);
 
-TG_INLINE TG_FN(tile_rows) TG_FN(share_rows)(ptrdiff_t m)
+TG_INLINE TG_FN(tile_rows) TG_FN(share_rows)(ptrdiff_t m, int most)
 {
-    const ptrdiff_t n = (m + TG_TILE_ROWS - 1) / TG_TILE_ROWS;
+    const ptrdiff_t n = (m + most - 1) / most;
     return (TG_FN(tile_rows)){n, n ? m / n : 0, n ? m % n : 0};
 }
 
@@ -254,7 +260,8 @@ TG_KERNEL void TG_FN(gemm_block)(const tg_gemm_block *given)
                                     : TG_LIE_APART;
     const ptrdiff_t nr = 2 * V_LANES, n_panels = (g->n + nr - 1) / nr;
     const ptrdiff_t rest = g->n - (n_panels - 1) * nr; /* columns of the last panel */
-    const TG_FN(tile_rows) share = TG_FN(share_rows)(g->m);
+    const int narrow = g->n <= V_LANES && !g->a_packed;
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(g->m, narrow ? TG_NARROW_ROWS : TG_TILE_ROWS);
     const TG_FN(gemm_panels)
         panels = {.whole = TG_FN(gemm_tiles)[lie][1][0],
                   .last = TG_FN(gemm_tiles)[lie][rest > V_LANES][rest % V_LANES != 0],
@@ -444,7 +451,7 @@ TG_INLINE void TG_FN(gemm_pack_columns)(ptrdiff_t m, ptrdiff_t k, const V_T *a, 
                                         V_T *out)
 {
     enum { COLUMNS = 16, VECTORS = TG_FN(tile_vectors) };
-    const TG_FN(tile_rows) share = TG_FN(share_rows)(m);
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(m, TG_TILE_ROWS);
     for (ptrdiff_t p0 = 0; p0 < k; p0 += COLUMNS)
         for (ptrdiff_t t = 0, first = 0, rows; t < share.n_tiles; t++, first += rows) {
             rows = TG_FN(rows_of_tile)(&share, t);
@@ -469,7 +476,7 @@ TG_KERNEL void TG_FN(gemm_pack_a)(ptrdiff_t m, ptrdiff_t k, const V_T *a, ptrdif
                                   ptrdiff_t a_col, V_T *out)
 {
     enum { VECTORS = TG_FN(tile_vectors) };
-    const TG_FN(tile_rows) share = TG_FN(share_rows)(m);
+    const TG_FN(tile_rows) share = TG_FN(share_rows)(m, TG_TILE_ROWS);
     if (a_row == 1 && a_col != 1) {
         TG_FN(gemm_pack_columns)(m, k, a, a_col, out);
         return;
