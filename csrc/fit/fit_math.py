@@ -352,8 +352,10 @@ def tables() -> list[Table]:
     def powers(step: str) -> Callable[[int], mp.mpf]:  # key (1 + step t)^2
         return lambda k: (SQRT2**k - 1) / mp.mpf(step)
 
-    def quadratic(k: int) -> mp.mpf:  # key 8 + t + 0.09 t^2
-        return (mp.sqrt(1 + k * mp.mpf("0.36")) - 1) / mp.mpf("0.18")
+    def quadratic(linear: str, square: str) -> Callable[[int], mp.mpf]:
+        """Key 8 + linear t + square t^2."""
+        a, b = mp.mpf(square), mp.mpf(linear)
+        return lambda k: (mp.sqrt(b**2 + 4 * a * k) - b) / (2 * a)
 
     def gelu(t: mp.mpf) -> mp.mpf:
         return t * mp.erfc(t / SQRT2) / 2
@@ -361,29 +363,49 @@ def tables() -> list[Table]:
     def gelu_slope(t: mp.mpf) -> mp.mpf:
         return mp.erfc(t / SQRT2) / 2 - t * mp.npdf(t)
 
+    def silu_slope(t: mp.mpf) -> mp.mpf:
+        e = mp.exp(-t)
+        return e * (1 + e - t) / (1 + e) ** 2
+
     def gelu_tanh_slope(t: mp.mpf) -> mp.mpf:
         e = mp.exp(-(LINE * t + CUBIC * t**3))
         return (1 + e - (LINE * t + 3 * CUBIC * t**3)) / (1 + e) ** 2
 
-    def table(
-        name: str, meaning: str, f: Function, degree: int, near: float, step: str = ""
-    ) -> Table:
-        root = mp.findroot(f, near) if near else None
-        return Table(
-            *(name, meaning, f, degree, powers(step) if step else quadratic, not step, root),
-            0.5 if step else 0.8,  # where f falls steeply, from the low side: nothing cancels
-        )
+    closer, wider = quadratic("1", "0.09"), quadratic("1.25", "-0.045")
+    steep = 0.8  # where f falls steeply, from the low side: nothing cancels
+
+    def root(f: Function, near: float) -> mp.mpf:
+        return mp.findroot(f, near)
 
     return [
-        table("gelu", "t Prob(normal > t)", gelu, 8, 0),
-        table("gelu_slope", "Prob(normal > t) - t density(t)", gelu_slope, 8, 0.75),
-        table(
+        Table("gelu", "t Prob(normal > t)", gelu, 8, closer, True, None, steep),
+        Table(
+            "gelu_slope",
+            "Prob(normal > t) - t density(t)",
+            gelu_slope,
+            8,
+            closer,
+            True,
+            root(gelu_slope, 0.75),
+            steep,
+        ),
+        Table(
+            "silu_slope",
+            "e (1 + e - t) / (1 + e)^2, e = e^-t",
+            silu_slope,
+            7,
+            wider,
+            True,
+            root(silu_slope, 1.28),
+            steep,
+        ),
+        Table(
             "gelu_tanh_slope",
             "(1 + e - t u') / (1 + e)^2, e = e^-u",
             gelu_tanh_slope,
             7,
-            0.75,
-            "1.5",
+            powers("1.5"),
+            root=root(gelu_tanh_slope, 0.75),
         ),
     ]
 

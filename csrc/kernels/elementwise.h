@@ -151,45 +151,9 @@ TG_INLINE VT V(minimum)(VT a, VT b)
 #define TG_BINARY_SHORTCUT_relu_grad
 #define TG_BINARY_SHORTCUT_tanh_grad
 #define TG_BINARY_SHORTCUT_sigmoid_grad
-#undef TG_BINARY_SHORTCUT_silu_grad
-#if V_BITS == 32
-#define TG_BINARY_SHORTCUT_silu_grad                                                               \
-    if (sa && sb) {                                                                                \
-        for (ptrdiff_t row = 0; row < n_rows; row++)                                               \
-            TG_FN(silu_grad_row)                                                                   \
-        (n, y + row * r.y_row, a + row * r.a_row, b + row * r.b_row);                              \
-        return;                                                                                    \
-    }
-#else
 #define TG_BINARY_SHORTCUT_silu_grad
-#endif
 #define TG_BINARY_SHORTCUT_gelu_grad
 #define TG_BINARY_SHORTCUT_gelu_tanh_grad
-
-#if V_BITS == 32
-/* The slope is a chain of more steps than the processor looks ahead: the next vector's first half
- * goes before this one's second. */
-TG_KERNEL void TG_FN(silu_grad_row)(ptrdiff_t n, V_T *y, const V_T *g, const V_T *x)
-{
-    ptrdiff_t i = 0;
-    if (n >= V_LANES) {
-        VT now = V(load)(x);
-        vf_silu_decay decay = vf_silu_slope_begin(now);
-        for (; i + 2 * V_LANES <= n; i += V_LANES) {
-            const VT next = V(load)(x + i + V_LANES);
-            const vf_silu_decay begun = vf_silu_slope_begin(next);
-            V(store)(y + i, V(mul)(V(load)(g + i), vf_silu_slope_end(now, decay)));
-            now = next;
-            decay = begun;
-        }
-        V(store)(y + i, V(mul)(V(load)(g + i), vf_silu_slope_end(now, decay)));
-        i += V_LANES;
-    }
-    if (i < n)
-        V(store_tail)(y + i, V(silu_grad)(V(load_tail)(g + i, n - i), V(load_tail)(x + i, n - i)),
-                      n - i);
-}
-#endif
 
 TG_BINARY(TG_BINARY_KERNEL)
 #undef TG_BINARY_KERNEL

@@ -102,42 +102,30 @@ TG_INLINE vf vf_gelu_slope(vf x)
     return TG_UNLIKELY(vf_mask_any(far)) ? vf_gelu_slope_far(x, y) : y;
 }
 
-/* Also f'(x) = 1 - f'(-x) has silu, and f'(-a) = e (1 + e - a) / (1 + e)^2 with e = e^-a = (1 + p)
- * power. Where the middle is 0, at a = 1.2785, which also is 1 + e there, its Taylor series takes
- * its place. What rounding the divisor and the quotient lost is found from the residual, for which
- * 1 / (1 + e)^2 need not be exact. */
-typedef struct {
-    vf a, p, raised; /* raised: power times 2^64 */
-} vf_silu_decay;
+#define TG_SILU_NEAR 9.99f
 
-TG_INLINE vf_silu_decay vf_silu_slope_begin(vf x)
+static __attribute__((noinline, unused)) vf vf_silu_slope_far(vf x, vf y)
 {
-    vf_silu_decay e = {.a = vf_exp_range(x)};
-    e.p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(e.a), 64, &e.raised));
-    return e;
+    vf raised, a = vf_exp_range(x); /* raised: e^-a 2^64 = (1 + p) raised */
+    vf p = vf_expm1_core(vf_reduce_exp_raised(vf_neg(a), 64, &raised));
+    vf e = vf_mul(vf_fma(p, raised, raised), vf_set1(0x1p-64f));
+    vf w = vf_add(vf_sub(vf_set1(1), a), e); /* over (1 + e)^2, where e is below 5e-5 */
+    w = vf_fma(w, vf_mul(e, vf_fms(e, vf_set1(3), vf_set1(2))), w);
+    w = vf_mul(vf_mul(vf_fma(w, p, w), raised), vf_set1(0x1p-64f));
+    w = vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
+    return vf_select(vf_gt(vf_abs(x), vf_set1(TG_SILU_NEAR)), w, y);
 }
 
-TG_INLINE vf vf_silu_slope_end(vf x, vf_silu_decay decay)
-{
-    const float zero = 1.27846456f, e_zero = 0.278464543f;
-    vf a = decay.a, p = decay.p, raised = decay.raised, one = vf_set1(1);
-    vf power = vf_mul(raised, vf_set1(0x1p-64f)), e = vf_fma(p, power, power);
-    vf d = vf_sub(a, vf_set1(zero)), near = vf_fma(d, vf_set1(e_zero / 24), vf_set1(-e_zero / 6));
-    near = vf_fma(vf_fma(near, d, vf_set1(e_zero / 2)), d, vf_set1(-1 - e_zero));
-    near = vf_fma(near, d, vf_set1(-1.65935513e-8f)); /* the middle at the float `zero` */
-    vf middle = vf_fma(p, power, vf_add(vf_sub(one, a), power));
-    middle = vf_select(vf_lt(vf_abs(d), vf_set1(0.05f)), near, middle);
-    vf s = vf_fma(e, e, vf_add(e, e)), w = vf_div(middle, vf_add(one, s)); /* (1 + e)^2 = 1 + s */
-    vf inverse = vf_fma(e, vf_fma(e, vf_set1(0.85f), vf_set1(-1.6f)), one);
-    vf rest = vf_fnma(w, s, vf_sub(middle, w));
-    w = vf_add(w, vf_fma(w, p, vf_mul(rest, inverse)));
-    w = vf_mul(vf_mul(w, raised), vf_set1(0x1p-64f));
-    return vf_select(vf_lt(x, vf_zero()), w, vf_sub(one, w));
-}
-
+/* Also f'(x) = 1 - f'(-x) has silu, and f'(-a) = e (1 + e - a) / (1 + e)^2 with e = e^-a. Again the
+ * root, at a = 1.2785, is a centre. */
 TG_INLINE vf vf_silu_slope(vf x)
 {
-    return vf_silu_slope_end(x, vf_silu_slope_begin(x));
+    vf abs = vf_abs(x), a = vf_min(vf_set1(TG_SILU_NEAR), abs);
+    vf key = vf_fma(a, vf_fma(a, vf_set1(-0.045f), vf_set1(1.25f)), vf_set1(8));
+    vf w = vf_piece(a, key, 20, tg_silu_slope_f32, 7);
+    vf y = vf_select(vf_lt(x, vf_zero()), w, vf_sub(vf_set1(1), w));
+    vf_mask far = vf_gt(abs, vf_set1(TG_SILU_NEAR));
+    return TG_UNLIKELY(vf_mask_any(far)) ? vf_silu_slope_far(x, y) : y;
 }
 
 /* e^-u = (1 + p) 2^n: p, and 2^(n + 64), for u = 2 sqrt(2 / pi) (a + 0.044715 a^3), 0 <= a <= 11.
