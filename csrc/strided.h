@@ -16,6 +16,7 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "table.h"
 #include "tg.h"
 #include "threads.h"
 
@@ -189,6 +190,19 @@ static inline void tg_move_block(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t colum
     }
 }
 
+/* The same for `from` with rows and columns exchanged: whole squares are turned in the registers.
+ */
+static inline void tg_move_turned(ptrdiff_t item, ptrdiff_t rows, ptrdiff_t columns, void *to,
+                                  ptrdiff_t to_row, const void *from, ptrdiff_t from_column)
+{
+    if (item == 4)
+        tg_active->transpose_f32(rows, columns, to, to_row, from, from_column);
+    else if (item == 8)
+        tg_active->transpose_f64(rows, columns, to, to_row, from, from_column);
+    else
+        tg_move_block(item, rows, columns, to, to_row, 1, from, 1, from_column);
+}
+
 /* What a block holds: so many copies of the row at `from`. */
 typedef struct {
     const char *from;
@@ -211,6 +225,8 @@ static inline void tg_move_rows(const tg_strided *s, int k, const ptrdiff_t *ind
         if (back)
             tg_move_block(item, n, columns, array, strides[outer], strides[inner], block, columns,
                           1);
+        else if (strides[outer] == 1 && n >= 4 && columns >= 8)
+            tg_move_turned(item, n, columns, block, columns, array, strides[inner]);
         else
             tg_move_block(item, n, columns, block, columns, 1, array, strides[outer],
                           strides[inner]);

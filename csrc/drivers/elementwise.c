@@ -220,12 +220,7 @@ static void copy_tile(void *context, ptrdiff_t task)
     ptrdiff_t y_row = s->strides[0][t->across], x_row = s->strides[1][inner];
     char *y = s->data[0] + (to + i * y_row + j) * item;
     const char *x = s->data[1] + (from + j * x_row + i) * item;
-    if (item == 4)
-        tg_active->transpose_f32(rows, columns, (void *)y, y_row, (const void *)x, x_row);
-    else if (item == 8)
-        tg_active->transpose_f64(rows, columns, (void *)y, y_row, (const void *)x, x_row);
-    else
-        tg_move_block(item, rows, columns, y, y_row, 1, x, 1, x_row);
+    tg_move_turned(item, rows, columns, y, y_row, x, x_row);
 }
 
 /* Whole rows are copied in the order of y, unless x is then read with longer steps than another
