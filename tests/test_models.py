@@ -264,6 +264,18 @@ def test_subclass_is_built_by_shape() -> None:
     assert model.count_params() == 37
 
 
+def test_an_output_that_the_dict_of_losses_does_not_name_has_none() -> None:
+    x = tg.Input((4,))
+    model = tg.Model(x, {"a": layers.Dense(1)(x), "b": layers.Dense(2)(x)})
+    model.compile("sgd", {"a": "mse"})
+    found = model.evaluate(X, {"a": np.zeros((6, 1))}, verbose=0, return_dict=True)
+    error = model.predict(X)["a"]
+    assert found["loss"] == pytest.approx((error**2).mean(), rel=1e-5)
+    model.compile("sgd", {"c": "mse"})
+    with pytest.raises(ValueError, match="Unknown name 'c'"):
+        model.evaluate(X, {"a": np.zeros((6, 1))}, verbose=0)
+
+
 @pytest.mark.parametrize("known", [True, False], ids=["drawn", "built by data"])
 def test_what_a_layer_counts_is_not_what_it_was_probed_with(known: bool) -> None:
     class Counter(layers.Layer):

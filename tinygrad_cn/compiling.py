@@ -82,19 +82,12 @@ class CompiledLoss:
     """The loss of a model: the weighted sum over its outputs.
 
     Args:
-        given, weights: as given to ``compile``.
+        given, weights: as given to ``compile``; an output that a dict does not name has no loss.
         names: of the outputs.
     """
 
     def __init__(self, given: Any, weights: Any, names: Sequence[str]) -> None:
         self.names = list(names)
-        if isinstance(given, dict) and set(given) != set(names) and len(names) > 1:
-            missing = [name for name in names if name not in given]
-            if missing:
-                raise ValueError(
-                    f"[compile] Expected a loss (or None) for each output of {list(names)}, "
-                    f"received none for {missing}."
-                )
         self.given = per_output("loss", given, names)
         self.weights = [1.0 if w is None else w for w in per_output("loss_weights", weights, names)]
         self.functions: list[Any] = [None] * len(self.names)
