@@ -73,6 +73,17 @@ def test_masked_steps_do_not_count():
     assert losses.MeanSquaredError(reduction="sum")(t, p, mask=mask).item() == 10.0
 
 
+@pytest.mark.parametrize("settings", [{}, {"reduction": "sum"}, {"ignore_class": 1}], ids=str)
+def test_a_model_tells_its_loss_of_the_mask(settings):
+    embedding = tg.layers.Embedding(5, 3, mask_zero=True)
+    model = tg.Sequential([embedding, tg.layers.Dense(3, "softmax")])
+    loss = losses.SparseCategoricalCrossentropy(**settings)
+    model.compile("sgd", loss)
+    x, y = np.array([[1, 2, 0], [3, 0, 0]]), np.array([[1, 2, 0], [2, 1, 1]])
+    expected = loss(y, model.predict(x), mask=x != 0).item()
+    assert model.evaluate(x, y, verbose=0) == pytest.approx(expected, rel=1e-6)
+
+
 def test_unknown_reduction_is_refused():
     with pytest.raises(ValueError, match="sum_over_batch_size"):
         losses.MeanSquaredError(reduction="avg")

@@ -134,17 +134,16 @@ def resolve_loss(given: Any, true_shape: Any, pred_shape: Any) -> Any:
 
 
 def _call_loss(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
-    value = loss(y_true, y_pred, sample_weight=weight_of_mask(weight, mask))
+    masked = {} if mask is None else {"mask": mask}
+    value = loss(y_true, y_pred, sample_weight=weight, **masked)
     return value if value.ndim == 0 else ops.mean(value)
 
 
-def weight_of_mask(weight: Any, mask: Any, scaled: bool = True) -> Any:
-    """Sample weights times a mask; scaled so that a mean over all is one over those that count."""
+def weight_of_mask(weight: Any, mask: Any) -> Any:
+    """Sample weights times a mask."""
     if mask is None:
         return weight
     mask = ops.astype(mask, dtype=np.dtype(np.float32))  # ops, for the step may be captured
-    if scaled:
-        mask = mask * (mask.size / ops.maximum(ops.sum(mask), 1.0))
     if weight is None:
         return mask
     return mask * ops.reshape(weight, shape=(*weight.shape, *[1] * (mask.ndim - weight.ndim)))
@@ -199,7 +198,7 @@ class CompiledMetrics:
         for i, _, metric, weighted in self.entries:
             if metric.in_ops == in_ops:
                 weight = sample_weight[i] if weighted else None
-                weight = weight_of_mask(weight, masks[i], scaled=False)
+                weight = weight_of_mask(weight, masks[i])
                 metric.update_state(y_true[i], y_pred[i], sample_weight=weight)
 
     def reset(self) -> None:
