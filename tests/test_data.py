@@ -86,3 +86,21 @@ def test_a_dataset_hears_of_each_epoch_also_of_short_ones():
     model.compile("sgd", "mse")
     model.fit(Heard(), epochs=3, steps_per_epoch=2, verbose=0)
     assert told == ["begin", "end"] * 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"class_weight": {"0": 2.0}},
+        {"class_weight": [1.0, 2.0]},
+        {"shuffle": "batch"},
+        {"validation_data": (np.ones((4, 2)), np.ones((4, 1))), "validation_freq": 0},
+    ],
+    ids=str,
+)
+def test_what_fit_would_not_heed_is_refused(settings):
+    model = tg.Sequential([tg.layers.Dense(1)])
+    model.compile("sgd", "mse")
+    name = list(settings)[-1]
+    with pytest.raises(ValueError, match=name):
+        model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, **settings)

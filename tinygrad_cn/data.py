@@ -200,6 +200,8 @@ def batches(
         if isinstance(steps, bool) or not isinstance(steps, (int, np.integer)) or steps < 1:
             raise ValueError(f"[{who}] Expected a number of steps >= 1, received {steps!r}.")
         steps = int(steps)
+    if shuffle not in (True, False, None):
+        raise ValueError(f"[{who}] Expected shuffle True or False, received {shuffle!r}.")
     if not is_batches(x):
         found = ArrayBatches(
             x, y, sample_weight, batch_size, bool(shuffle), class_weight, dtype, who
@@ -336,6 +338,11 @@ def weights_of_classes(y: Any, class_weight: dict[int, float], who: str) -> np.n
         raise ValueError(
             f"[{who}] class_weight needs one output of class numbers or rows. Expected y (N,), "
             f"(N, 1) or (N, C), received {_shapes(y)}."
+        )
+    numbers = (int, float, np.generic)
+    if not isinstance(class_weight, dict) or not all(isinstance(c, numbers) for c in class_weight):
+        raise ValueError(
+            f"[{who}] Expected class_weight {{class number: weight}}, received {class_weight!r}."
         )
     if y.ndim == 2:
         y = y.argmax(axis=1) if y.shape[1] > 1 else y[:, 0]

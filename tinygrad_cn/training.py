@@ -353,5 +353,7 @@ def _as_list(logs: dict[str, Any]) -> Any:
 
 def _due(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, (int, np.integer)):
+        if frequency < 1:
+            raise ValueError(f"[fit] Expected validation_freq >= 1, received {frequency!r}.")
         return epoch % frequency == 0
     return epoch in frequency
