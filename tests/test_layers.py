@@ -403,3 +403,38 @@ def test_merged_steps_count_if_they_count_in_any_input() -> None:
         merged = layers.Concatenate(axis)(inputs)
         assert layers.layer.get_mask(merged).numpy().tolist() == expected
     assert layers.layer.get_mask(layers.Concatenate()([free, free])) is None
+
+
+class Stating(layers.Layer):
+    """A layer inside, whose weights only call() can make."""
+
+    def __init__(self):
+        super().__init__()
+        self.inner = [layers.Dense(3)]
+
+    def call(self, x):
+        return self.inner[0](x)
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], 3)
+
+
+class Cell(Stating):
+    state_size = 3
+
+    def call(self, x, states):
+        y = super().call(x) + states[0]
+        return y, [y]
+
+
+@pytest.mark.parametrize(
+    ("make", "n"),
+    [
+        (Stating, 2),
+        (lambda: layers.TimeDistributed(Stating()), 2),
+        (lambda: layers.RNN(Cell()), 2),
+        (lambda: layers.Bidirectional(layers.RNN(Cell())), 4),
+    ],
+)
+def test_layers_inside_are_built_where_the_output_shape_is_stated(make, n):
+    assert len(tg.Sequential([tg.Input((4, 2)), make()]).weights) == n

@@ -309,6 +309,8 @@ class Layer(Module):
         stated = type(self).compute_output_shape is not Layer.compute_output_shape
         if not stated or len(tensors) != 1:
             return self._probe(args, kwargs)
+        if not all([layer.built for layer in self._flatten_layers()]):
+            self._probe(args, kwargs)  # the layers inside make their weights when called
         shape = self.compute_output_shape(shape_of(tensors[0]))
         dtype = self._output_dtype(tree.flatten(tensors[0])[0].dtype)
         return map_shapes(lambda s: SymbolicTensor(s, dtype), shape)
