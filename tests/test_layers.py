@@ -438,3 +438,23 @@ class Cell(Stating):
 )
 def test_layers_inside_are_built_where_the_output_shape_is_stated(make, n):
     assert len(tg.Sequential([tg.Input((4, 2)), make()]).weights) == n
+
+
+class OwnBuild(tg.Model):
+    def __init__(self):
+        super().__init__()
+        self.dense = layers.Dense(1)
+
+    def build(self, input_shape):
+        self.scale = self.add_weight((), "ones")
+
+    def call(self, x):
+        return self.dense(x) * self.scale
+
+
+def test_weights_made_in_the_first_step_are_trained():
+    model = OwnBuild()
+    model.build((None, 2))
+    model.compile("adam", "mse")
+    model.fit(np.ones((8, 2)), np.ones((8, 1)), epochs=3, verbose=0)
+    assert model.dense.bias.numpy().item() > 0.002

@@ -224,6 +224,8 @@ class Stepper:
         variables: a function of tensors."""
         compiled = self._needs_compile("fit")
         y_pred = self(x, training=True)
+        if not compiled.optimizer.built:
+            compiled.variables = None  # layers inside may have made theirs only now
         loss, terms = self._loss_of(x, y, y_pred, sample_weight, True)
         variables = self._variables(compiled)
         if not variables:
