@@ -195,3 +195,14 @@ def test_a_transformer_learns_to_copy_in_reverse():
     model.compile(tg.optimizers.Adam(0.005), loss, metrics=["accuracy"])
     history = model.fit(x, x[:, ::-1], epochs=15, verbose=0)
     assert history.history["accuracy"][-1] > 0.95
+
+
+@pytest.mark.parametrize("additive", [False, True], ids=["boolean", "float"])
+def test_captured_weights_heed_the_mask_of_each_call(additive):
+    q = np.random.default_rng(0).normal(size=(1, 1, 3, 2)).astype("float32")
+    weights = tg.jit(lambda q, mask: tg.ops.attention_weights(q, q, mask, causal=True))
+    for last in (True, True, True, False):  # the first two calls are what is captured
+        mask = np.array([[True, True, last]])
+        mask = np.where(mask, 0, -np.inf).astype("float32") if additive else mask
+        found = weights(q, mask).numpy()[0, 0, 2]
+        assert (found > 0).tolist() == [True, True, last]

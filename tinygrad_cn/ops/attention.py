@@ -10,6 +10,7 @@ import numpy as np
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Value
 
+from .comparison import logical_and, not_equal
 from .creation import asarray
 from .elementwise import exp, where
 from .matmul import matmul, matrix_transpose
@@ -102,14 +103,12 @@ def _probabilities(q: Any, k: Any, mask: Any, causal: bool, scale: float | None)
     s = matmul(q, matrix_transpose(k)) * _scale_of(q, scale)
     allowed = np.tri(q.shape[-2], k.shape[-2], dtype=bool) if causal else None
     if mask is not None:
-        kind = np.asarray(mask.data if isinstance(mask, Value) else mask)
-        if kind.dtype == bool:
-            allowed = kind if allowed is None else kind & allowed
-        else:
+        mask = asarray(mask)
+        seen = mask
+        if mask.dtype != bool:
             s = s + mask
-            hidden = np.isneginf(kind)
-            if hidden.any():  # -inf - -inf would be NaN: such keys are hidden, not added
-                allowed = ~hidden if allowed is None else ~hidden & allowed
+            seen = not_equal(mask, -math.inf)  # -inf - -inf would be NaN: such keys are hidden
+        allowed = seen if allowed is None else logical_and(seen, allowed)
     if allowed is None:
         top = max(s, axis=-1, keepdims=True).detach()
         e = exp(s - top)
