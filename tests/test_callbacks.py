@@ -374,3 +374,16 @@ def test_json_has_no_part_in_the_logs():
     """Logs are plain numbers, which any logger can write."""
     history = fit(make_model(), epochs=1)
     assert math.isfinite(json.loads(json.dumps(history.history))["loss"][0])
+
+
+def test_a_metric_with_a_value_per_class(tmp_path):
+    model = tg.Sequential([tg.Input((3,)), tg.layers.Dense(2, "softmax")])
+    model.compile("sgd", "mse", metrics=[tg.metrics.F1Score(average=None)])
+    y = np.eye(2)[(X[:, 0] > 0).astype(int)]
+    board = callbacks.TensorBoard(tmp_path)
+    (scores,) = model.fit(X, y, verbose=0, callbacks=[board]).history["f1_score"]
+    events = read_events(next((tmp_path / "train").iterdir()))
+    written = [value for tag, value, _ in events if tag.startswith("epoch_f1_score_")]
+    assert written == pytest.approx(list(scores))
+    with pytest.raises(ValueError, match="Expected one number as 'f1_score'"):
+        model.fit(X, y, verbose=0, callbacks=[callbacks.EarlyStopping("f1_score")])

@@ -194,5 +194,7 @@ class TensorBoard(Callback):
         if where not in self._files:
             self._files[where] = EventFile(self.log_dir / where)
         for name, value in values.items():
-            self._files[where].scalar(name, float(value), step, time.time())
+            for i, one in enumerate(np.ravel(value)):  # a metric may have a value per class
+                tag = f"{name}_{i}" if np.ndim(value) else name
+                self._files[where].scalar(tag, float(one), step, time.time())
         self._files[where].flush()

@@ -9,6 +9,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from tinygrad_cn import metrics, registry
 
 from .base import Callback
@@ -92,6 +94,11 @@ class MonitorCallback(Callback):
                 stacklevel=4,
             )
             return None
+        if np.ndim(value):
+            raise ValueError(
+                f"[{type(self).__name__}] Expected one number as {self.monitor!r}, received "
+                f"{value}: a metric with average='macro', say, gives one."
+            )
         self._rises()  # an "auto" that cannot be told is refused in the first epoch
         return float(value)
 
