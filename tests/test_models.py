@@ -264,6 +264,17 @@ def test_subclass_is_built_by_shape() -> None:
     assert model.count_params() == 37
 
 
+class Wrapped(layers.Layer):
+    def call(self, x):
+        return {"y": [(2 * x,)]}
+
+
+def test_the_one_output_of_a_layer_may_be_inside_a_structure() -> None:
+    x = tg.Input((4,))
+    model = tg.Model(x, layers.Identity()(Wrapped()(x)["y"][0][0]))
+    np.testing.assert_array_equal(model.predict(X), 2 * X)
+
+
 def test_an_output_that_the_dict_of_losses_does_not_name_has_none() -> None:
     x = tg.Input((4,))
     model = tg.Model(x, {"a": layers.Dense(1)(x), "b": layers.Dense(2)(x)})

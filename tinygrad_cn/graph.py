@@ -133,8 +133,8 @@ class Graph:
                     lambda x: values[x.number] if type(x) is Slot else x, arguments
                 )
             y = layer(*args, **kwargs) if call_layer is None else call_layer(layer, *args, **kwargs)
-            for slot, value in zip(made, [y] if len(made) == 1 else tree.flatten(y), strict=True):
-                values[slot] = value if not isinstance(value, (list, tuple)) else value[0]
+            for slot, value in zip(made, tree.flatten(y), strict=True):
+                values[slot] = value
         return tree.pack_like(self.outputs, [values[i] for i in self.output_slots])
 
     def arrange(self, inputs: Any) -> list[Any]:
