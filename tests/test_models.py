@@ -285,6 +285,10 @@ def test_an_output_that_the_dict_of_losses_does_not_name_has_none() -> None:
     model.compile("sgd", {"c": "mse"})
     with pytest.raises(ValueError, match="Unknown name 'c'"):
         model.evaluate(X, {"a": np.zeros((6, 1))}, verbose=0)
+    model = tg.Model(x, {"a": [layers.Dense(1)(x), layers.Dense(2)(x)]})
+    model.compile("sgd", "mse")
+    with pytest.raises(ValueError, match="one tensor for each name"):
+        model.evaluate(X, {"a": [np.zeros((6, 1)), np.zeros((6, 2))]}, verbose=0)
 
 
 @pytest.mark.parametrize("known", [True, False], ids=["drawn", "built by data"])

@@ -306,6 +306,11 @@ class Stepper:
     def _names_of_outputs(self, y_pred: Any) -> list[str]:
         names = getattr(self, "output_names", None)
         if isinstance(y_pred, dict):
+            if any([isinstance(y, (list, tuple, dict)) for y in y_pred.values()]):
+                raise ValueError(
+                    f"[fit] Expected one tensor for each name in the outputs of {self.name!r}, "
+                    f"received {tree.map_structure(lambda y: y.shape, y_pred)}."
+                )
             return list(y_pred)
         n = len(tree.flatten(y_pred))
         if names and len(names) == n:
