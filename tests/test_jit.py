@@ -99,10 +99,20 @@ def test_what_is_done_to_gradients_is_captured(settings):
         equal(a, b)
 
 
-def test_a_schedule_goes_on_in_replays():
-    def schedule():
-        return tg.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5)
+class WarmUp(tg.optimizers.schedules.LearningRateSchedule):
+    """That of the Transformer, in ops."""
 
+    def __call__(self, step):
+        step = tg.ops.cast(step, "float32") + 1
+        return 0.1 * tg.ops.minimum(step**-0.5, step * 3**-1.5)
+
+
+@pytest.mark.parametrize(
+    "schedule",
+    [lambda: tg.optimizers.schedules.ExponentialDecay(0.1, 2, 0.5), WarmUp],
+    ids=["ours", "own, of ops"],
+)
+def test_a_schedule_goes_on_in_replays(schedule):
     eager, expected = trainer(tg.optimizers.SGD(schedule()))
     captured, weights = trainer(tg.optimizers.SGD(schedule()))
     assert train(tg.jit(captured)) == train(eager)

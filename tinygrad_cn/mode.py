@@ -73,9 +73,12 @@ def each_step(update: Callable[[], None]) -> None:
     """Run ``update``; inside a step that ``jit`` captures, also before each replay of it.
 
     For what Python decides anew at every step, such as a scheduled learning rate: ``update`` writes
-    it into an array that kernels read.
+    it into an array that kernels read. The ops that it may use are no part of the captured step.
     """
-    update()
     capture = mode.get().capture
-    if capture is not None:
-        capture.each_step.append(update)
+    if capture is None:
+        update()
+        return
+    with capture.paused():
+        update()
+    capture.each_step.append(update)

@@ -7,7 +7,8 @@ kept alive while the capture lives, so that an address stands for one array all 
 from __future__ import annotations
 
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,16 @@ class Capture:
             kernels.core.set_recorder(previous)
         self._check_compiled()
         return result
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Watch nothing of what runs inside."""
+        kernels.core.set_recorder(None)
+        try:
+            with set_mode(capture=None):
+                yield
+        finally:
+            kernels.core.set_recorder(self)
 
     def _refuse(self, message: str) -> None:
         error = CaptureError(message)
