@@ -17,6 +17,14 @@ def test_a_metric_adds_up_batches_and_forgets():
     assert m([0.0], [2.0]).item() == 4
 
 
+def test_values_of_two_dtypes_are_compared_as_they_are():
+    assert metrics.accuracy(np.array([1, 0]), np.array([1.2, 0.0])).numpy().tolist() == [0, 1]
+    label, scores = np.array([0], "uint8"), np.eye(300, dtype="float32")[[256]]
+    assert metrics.sparse_categorical_accuracy(label, scores).item() == 0
+    t, p = np.array([0.5, 1.5, 9.9]), np.array([1, 2, 3])
+    assert metrics.pearson_correlation(t, p).item() == pytest.approx(np.corrcoef(t, p)[0, 1])
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

@@ -72,7 +72,7 @@ def _labels(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
 
 def _hits(t: Any, p: Any) -> Any:
     """1 where both are equal, else 0."""
-    return ops.astype(ops.equal(t, ops.astype(p, t.dtype)), "float32")
+    return ops.astype(ops.equal(t, p), "float32")
 
 
 def _in_top(t: Any, p: Any, k: int) -> Any:

@@ -82,7 +82,7 @@ class CosineSimilarity(MeanMetricWrapper):
 def pearson_correlation(y_true: Any, y_pred: Any, axis: int = -1) -> Any:
     """The correlation of t and p along the axis: their covariance over both standard deviations"""
     t, p = tensors("pearson_correlation", y_true, y_pred)
-    t, p = (x - ops.mean(x, axis=axis, keepdims=True) for x in (ops.astype(t, p.dtype), p))
+    t, p = (x - ops.mean(x, axis=axis, keepdims=True) for x in (t, p))
     sizes = (ops.sqrt(ops.mean(ops.square(x), axis=axis)) for x in (t, p))
     return ops.mean(t * p, axis=axis) / math.prod(sizes)
 
