@@ -25,6 +25,12 @@ def test_values_of_two_dtypes_are_compared_as_they_are():
     assert metrics.pearson_correlation(t, p).item() == pytest.approx(np.corrcoef(t, p)[0, 1])
 
 
+def test_neither_nan_nor_a_label_below_0_is_among_the_largest():
+    top = metrics.sparse_top_k_categorical_accuracy
+    scores = [[np.nan] * 3, [np.nan, 1.0, 0.0], [np.nan, 1.0, 0.0], [0.1, 0.2, 0.3]]
+    assert top([0, 0, 1, -1], scores, k=2).numpy().tolist() == [0, 0, 1, 0]
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

@@ -76,10 +76,11 @@ def _hits(t: Any, p: Any) -> Any:
 
 
 def _in_top(t: Any, p: Any, k: int) -> Any:
-    """Fewer than k are larger: at a tie with the k-th, both are in."""
+    """Fewer than k are larger, or NaN: ties with the k-th are in. Labels < 0 never are."""
     own = ops.take_along_axis(p, ops.astype(ops.expand_dims(t, -1), "int64"), axis=-1)
-    larger = ops.sum(ops.astype(ops.greater(p, own), "float32"), axis=-1)
-    return ops.astype(ops.less(larger, float(k)), "float32")
+    larger = ops.astype(ops.logical_not(ops.less_equal(p, own)), "float32")
+    few = ops.less(ops.sum(larger, axis=-1), float(k))
+    return ops.astype(ops.logical_and(few, ops.greater_equal(t, 0)), "float32")
 
 
 class Accuracy(MeanMetricWrapper):
