@@ -31,6 +31,15 @@ def test_neither_nan_nor_a_label_below_0_is_among_the_largest():
     assert top([0, 0, 1, -1], scores, k=2).numpy().tolist() == [0, 0, 1, 0]
 
 
+def test_top_k_takes_k_of_each_row_at_ties_the_first():
+    t, p = [[0, 1, 0], [1, 0, 0]], [[0.5, 0.5, 0.0], [0.5, 0.5, 0.0]]
+    assert metrics.Precision(top_k=1)(t, p).item() == 0.5
+    assert metrics.Recall(top_k=2)(t, p).item() == 1
+    for k in (0, 4):
+        with pytest.raises(ValueError, match="1 <= top_k <= 3"):
+            metrics.Precision(top_k=k)(t, p)
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

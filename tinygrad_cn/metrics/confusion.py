@@ -24,7 +24,7 @@ def confusion(
     """The four counts at each threshold: how often y_pred lies above it, and y_true is 1 or 0.
 
     Args:
-        top_k: leave in each row of y_pred only the k largest.
+        top_k: leave in each row of y_pred only the k largest, at ties the first.
         class_id: look at this column only.
         multi_label: count each column by itself.
 
@@ -44,8 +44,12 @@ def confusion(
             given = given[..., 0]
         weights = weights * given.reshape(*given.shape, *[1] * (t.ndim - given.ndim))
     if top_k is not None:
-        kth = np.sort(p, axis=-1)[..., -top_k, None]
-        p = np.where(p >= kth, p, -np.inf)
+        if not 1 <= top_k <= p.shape[-1]:
+            raise ValueError(f"[{name}] Expected 1 <= top_k <= {p.shape[-1]}, received {top_k}.")
+        best = np.argsort(-p, axis=-1, kind="stable")[..., :top_k]  # at ties the first
+        kept = np.full_like(p, -np.inf)
+        np.put_along_axis(kept, best, np.take_along_axis(p, best, axis=-1), axis=-1)
+        p = kept
     if class_id is not None:
         t, p, weights = t[..., class_id], p[..., class_id], weights[..., class_id]
     columns = t.shape[-1] if multi_label else 1
