@@ -40,6 +40,18 @@ def test_top_k_takes_k_of_each_row_at_ties_the_first():
             metrics.Precision(top_k=k)(t, p)
 
 
+def test_auc_weighs_columns_and_refuses_other_numbers_of_them():
+    t = [[1, 0], [0, 1], [1, 1], [0, 0]]
+    p = [[0.9, 0.9], [0.1, 0.1], [0.8, 0.2], [0.2, 0.7]]
+    assert metrics.AUC(label_weights=[1.0, 0.0])(t, p).item() == 1
+    assert metrics.AUC(label_weights=[1.0, 0.0], multi_label=True)(t, p).item() == 1
+    for bad in ({"label_weights": [1.0]}, {"multi_label": True, "num_labels": 3}):
+        with pytest.raises(ValueError, match="received"):
+            metrics.AUC(**bad)(t, p)
+    with pytest.raises(ValueError, match="thresholds from 0 to 1"):
+        metrics.AUC(thresholds=[0.5, 2.0])
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

@@ -20,6 +20,7 @@ def confusion(
     top_k: int | None = None,
     class_id: int | None = None,
     multi_label: bool = False,
+    label_weights: Any = None,
 ) -> dict[str, np.ndarray]:
     """The four counts at each threshold: how often y_pred lies above it, and y_true is 1 or 0.
 
@@ -27,6 +28,7 @@ def confusion(
         top_k: leave in each row of y_pred only the k largest, at ties the first.
         class_id: look at this column only.
         multi_label: count each column by itself.
+        label_weights: how much each column counts.
 
     Returns:
         Arrays (thresholds,), or (thresholds, columns).
@@ -43,6 +45,8 @@ def confusion(
         if given.ndim == t.ndim + 1 and given.shape[-1] == 1:
             given = given[..., 0]
         weights = weights * given.reshape(*given.shape, *[1] * (t.ndim - given.ndim))
+    if label_weights is not None:
+        weights = weights * np.asarray(label_weights, np.float64)
     if top_k is not None:
         if not 1 <= top_k <= p.shape[-1]:
             raise ValueError(f"[{name}] Expected 1 <= top_k <= {p.shape[-1]}, received {top_k}.")
@@ -275,6 +279,7 @@ class AUC(Metric):
         thresholds: inner thresholds to use in place of evenly spaced ones.
         multi_label: an area per column, averaged with ``label_weights``.
         num_labels: the number of columns; found from the data when None.
+        label_weights: a weight per column; without ``multi_label``, of what stands in it.
         from_logits: y_pred holds logits.
 
     >>> tg.metrics.AUC()([0, 0, 1, 1], [0.0, 0.5, 0.3, 0.9])
@@ -305,7 +310,7 @@ class AUC(Metric):
         if thresholds is None and num_thresholds < 2:
             raise ValueError(f"[AUC] Expected num_thresholds > 1, received {num_thresholds}.")
         inner = _even_thresholds(num_thresholds)[1:-1] if thresholds is None else thresholds
-        inner = sorted(float(x) for x in inner)
+        inner = sorted(_thresholds("AUC", inner, 0.5).tolist())
         self._at = np.array([-1e-7, *inner, 1 + 1e-7])
         self.thresholds, self.num_thresholds = thresholds, len(self._at)
         self.curve, self.summation_method = curve.upper(), summation_method.lower()
@@ -316,8 +321,21 @@ class AUC(Metric):
         p = array(y_pred).astype(np.float64)
         if self._from_logits:
             p = 0.5 * (1 + np.tanh(0.5 * p))
-        at = self._at
-        counts = confusion(self.name, y_true, p, at, sample_weight, multi_label=self.multi_label)
+        given = None if self.label_weights is None else len(self.label_weights)
+        if self.multi_label and (p.ndim < 2 or self.num_labels not in (None, p.shape[-1])):
+            raise ValueError(
+                f"[{self.name}] Expected y_pred of shape (N, {self.num_labels or 'labels'}), "
+                f"received {p.shape}."
+            )
+        if given is not None and p.shape[-1:] != (given,):
+            raise ValueError(
+                f"[{self.name}] Expected a weight per column of y_pred, received {given} "
+                f"label_weights, y_pred.shape={p.shape}."
+            )
+        counts = confusion(
+            self.name, y_true, p, self._at, sample_weight, multi_label=self.multi_label,
+            label_weights=None if self.multi_label else self.label_weights,
+        )  # fmt: skip
         if not self._variables:
             for count in COUNTS:
                 setattr(self, count, self.add_variable(counts[count].shape, name=count))
