@@ -52,6 +52,25 @@ def test_auc_weighs_columns_and_refuses_other_numbers_of_them():
         metrics.AUC(thresholds=[0.5, 2.0])
 
 
+@pytest.mark.parametrize(
+    "m",
+    [
+        metrics.Precision(),
+        metrics.AUC(),
+        metrics.F1Score(),
+        metrics.R2Score(),
+        metrics.MeanIoU(2),
+        metrics.MeanSquaredError(),
+    ],
+    ids=lambda m: m.name,
+)
+def test_weights_that_do_not_fit_are_refused_in_words(m):
+    y = np.array([[0.0], [1.0]])
+    for weight in (np.ones(3), np.ones((2, 5, 1))):
+        with pytest.raises(ValueError, match=r"The weights do not fit .* received sample_weight"):
+            m(y, y, sample_weight=weight)
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

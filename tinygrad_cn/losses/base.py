@@ -144,7 +144,7 @@ def reduce(name: str, values: Any, sample_weight: Any, mask: Any, reduction: str
         mask = _counts(as_tensor(mask, values.dtype), reduction)
     for weight in (sample_weight, mask):
         if weight is not None:
-            weight = _spread(name, as_tensor(weight, values.dtype), values.shape)
+            weight = spread(name, as_tensor(weight, values.dtype), values.shape)
             total = weight if total is None else total * weight
     values = values if total is None else values * total
     if reduction in (None, "none"):
@@ -165,7 +165,7 @@ def _counts(mask: Any, reduction: str | None) -> Any:
     return mask * (mask.size / ops.maximum(ops.sum(mask), 1.0))
 
 
-def _spread(name: str, weight: Any, shape: tuple[int, ...]) -> Any:
+def spread(name: str, weight: Any, shape: tuple[int, ...]) -> Any:
     """The weights in the shape of the values."""
     if weight.ndim == len(shape) + 1 and weight.shape[-1] == 1:
         weight = ops.reshape(weight, shape=weight.shape[:-1])
@@ -174,7 +174,7 @@ def _spread(name: str, weight: Any, shape: tuple[int, ...]) -> Any:
         n not in (m, 1) for n, m in zip(weight.shape, lead, strict=True)
     ):
         raise ValueError(
-            f"[{name}] The weights do not fit the losses. Expected shape {shape} or its leading "
+            f"[{name}] The weights do not fit the values. Expected shape {shape} or its leading "
             f"axes, received sample_weight.shape={weight.shape}."
         )
     weight = ops.reshape(weight, shape=(*weight.shape, *[1] * (len(shape) - weight.ndim)))

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from tinygrad_cn import initializers, ops, registry
-from tinygrad_cn.losses.base import as_tensor
+from tinygrad_cn.losses.base import as_tensor, spread
 from tinygrad_cn.mode import no_grad
 from tinygrad_cn.op import wrap
 from tinygrad_cn.tensor import Variable
@@ -206,6 +206,13 @@ def tensors(name: str, y_true: Any, y_pred: Any) -> tuple[Any, Any]:
             f"y_true.shape={t.shape}, y_pred.shape={p.shape}."
         )
     return t, p
+
+
+def weights_of(name: str, sample_weight: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """The weights of values of this shape: all 1 if None; one for each, or for leading axes."""
+    if sample_weight is None:
+        return np.ones(shape)
+    return array(spread(name, as_tensor(sample_weight, "float64"), shape))
 
 
 def samplewise(

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Metric, array, arrays
+from .base import Metric, array, arrays, weights_of
 
 COUNTS = ("true_positives", "false_positives", "true_negatives", "false_negatives")
 
@@ -39,12 +39,7 @@ def confusion(
         raise ValueError(
             f"[{name}] Expected probabilities in y_pred, 0 to 1, received {p.min()} to {p.max()}."
         )
-    weights = np.ones_like(t)
-    if sample_weight is not None:
-        given = array(sample_weight).astype(np.float64)
-        if given.ndim == t.ndim + 1 and given.shape[-1] == 1:
-            given = given[..., 0]
-        weights = weights * given.reshape(*given.shape, *[1] * (t.ndim - given.ndim))
+    weights = weights_of(name, sample_weight, t.shape)
     if label_weights is not None:
         weights = weights * np.asarray(label_weights, np.float64)
     if top_k is not None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .base import Metric, array, arrays
+from .base import Metric, array, arrays, weights_of
 
 EPSILON = 1e-7
 
@@ -48,9 +48,7 @@ class FBetaScore(Metric):
             said = (p >= p.max(axis=-1, keepdims=True)) & (np.abs(p) > 1e-9)
         else:
             said = p > self.threshold
-        weights = np.ones((len(t), 1))
-        if sample_weight is not None:
-            weights = array(sample_weight).reshape(len(t), -1).astype(np.float64)
+        weights = weights_of(self.name, sample_weight, t.shape)
         t = t.astype(np.float64)
         counts = [said * t, said * (1 - t), ~said * t, t]
         axis = None if self.average == "micro" else 0
@@ -143,9 +141,8 @@ class IoU(Metric):
         t = t if self.sparse_y_true else t.argmax(axis=self.axis)
         p = p if self.sparse_y_pred else p.argmax(axis=self.axis)
         t, p = (x.reshape(-1).astype(np.int64) for x in arrays(self.name, t, p))
-        weights = np.ones(t.shape)
-        if sample_weight is not None:
-            weights = np.broadcast_to(array(sample_weight).reshape(-1), t.shape)
+        flat = None if sample_weight is None else array(sample_weight).reshape(-1)
+        weights = weights_of(self.name, flat, t.shape)
         n = self.num_classes
         valid = (t >= 0) & (t < n) & (p >= 0) & (p < n)
         if self.ignore_class is not None:

@@ -10,7 +10,7 @@ import numpy as np
 
 from tinygrad_cn import losses, ops
 
-from .base import MeanMetricWrapper, Metric, array, arrays, tensors
+from .base import MeanMetricWrapper, Metric, arrays, tensors, weights_of
 
 
 class MeanSquaredError(MeanMetricWrapper):
@@ -129,9 +129,7 @@ class R2Score(Metric):
     def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
         t, p = (x.astype(np.float64) for x in arrays(self.name, y_true, y_pred))
         t, p = t.reshape(len(t), -1), p.reshape(len(p), -1)
-        weights = np.ones_like(t)
-        if sample_weight is not None:
-            weights = weights * array(sample_weight).reshape(len(t), -1)
+        weights = weights_of(self.name, sample_weight, t.shape)
         names = ("squared_sum", "sum", "residual", "count")
         if not self._sums:
             self._sums = [self.add_variable(t.shape[1:], name=name) for name in names]
