@@ -71,6 +71,14 @@ def test_weights_that_do_not_fit_are_refused_in_words(m):
             m(y, y, sample_weight=weight)
 
 
+@pytest.mark.parametrize("label", [-1.0, 2.0, np.nan])
+def test_labels_that_are_no_probabilities_are_refused(label):
+    m = metrics.Precision()
+    with pytest.raises(ValueError, match="probabilities in y_true, 0 to 1"):
+        m([label, 1.0], [0.9, 0.8])
+    assert m([1.0, 1.0], [0.9, 0.8]).item() == 1
+
+
 def test_many_batches_lose_no_digits():
     m = metrics.Mean()
     for _ in range(10000):

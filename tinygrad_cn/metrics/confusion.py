@@ -35,10 +35,13 @@ def confusion(
     """
     t, p = arrays(name, y_true, y_pred)
     t, p = t.astype(np.float64), p.astype(np.float64)
-    if p.size and not (p.min() >= 0 and p.max() <= 1) and top_k is None:
-        raise ValueError(
-            f"[{name}] Expected probabilities in y_pred, 0 to 1, received {p.min()} to {p.max()}."
-        )
+    for word, x in (("y_true", t), ("y_pred", p)):
+        free = top_k is not None and x is p
+        if x.size and not free and not (x.min() >= 0 and x.max() <= 1):
+            raise ValueError(
+                f"[{name}] Expected probabilities in {word}, 0 to 1, received {x.min()} to "
+                f"{x.max()}."
+            )
     weights = weights_of(name, sample_weight, t.shape)
     if label_weights is not None:
         weights = weights * np.asarray(label_weights, np.float64)
