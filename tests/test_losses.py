@@ -123,3 +123,10 @@ def test_crossentropy_by_shape():
     assert losses.crossentropy_for((8,), (8, 5)) is losses.sparse_categorical_crossentropy
     assert losses.crossentropy_for((8, 1), (8, 5)) is losses.sparse_categorical_crossentropy
     assert losses.crossentropy_for((8, 5), (8, 5)) is losses.categorical_crossentropy
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "categorical_focal_crossentropy"])
+def test_labels_are_smoothed_over_the_axis_of_the_classes(name):
+    loss, t, p = getattr(losses, name), np.eye(3)[[0, 1]], np.array([[0.2, 0.5, 0.3]] * 2)
+    along = loss(t.T, p.T, label_smoothing=0.3, axis=0).numpy()
+    np.testing.assert_allclose(along, loss(t, p, label_smoothing=0.3).numpy())

@@ -143,7 +143,7 @@ def categorical_crossentropy(
     Tensor([0.6931472])
     """
     t, p = pair("categorical_crossentropy", y_true, y_pred)
-    t = _smooth(t, label_smoothing)
+    t = _smooth(t, label_smoothing, axis)
     return ops.categorical_crossentropy(t, p, from_logits=from_logits, axis=axis)
 
 
@@ -158,14 +158,14 @@ def categorical_focal_crossentropy(
 ) -> Any:
     """-sum(alpha (1 - p)^gamma t ln p) (Lin et al., 2017)"""
     t, p = pair("categorical_focal_crossentropy", y_true, y_pred)
-    t = _smooth(t, label_smoothing)
+    t = _smooth(t, label_smoothing, axis)
     p = ops.softmax(p, axis=axis) if from_logits else p
     p = ops.clip(p / ops.sum(p, axis=axis, keepdims=True), EPSILON, 1 - EPSILON)
     return -ops.sum(alpha * (1 - p) ** gamma * t * ops.log(p), axis=axis)
 
 
-def _smooth(t: Any, label_smoothing: float) -> Any:
-    return t * (1.0 - label_smoothing) + label_smoothing / t.shape[-1] if label_smoothing else t
+def _smooth(t: Any, label_smoothing: float, axis: int) -> Any:
+    return t * (1.0 - label_smoothing) + label_smoothing / t.shape[axis] if label_smoothing else t
 
 
 def sparse_categorical_crossentropy(
