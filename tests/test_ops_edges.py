@@ -94,3 +94,9 @@ def test_exp2_of_large_numbers_is_exact():
     y = ops.exp2(x)
     assert y.tolist() == [2.0**100, 2.0**-100, 1024.0]
     assert_close(tg.grad(y[2], x)[2:], np.float32([1024 * np.log(2)]))
+
+
+@pytest.mark.parametrize("padding", [5, None, (1, 1), ((1, 1), (1, 1)), ((0.5, 1),)])
+def test_padding_of_a_convolution_is_pairs_of_integers(padding):
+    with pytest.raises(ValueError, match=r"\[conv\] Expected 1 pairs of integers"):
+        tg.ops.conv(np.ones((1, 5, 1)), np.ones((2, 1, 1)), padding=padding)

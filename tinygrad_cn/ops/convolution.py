@@ -311,7 +311,12 @@ def _padding(
     if padding == "causal" and n == 1:
         return (0, 0), (extents[1] - 1, 0)
     if not isinstance(padding, str):
-        pairs = tuple([tuple(pair) for pair in padding])
+        if np.shape(padding) != (n, 2) or np.asarray(padding).dtype.kind not in "iu":
+            raise ValueError(
+                f"[{op}] Expected {n} pairs of integers (before, after), received "
+                f"padding={padding!r}."
+            )
+        pairs = tuple([(int(before), int(after)) for before, after in padding])
         return pairs if n == 2 else ((0, 0), *pairs)
     known = ["valid", "same", *(["causal"] if n == 1 else [])]
     raise ValueError(f"[{op}] Expected one of {known} or pairs, received padding={padding!r}.")
