@@ -100,3 +100,7 @@ def test_exp2_of_large_numbers_is_exact():
 def test_padding_of_a_convolution_is_pairs_of_integers(padding):
     with pytest.raises(ValueError, match=r"\[conv\] Expected 1 pairs of integers"):
         tg.ops.conv(np.ones((1, 5, 1)), np.ones((2, 1, 1)), padding=padding)
+
+
+def test_positive_keeps_the_sign_of_zero():
+    assert np.signbit(tg.ops.positive([-0.0]).numpy()).all()

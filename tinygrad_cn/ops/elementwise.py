@@ -269,7 +269,7 @@ def clip(x: Any, min: Any = None, max: Any = None) -> Any:
 
 def positive(x: Any) -> Any:
     """y = x."""
-    return x if isinstance(x, Value) else add(x, 0)
+    return asarray(x)
 
 
 # --- exponentials and logarithms ------------------------------------------------------------------
