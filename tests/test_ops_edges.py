@@ -104,3 +104,12 @@ def test_padding_of_a_convolution_is_pairs_of_integers(padding):
 
 def test_positive_keeps_the_sign_of_zero():
     assert np.signbit(tg.ops.positive([-0.0]).numpy()).all()
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_gradients_of_logaddexp_share_g_however_large_the_operands(dtype):
+    a = tg.tensor(np.array([1e30, 1e9, 1e9, np.inf, -np.inf, 0], dtype), requires_grad=True)
+    b = tg.tensor(np.array([1e30, 1e9, 0, 0, -np.inf, np.inf], dtype), requires_grad=True)
+    ga, gb = tg.grad(ops.logaddexp(a, b).sum(), [a, b])
+    assert ga.numpy().tolist() == [0.5, 0.5, 1, 1, 0, 0]
+    assert gb.numpy().tolist() == [0.5, 0.5, 0, 0, 0, 1]

@@ -83,7 +83,6 @@ from .elementwise import (
     log1p,
     log2,
     log10,
-    logaddexp,
     maximum,
     minimum,
     mod,
@@ -212,7 +211,7 @@ from .shape import (
     tril,
     triu,
 )  # fmt: skip
-from .softmax import log_softmax, logsumexp, softmax
+from .softmax import log_softmax, logaddexp, logsumexp, softmax
 from .sorting import argsort, median, sort, top_k, topk
 from .trigonometry import (
     acos,

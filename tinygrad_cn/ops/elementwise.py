@@ -20,7 +20,6 @@ from .comparison import (
     equal,
     greater,
     greater_equal,
-    isinf,
     less,
     less_equal,
     logical_and,
@@ -386,21 +385,6 @@ class Hypot(Op):
         return h * a if needs[0] else None, h * b if needs[1] else None
 
 
-class LogAddExp(Op):
-    """y = ln(e^a + e^b);  ga = g e^(a-y),  gb = g e^(b-y).
-
-    >>> tg.ops.logaddexp([1000], [1000]).round(1)
-    Tensor([1000.7])
-    """
-
-    def forward(a, b):
-        return kernels.logaddexp(a, b)
-
-    def vjp(g, a, b, y, needs):
-        y = where(isinf(y), 0.0, y)  # inf - inf would be NaN
-        return g * exp(a - y) if needs[0] else None, g * exp(b - y) if needs[1] else None
-
-
 exp = Exp()
 log = Log()
 expm1 = Expm1()
@@ -411,7 +395,6 @@ sqrt = Sqrt()
 rsqrt = Rsqrt()
 cbrt = Cbrt()
 hypot = Hypot()
-logaddexp = LogAddExp()
 
 
 # --- rounding: the slope is 0 ---------------------------------------------------------------------

@@ -1,4 +1,5 @@
-"""Softmax and its logarithm: fused ops with gradient kernels of their own; and log-sum-exp."""
+"""Softmax and its logarithm: fused ops with gradient kernels of their own; and log-sum-exp, of one
+tensor or two."""
 
 from __future__ import annotations
 
@@ -8,6 +9,7 @@ from typing import Any
 from tinygrad_cn import kernels
 from tinygrad_cn.op import Op, Placeholder, apply_as_one, as_one
 
+from .activation import sigmoid
 from .comparison import equal
 from .creation import asarray
 from .elementwise import exp, where
@@ -78,11 +80,28 @@ class LogSumExp(Op):
         return _keep(g, x.shape, axis, keepdims) * where(nothing, 0.0, softmax(x, axis))
 
 
+class LogAddExp(Op):
+    """y = ln(e^a + e^b);  ga = g sigmoid(a - b),  gb = g sigmoid(b - a), both 0 where y is -inf.
+
+    >>> tg.ops.logaddexp([1000], [1000]).round(1)
+    Tensor([1000.7])
+    """
+
+    def forward(a, b):
+        return kernels.logaddexp(a, b)
+
+    def vjp(g, a, b, y):
+        nothing = equal(y, -math.inf)  # -inf + inf would be NaN
+        ga, gb = [g * sigmoid(where(nothing, -math.inf, d)) for d in (a - b, b - a)]
+        return ga, gb
+
+
 _softmax = Softmax()
 softmax_grad = SoftmaxGrad()
 _log_softmax = LogSoftmax()
 log_softmax_grad = LogSoftmaxGrad()
 logsumexp = LogSumExp()
+logaddexp = LogAddExp()
 
 
 @as_one
