@@ -113,3 +113,7 @@ def test_gradients_of_logaddexp_share_g_however_large_the_operands(dtype):
     ga, gb = tg.grad(ops.logaddexp(a, b).sum(), [a, b])
     assert ga.numpy().tolist() == [0.5, 0.5, 1, 1, 0, 0]
     assert gb.numpy().tolist() == [0.5, 0.5, 0, 0, 0, 1]
+
+
+def test_hard_shrink_keeps_nan():
+    assert_close(ops.hard_shrink([np.nan, 0.5, -0.6]), np.float32([np.nan, 0, -0.6]))

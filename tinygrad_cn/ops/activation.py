@@ -329,7 +329,7 @@ def hard_shrink(x: Any, threshold: float = 0.5) -> Any:
     Tensor([-2.,  0.])
     """
     x = asarray(x)
-    return where(greater(abs(x), threshold), x, 0.0)
+    return where(less_equal(abs(x), threshold), 0.0, x)
 
 
 def squareplus(x: Any, b: float = 4.0) -> Any:
