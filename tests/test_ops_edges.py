@@ -117,3 +117,10 @@ def test_gradients_of_logaddexp_share_g_however_large_the_operands(dtype):
 
 def test_hard_shrink_keeps_nan():
     assert_close(ops.hard_shrink([np.nan, 0.5, -0.6]), np.float32([np.nan, 0, -0.6]))
+
+
+@pytest.mark.parametrize("order", [1, 2, 3, np.inf, -np.inf, 0])
+def test_normalize_takes_the_orders_of_norm(order):
+    x = np.array([[3.0, -4.0], [0.5, 2.0]])
+    length = np.linalg.norm(x, order, axis=-1, keepdims=True)
+    assert_close(ops.normalize(x, order=order), x / length)

@@ -12,9 +12,9 @@ from tinygrad_cn.op import Placeholder, Value, apply_as_one, as_one
 
 from .comparison import isclose, isinf, isnan, logical_and
 from .creation import asarray, eye, ones
-from .elementwise import abs, maximum, power, rsqrt, square, where
+from .elementwise import maximum, power, rsqrt, square, where
 from .joining import concat
-from .linalg import slogdet
+from .linalg import slogdet, vector_norm
 from .matmul import tensordot
 from .reduction import max, mean, min, sum
 from .shape import _axes, _axis, basic_getitem, diagonal, flatten, flip, reshape, swapaxes, tril
@@ -163,8 +163,7 @@ def normalize(x: Any, axis: int = -1, order: float = 2, epsilon: float = 1e-12) 
     x = asarray(x)
     if order == 2:
         return x * rsqrt(maximum(sum(square(x), axis=axis, keepdims=True), epsilon**2))
-    length = sum(abs(x) ** order, axis=axis, keepdims=True) ** (1 / order)
-    return x / maximum(length, epsilon)
+    return x / maximum(vector_norm(x, order, axis, keepdims=True), epsilon)
 
 
 def ptp(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
