@@ -115,3 +115,9 @@ def test_the_state_can_be_kept():
     a = tg.random.normal((5,))
     tg.random.set_state(state)
     np.testing.assert_array_equal(tg.random.normal((5,)), a)
+
+
+@pytest.mark.parametrize("name", ["RandomUniform", "RandomNormal", "TruncatedNormal", "HeNormal"])
+def test_numbers_that_are_not_whole_are_not_drawn_as_integers(name):
+    with pytest.raises(ValueError, match="Expected a float dtype, received dtype=int32"):
+        getattr(tg.initializers, name)()((2, 3), dtype="int32")

@@ -107,11 +107,19 @@ def state_of(generator: SeedGenerator | int | None) -> np.ndarray:
     return SeedGenerator(generator).state
 
 
+def _float(name: str, dtype: Any) -> np.dtype:
+    """The dtype of numbers that are not whole; float32 if None."""
+    dtype = np.dtype(dtype or "float32")
+    if dtype.kind != "f":
+        raise ValueError(f"[{name}] Expected a float dtype, received dtype={dtype}.")
+    return dtype
+
+
 def uniform(
     shape: Any, minval: float = 0.0, maxval: float = 1.0, dtype: Any = "float32", seed: Any = None
 ) -> Any:
     """Numbers that are equally likely anywhere in [minval, maxval)."""
-    u = kernels.uniform(state_of(seed), tuple(shape), np.dtype(dtype or "float32"))
+    u = kernels.uniform(state_of(seed), tuple(shape), _float("uniform", dtype))
     return wrap(kernels.add(kernels.multiply(u, maxval - minval), minval))
 
 
@@ -119,7 +127,7 @@ def normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: Any = None
 ) -> Any:
     """Numbers of the density exp(-(x - mean)^2 / (2 stddev^2)) / (stddev sqrt(2 pi))."""
-    z = kernels.normal(state_of(seed), tuple(shape), np.dtype(dtype or "float32"))
+    z = kernels.normal(state_of(seed), tuple(shape), _float("normal", dtype))
     return wrap(kernels.add(kernels.multiply(z, stddev), mean))
 
 
@@ -127,7 +135,7 @@ def truncated_normal(
     shape: Any, mean: float = 0.0, stddev: float = 1.0, dtype: Any = "float32", seed: Any = None
 ) -> Any:
     """Normal numbers; those farther than two standard deviations from the mean are drawn again."""
-    state, shape, dtype = state_of(seed), tuple(shape), np.dtype(dtype or "float32")
+    state, shape, dtype = state_of(seed), tuple(shape), _float("truncated_normal", dtype)
     kept, missing = [], math.prod(shape)
     while missing:
         z = kernels.normal(state, (missing + missing // 8 + 16,), dtype)
