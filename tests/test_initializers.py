@@ -121,3 +121,9 @@ def test_the_state_can_be_kept():
 def test_numbers_that_are_not_whole_are_not_drawn_as_integers(name):
     with pytest.raises(ValueError, match="Expected a float dtype, received dtype=int32"):
         getattr(tg.initializers, name)()((2, 3), dtype="int32")
+
+
+def test_bernoulli_draws_the_shape_that_is_asked_for():
+    assert random.bernoulli([0.0, 0.0, 1.0], (2, 3)).numpy().tolist() == [[0, 0, 1]] * 2
+    with pytest.raises(ValueError, match=r"Expected p to broadcast to shape=\(2, 1\)"):
+        random.bernoulli([0.5] * 3, (2, 1))

@@ -163,7 +163,12 @@ def bernoulli(p: Any, shape: Any = None, dtype: Any = "float32", seed: Any = Non
     p = to_array(p, np.dtype(np.float64))
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"[bernoulli] Expected probabilities in [0, 1], received p={p!r:.80}.")
-    u = kernels.uniform(state_of(seed), p.shape if shape is None else tuple(shape), p.dtype)
+    shape = p.shape if shape is None else tuple(shape)
+    if np.broadcast_shapes(p.shape, shape) != shape:
+        raise ValueError(
+            f"[bernoulli] Expected p to broadcast to shape={shape}, received p.shape={p.shape}."
+        )
+    u = kernels.uniform(state_of(seed), shape, p.dtype)
     y = kernels.less(u, p)
     return wrap(kernels.copy(y, kernels.empty(y.shape, np.dtype(dtype or "float32"))))
 
