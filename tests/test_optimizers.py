@@ -216,3 +216,8 @@ def test_arguments_of_the_newer_ones_are_checked():
         optimizers.Ftrl(l1_regularization_strength=-1.0)
     with pytest.raises(ValueError, match="clip_threshold > 0"):
         optimizers.Adafactor(clip_threshold=0)
+
+
+def test_runs_of_a_cosine_decay_do_not_get_shorter():
+    with pytest.raises(ValueError, match="t_mul >= 1, received"):
+        schedules.CosineDecayRestarts(0.1, 10, t_mul=0.5)

@@ -224,7 +224,9 @@ class CosineDecayRestarts(LearningRateSchedule):
         alpha: float = 0.0,
         name: str = "SGDRDecay",
     ) -> None:
-        self._positive(first_decay_steps=first_decay_steps, t_mul=t_mul)
+        self._positive(first_decay_steps=first_decay_steps)
+        if not t_mul >= 1:  # runs that get shorter come to an end
+            raise ValueError(f"[CosineDecayRestarts] Expected t_mul >= 1, received t_mul={t_mul}.")
         self.initial_learning_rate, self.first_decay_steps = (
             initial_learning_rate,
             first_decay_steps,
