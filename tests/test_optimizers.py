@@ -221,3 +221,19 @@ def test_arguments_of_the_newer_ones_are_checked():
 def test_runs_of_a_cosine_decay_do_not_get_shorter():
     with pytest.raises(ValueError, match="t_mul >= 1, received"):
         schedules.CosineDecayRestarts(0.1, 10, t_mul=0.5)
+
+
+def test_averages_count_updates_not_the_gradients_that_are_accumulated():
+    optimizer = optimizers.SGD(
+        1.0,
+        gradient_accumulation_steps=2,
+        use_ema=True,
+        ema_momentum=0.5,
+        ema_overwrite_frequency=3,
+    )
+    w, seen = tg.Variable([0.0]), []
+    for _ in range(6):
+        optimizer.apply([tg.tensor([-1.0])], [w])
+        seen.append(w.numpy().item())
+    # the average is 1 after the first update (two calls), then 1 and 1.5: the third overwrites
+    assert seen == [0, 1, 1, 2, 1.75, 2.25]

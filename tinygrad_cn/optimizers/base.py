@@ -9,6 +9,7 @@ arrays, the learning rate and the step counter.
 
 from __future__ import annotations
 
+import math
 import re
 import warnings
 from collections.abc import Iterable, Sequence
@@ -42,7 +43,7 @@ class Optimizer(Settings):
         use_ema: keep a moving average of the variables, ``a = m a + (1 - m) p``; at the end of
             training they are replaced by it.
         ema_momentum: m.
-        ema_overwrite_frequency: replace them also every so many steps.
+        ema_overwrite_frequency: replace them also every so many updates.
         loss_scale_factor: the loss is multiplied by this (``scale_loss``) and gradients divided.
         gradient_accumulation_steps: update once in so many calls, with the mean gradient.
         name: a label.
@@ -286,8 +287,14 @@ class Optimizer(Settings):
         """Whether the coming step ends an accumulation, and whether it overwrites the variables."""
         step = int(self._iterations.data) + 1
         ends = step % (self.gradient_accumulation_steps or 1) == 0
-        every = self.ema_overwrite_frequency if self.use_ema else None
-        return ends, every is not None and step % every == 0
+        return ends, self.use_ema and self._overwrites(step)
+
+    def _overwrites(self, step: int) -> bool:
+        """Whether the averages replace the variables in this call, the first being 1: in those that
+        belong to every so-manieth update."""
+        update = math.ceil(step / (self.gradient_accumulation_steps or 1))
+        every = self.ema_overwrite_frequency
+        return every is not None and update % every == 0
 
     def _check(self, grads: Sequence[Any], variables: Any) -> Pairs:
         """(variable, gradient array) of those that have one; errors before anything changes."""
@@ -355,7 +362,7 @@ class Optimizer(Settings):
             return  # they are where they are read
         step = int(self.iterations.data) + 1
         rate = self._rate()
-        ema = self.ema_momentum if int(self._iterations.data) else 0.0
+        ema = self.ema_momentum if step > 1 else 0.0
         self._values = {
             "rate": rate,
             "keep": 1.0 - rate * (self.weight_decay or 0.0),
@@ -427,8 +434,7 @@ class Optimizer(Settings):
             keep, rest = self.number("ema", v.dtype), self.number("1 - ema", v.dtype)
             kernels.multiply(average.data, keep, out=average.data)
             kernels.add(average.data, kernels.multiply(v.data, rest), out=average.data)
-        every = self.ema_overwrite_frequency
-        if every and int(self._iterations.data) % every == 0:
+        if self._overwrites(int(self._iterations.data)):
             self.finalize_variable_values(self._trainable_variables)
 
     def finalize_variable_values(self, var_list: Sequence[Variable]) -> None:
