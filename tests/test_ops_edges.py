@@ -124,3 +124,10 @@ def test_normalize_takes_the_orders_of_norm(order):
     x = np.array([[3.0, -4.0], [0.5, 2.0]])
     length = np.linalg.norm(x, order, axis=-1, keepdims=True)
     assert_close(ops.normalize(x, order=order), x / length)
+
+
+def test_relu_with_bounds_is_flat_at_0_and_keeps_nan():
+    relu, x = tg.activations.relu, tg.tensor([-1.0, 0.0, 2.0, 7.0], requires_grad=True)
+    assert tg.grad(relu(x, max_value=6.0).sum(), x).numpy().tolist() == [0, 0, 1, 0]
+    assert_close(relu([np.nan, 0.5, 3.0], threshold=1.0), np.float32([np.nan, 0, 3]))
+    assert_close(relu([-2.0, 9.0], negative_slope=0.5, max_value=6.0), np.float32([-1, 6]))

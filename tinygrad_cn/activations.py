@@ -24,10 +24,8 @@ def relu(
     >>> tg.activations.relu(tg.tensor([-2.0, 3.0]), negative_slope=0.5, max_value=2.0)
     Tensor([-1.,  2.])
     """
-    if threshold == 0:
-        y = ops.relu(x) if max_value is None else ops.clip(x, 0.0, max_value)
-        return y if negative_slope == 0 else y - negative_slope * ops.relu(-x)
-    y = ops.where(x > threshold, x, 0.0)
+    x = ops.asarray(x)
+    y = ops.relu(x) if threshold == 0 else ops.where(x <= threshold, 0.0, x)
     y = y if max_value is None else ops.clip(y, 0.0, max_value)
     return y if negative_slope == 0 else y - negative_slope * ops.relu(threshold - x)
 
