@@ -131,3 +131,16 @@ def test_relu_with_bounds_is_flat_at_0_and_keeps_nan():
     assert tg.grad(relu(x, max_value=6.0).sum(), x).numpy().tolist() == [0, 0, 1, 0]
     assert_close(relu([np.nan, 0.5, 3.0], threshold=1.0), np.float32([np.nan, 0, 3]))
     assert_close(relu([-2.0, 9.0], negative_slope=0.5, max_value=6.0), np.float32([-1, 6]))
+
+
+@pytest.mark.parametrize("axis", [2, -3])
+def test_an_axis_that_is_not_there_is_named(axis):
+    x, c = np.ones((2, 4)), np.ones(4)
+    for f in (
+        lambda: ops.glu(x, axis),
+        lambda: ops.batch_normalization(x, c, c, axis),
+        lambda: tg.layers.BatchNormalization(axis)(x),
+        lambda: tg.layers.GroupNormalization(2, axis)(x),
+    ):
+        with pytest.raises(ValueError, match=r"Expected .* <= axis < 2, received axis="):
+            f()

@@ -120,7 +120,8 @@ class BatchNormalization(_Affine):
         self.moving_variance_initializer = initializers.get(moving_variance_initializer)
 
     def build(self, input_shape):
-        shape = (input_shape[self.axis],)
+        (axis,) = _sorted_axes(self.axis, len(input_shape))
+        shape = (input_shape[axis],)
         self._add_affine(shape)
         self.moving_mean = self.add_weight(
             shape, self.moving_mean_initializer, trainable=False, name="moving_mean"
@@ -330,7 +331,8 @@ class GroupNormalization(_Affine):
         self.groups, self.axis = groups, int(axis)
 
     def build(self, input_shape):
-        channels = input_shape[self.axis]
+        (axis,) = _sorted_axes(self.axis, len(input_shape))
+        channels = input_shape[axis]
         self._add_affine((channels,))
         self._groups = channels if self.groups == -1 else self.groups
         if channels % self._groups:

@@ -13,6 +13,7 @@ from .comparison import greater, greater_equal, less_equal
 from .creation import asarray
 from .elementwise import abs, clip, divide, exp, expm1, multiply, square, where
 from .joining import split
+from .shape import _axis
 from .trigonometry import erf, tanh
 
 
@@ -349,6 +350,7 @@ def glu(x: Any, axis: int = -1) -> Any:
     Tensor([1.])
     """
     x = asarray(x)
+    axis = _axis("glu", axis, x.ndim)
     if x.shape[axis] % 2:
         raise ValueError(f"[glu] Expected an even length, received x.shape={x.shape}, axis={axis}.")
     a, b = split(x, 2, axis)

@@ -17,7 +17,7 @@ from tinygrad_cn.op import Op
 from .creation import asarray
 from .elementwise import sqrt
 from .reduction import mean, sum
-from .shape import permute_dims, reshape
+from .shape import _axis, permute_dims, reshape
 
 
 class LayerNorm(Op):
@@ -185,7 +185,7 @@ def batch_normalization(
     """
     x, mean, variance = asarray(x), asarray(mean), asarray(variance)
     shape = [1] * x.ndim
-    shape[axis] = -1
+    shape[_axis("batch_normalization", axis, x.ndim)] = -1
     factor = 1 / sqrt(variance + epsilon)
     factor = factor if scale is None else factor * scale
     shift = -mean * factor if offset is None else offset - mean * factor
