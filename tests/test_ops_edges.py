@@ -144,3 +144,13 @@ def test_an_axis_that_is_not_there_is_named(axis):
     ):
         with pytest.raises(ValueError, match=r"Expected .* <= axis < 2, received axis="):
             f()
+
+
+@pytest.mark.parametrize(
+    ("indices", "values", "shape"),
+    [([[0], [1]], (1,), (4,)), ([[0], [1]], (2, 1), (4, 3)), ([[0, 1, 2]], (1,), (4, 4))],
+)
+def test_scatter_does_not_broadcast_values(indices, values, shape):
+    with pytest.raises(ValueError, match=r"\[scatter\] Expected values of shape"):
+        ops.scatter(indices, np.ones(values), shape)
+    assert ops.scatter([[0], [1]], np.ones((2, 3)), (4, 3)).sum().item() == 6

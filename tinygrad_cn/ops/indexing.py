@@ -305,8 +305,14 @@ def scatter(indices: Any, values: Any, shape: Any) -> Any:
     """
     positions = _positions("scatter", indices)
     positions = positions.data if isinstance(positions, Value) else positions
+    values, shape, n = asarray(values), tuple(shape), positions.shape[-1]
+    if n > len(shape) or values.shape != (*positions.shape[:-1], *shape[n:]):
+        raise ValueError(
+            f"[scatter] Expected values of shape {(*positions.shape[:-1], *shape[n:])}, received "
+            f"indices.shape={positions.shape}, values.shape={values.shape}, shape={shape}."
+        )
     places = np.moveaxis(positions, -1, 0)
-    return add_at(asarray(values), *places, shape=tuple(shape), key=(ARRAY,) * len(places))
+    return add_at(values, *places, shape=shape, key=(ARRAY,) * len(places))
 
 
 class OneHot(Op):
