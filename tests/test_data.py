@@ -104,3 +104,13 @@ def test_what_fit_would_not_heed_is_refused(settings):
     name = list(settings)[-1]
     with pytest.raises(ValueError, match=name):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, **settings)
+
+
+def test_sample_weights_for_an_output_that_there_is_not_are_refused():
+    x = tg.Input((2,))
+    model = tg.Model(x, {"a": tg.layers.Dense(1)(x), "b": tg.layers.Dense(1)(x)})
+    model.compile("sgd", {"a": "mse", "b": "mse"})
+    data_of = np.ones((4, 2)), {"a": np.ones((4, 1)), "b": np.ones((4, 1))}
+    with pytest.raises(ValueError, match="Unknown name 'c'.*a, b"):
+        model.fit(*data_of, sample_weight={"a": np.ones(4), "c": np.ones(4)}, verbose=0)
+    model.fit(*data_of, sample_weight={"a": np.ones(4)}, verbose=0)

@@ -322,10 +322,7 @@ class Stepper:
         if len(names) == 1 and not isinstance(y, (list, tuple, dict)):
             return [y]
         if isinstance(y, dict):
-            unknown = [key for key in y if key not in names]
-            if unknown:
-                raise ValueError(registry.unknown("output", unknown[0], names))
-            return [y.get(name) for name in names]
+            return _by_name(y, names)
         given = tree.flatten(y)
         if len(given) != len(names):
             raise ValueError(
@@ -338,7 +335,7 @@ class Stepper:
         if sample_weight is None or not isinstance(sample_weight, (list, tuple, dict)):
             return [sample_weight] * len(names)
         if isinstance(sample_weight, dict):
-            return [sample_weight.get(name) for name in names]
+            return _by_name(sample_weight, names)
         given = list(sample_weight)
         if len(given) != len(names):
             raise ValueError(
@@ -503,6 +500,14 @@ class Stepper:
             return {key: number(value) for key, value in logs.items()}
 
         return step
+
+
+def _by_name(given: dict[str, Any], names: list[str]) -> list[Any]:
+    """What is given for each output; None for those that are not named."""
+    unknown = [key for key in given if key not in names]
+    if unknown:
+        raise ValueError(registry.unknown("output", unknown[0], names))
+    return [given.get(name) for name in names]
 
 
 def _length(x: Any) -> int:
