@@ -111,6 +111,6 @@ def test_sample_weights_for_an_output_that_there_is_not_are_refused():
     model = tg.Model(x, {"a": tg.layers.Dense(1)(x), "b": tg.layers.Dense(1)(x)})
     model.compile("sgd", {"a": "mse", "b": "mse"})
     data_of = np.ones((4, 2)), {"a": np.ones((4, 1)), "b": np.ones((4, 1))}
-    with pytest.raises(ValueError, match="Unknown name 'c'.*a, b"):
+    with pytest.raises(ValueError, match=r"Unknown name 'c'.*a, b"):
         model.fit(*data_of, sample_weight={"a": np.ones(4), "c": np.ones(4)}, verbose=0)
     model.fit(*data_of, sample_weight={"a": np.ones(4)}, verbose=0)
