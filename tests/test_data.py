@@ -104,6 +104,7 @@ def test_what_fit_would_not_heed_is_refused(settings):
     name = list(settings)[-1]
     with pytest.raises(ValueError, match=name):
         model.fit(np.ones((4, 2)), np.ones((4, 1)), verbose=0, **settings)
+    assert not model.built  # and before anything is trained
 
 
 def test_sample_weights_for_an_output_that_there_is_not_are_refused():

@@ -72,6 +72,8 @@ class Trainer(Stepper):
                 raise ValueError(
                     f"[fit] Expected {name} to be an integer >= 0, received {value!r}."
                 )
+        if isinstance(validation_freq, (int, np.integer)) and validation_freq < 1:
+            raise ValueError(f"[fit] Expected validation_freq >= 1, received {validation_freq!r}.")
         if validation_split and validation_data is None:
             if data.is_batches(x):
                 raise ValueError("[fit] validation_split needs arrays, received batches in x.")
@@ -353,7 +355,5 @@ def _as_list(logs: dict[str, Any]) -> Any:
 
 def _due(epoch: int, frequency: Any) -> bool:
     if isinstance(frequency, (int, np.integer)):
-        if frequency < 1:
-            raise ValueError(f"[fit] Expected validation_freq >= 1, received {frequency!r}.")
         return epoch % frequency == 0
     return epoch in frequency
