@@ -164,7 +164,8 @@ def bernoulli(p: Any, shape: Any = None, dtype: Any = "float32", seed: Any = Non
     if not ((p >= 0) & (p <= 1)).all():
         raise ValueError(f"[bernoulli] Expected probabilities in [0, 1], received p={p!r:.80}.")
     shape = p.shape if shape is None else tuple(shape)
-    if np.broadcast_shapes(p.shape, shape) != shape:
+    lengths = zip(reversed(p.shape), reversed(shape), strict=False)
+    if p.ndim > len(shape) or not all([a in (1, b) for a, b in lengths]):
         raise ValueError(
             f"[bernoulli] Expected p to broadcast to shape={shape}, received p.shape={p.shape}."
         )
