@@ -134,7 +134,7 @@ def resolve_loss(given: Any, true_shape: Any, pred_shape: Any) -> Any:
 
 
 def _call_loss(loss: Any, y_true: Any, y_pred: Any, weight: Any, mask: Any) -> Any:
-    masked = {} if mask is None else {"mask": mask}
+    masked = {} if mask is None else {"mask": mask}  # a loss of one's own may not know masks
     value = loss(y_true, y_pred, sample_weight=weight, **masked)
     return value if value.ndim == 0 else ops.mean(value)
 

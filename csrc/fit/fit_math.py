@@ -374,9 +374,6 @@ def tables() -> list[Table]:
     closer, wider = quadratic("1", "0.09"), quadratic("1.25", "-0.045")
     steep = 0.8  # where f falls steeply, from the low side: nothing cancels
 
-    def root(f: Function, near: float) -> mp.mpf:
-        return mp.findroot(f, near)
-
     return [
         Table("gelu", "t Prob(normal > t)", gelu, 8, closer, True, None, steep),
         Table(
@@ -386,7 +383,7 @@ def tables() -> list[Table]:
             8,
             closer,
             True,
-            root(gelu_slope, 0.75),
+            mp.findroot(gelu_slope, 0.75),
             steep,
         ),
         Table(
@@ -396,7 +393,7 @@ def tables() -> list[Table]:
             7,
             wider,
             True,
-            root(silu_slope, 1.28),
+            mp.findroot(silu_slope, 1.28),
             steep,
         ),
         Table(
@@ -405,7 +402,7 @@ def tables() -> list[Table]:
             gelu_tanh_slope,
             7,
             powers("1.5"),
-            root=root(gelu_tanh_slope, 0.75),
+            root=mp.findroot(gelu_tanh_slope, 0.75),
         ),
     ]
 

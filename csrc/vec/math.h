@@ -102,7 +102,7 @@ TG_INLINE vf vf_gelu_slope(vf x)
     return TG_UNLIKELY(vf_mask_any(far)) ? vf_gelu_slope_far(x, y) : y;
 }
 
-#define TG_SILU_NEAR 9.99f
+#define TG_SILU_NEAR 9.99f /* just below 10, the end of the intervals */
 
 static __attribute__((noinline, unused)) vf vf_silu_slope_far(vf x, vf y)
 {
