@@ -459,9 +459,11 @@ TG_INLINE void TG_FN(gemm_pack_columns)(ptrdiff_t m, ptrdiff_t k, const V_T *a, 
             ptrdiff_t p = p0, end = p0 + COLUMNS < k ? p0 + COLUMNS : k - 1;
             const V_T *from = a + first + p * a_col;
             V_T *to = out + first * k + p * rows;
-            for (; whole && p < end; p++, from += a_col, to += rows)
+            for (; whole && p < end; p++, from += a_col, to += rows) {
+                TG_PREFETCH(from + COLUMNS * a_col);
                 TG_UNROLL for (int v = 0; v < VECTORS; v++)
                     V(store)(to + v * V_LANES, V(load)(from + v * V_LANES));
+            }
             for (end = p0 + COLUMNS < k ? p0 + COLUMNS : k; p < end; p++, from += a_col, to += rows)
                 for (ptrdiff_t i = 0; i < rows; i++)
                     to[i] = from[i];
