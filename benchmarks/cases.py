@@ -49,10 +49,11 @@ def matmul() -> Iterator[Case]:
         "matmul", "matmul", "NT 1024x512x1024", arrays(f32(1024, 512), transposed(1024, 512)),
         peer=peer, flops=2 * 1024 * 512 * 1024, scale=math.sqrt(512),
     )  # fmt: skip
-    yield Case(
-        "matmul", "matmul", "TN 512x1024x512", arrays(transposed(1024, 512), f32(1024, 512)),
-        peer=peer, flops=2 * 512 * 1024 * 512, scale=math.sqrt(1024),
-    )  # fmt: skip
+    for m, k, n in ((512, 1024, 512), (128, 20000, 128)):
+        yield Case(
+            "matmul", "matmul", f"TN {m}x{k}x{n}", arrays(transposed(k, m), f32(k, n)), peer=peer,
+            flops=2 * m * k * n, scale=math.sqrt(k),
+        )  # fmt: skip
     yield Case(
         "matmul", "matmul", "batch 48x64x32x64", arrays(f32(48, 64, 32), f32(48, 32, 64)),
         peer=peer, flops=2 * 48 * 64 * 32 * 64, scale=math.sqrt(32),

@@ -73,11 +73,14 @@ enum {
     TG_PATH_DOT_TRANSPOSED,
     TG_PATH_TURNED,
     TG_PATH_ROWS,
+    TG_PATH_DEEP,
     TG_PATH_DIRECT,
     TG_PATH_LOCAL,
     TG_PATH_PACKED
 };
 int tg_gemm_path(const tg_gemm_problem *problem, ptrdiff_t n_batch);
+
+#define TG_DEEP_TERMS 1280 /* of a task in the deep path, at least: adding up is little then */
 
 /* A transposed A and two to eight panels of columns, where a panel is one cache line wide: a tile
  * would read six numbers of each row of A^T for a dozen of cycles. */

@@ -235,3 +235,24 @@ def test_few_columns_of_a_large_transposed_matrix(columns, isa, rng):
         a, b = matrix(rng, (m, k), np.float32, "columns"), matrix(rng, (k, columns), np.float32)
         bias = rng.standard_normal(columns, np.float32)
         assert_product(kernels.matmul(a, b, bias, "relu"), a, b, bias, "relu")
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize(
+    "shape",
+    [
+        *[(7, 5000, 300), (30, 9000, 31), (20, 40000, 17), (128, 2600, 128), (64, 20490, 48)],
+        *[(9, 5121, 1100), (500, 2567, 520), (300, 9000, 9)],
+    ],
+)
+@pytest.mark.parametrize("layout", ["rows", "columns", "window"])
+def test_the_terms_of_a_long_sum_are_shared(shape, layout, dtype, isa, rng):
+    m, k, n = shape
+    a, b = matrix(rng, (m, k), dtype, layout), matrix(rng, (k, n), dtype)
+    bias = rng.standard_normal(n).astype(dtype)
+    turned = np.asfortranarray(b)
+    assert_product(kernels.matmul(a, b), a, b)
+    assert_product(kernels.matmul(a, turned, bias, "relu"), a, b, bias, "relu")
+    one_and_many_threads(
+        lambda: [kernels.matmul(a, b, bias, "gelu_tanh"), kernels.matmul(a, turned)]
+    )

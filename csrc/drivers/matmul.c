@@ -1,7 +1,8 @@
 /* matmul.c - matrix products: which blocks, which tasks. The path is chosen in matmul_path.c.
  *
  * Sums are cut every tg_gemm_depth(k) terms, in every path but `dot`: the partial sums are rounded
- * into C once, which also keeps the rounding error of long sums small.
+ * into C once, which also keeps the rounding error of long sums small. How a task computes its
+ * piece stands in matmul_pieces.c; where tasks share the terms of the sums, in matmul_terms.c.
  *
  * Work is cut into at most 16 tasks, powers of two so that 2, 4 or 8 threads get equal
  * shares. A task has at least 65536 multiply-adds, a few microseconds: more than handing it out.
@@ -13,24 +14,14 @@
  */
 #include <stdatomic.h>
 #include <string.h>
-#if !defined(_WIN32)
-#include <unistd.h>
-#endif
 
-#include "../gemm.h"
-#include "../parts.h"
-#include "../table.h"
-#include "../tg.h"
+#include "../matmul_pieces.h"
 #include "../threads.h"
 
 #define FMAS_PER_TASK 65536.0
-#define STREAMED_BYTES (8 << 20)    /* of a transposed A, at least, for the turned path to stream */
-#define ROWS_PART_BYTES (512 << 10) /* of B, that a task of the rows path streams at least */
-#define PACKED_BYTES (32 << 20)     /* of B at once */
-#define PACKED_ROWS_BYTES (4 << 20)
-#define CHAIN_ROWS 12 /* at least, and so many numbers, are computed before the chain's turn */
-#define CHAIN_NUMBERS 4096
-#define COLUMNS 8 /* panels that the rows at hand meet at once, or a multiple */
+#define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to stream */
+#define PACKED_BYTES (32 << 20)  /* of B at once */
+#define COLUMNS 8                /* panels that the rows at hand meet at once, or a multiple */
 
 typedef struct {
     const tg_gemm_problem *p;
@@ -44,243 +35,6 @@ typedef struct {
     char *packed;
     atomic_int status;
 } gemm_plan;
-
-static ptrdiff_t min_of(ptrdiff_t a, ptrdiff_t b)
-{
-    return a < b ? a : b;
-}
-
-static ptrdiff_t power_of_two_below(double x)
-{
-    ptrdiff_t p = 1;
-    while (2.0 * (double)p <= x)
-        p *= 2;
-    return p;
-}
-
-static const void *at(int dtype, const void *p, ptrdiff_t offset)
-{
-    return (const char *)p + offset * tg_gemm_item(dtype);
-}
-
-void tg_gemm_run(int dtype, const tg_gemm_block *block)
-{
-    (dtype == TG_F32 ? tg_active->gemm_block_f32 : tg_active->gemm_block_f64)(block);
-}
-
-ptrdiff_t tg_gemm_panel(int dtype)
-{
-    return dtype == TG_F32 ? tg_active->gemm_panel_f32 : tg_active->gemm_panel_f64;
-}
-
-void tg_gemm_pack_b(int dtype, ptrdiff_t k, ptrdiff_t n, const void *b, ptrdiff_t b_row,
-                    ptrdiff_t b_col, void *out, ptrdiff_t panel)
-{
-    if (dtype == TG_F32)
-        tg_active->gemm_pack_b_f32(k, n, b, b_row, b_col, out, panel);
-    else
-        tg_active->gemm_pack_b_f64(k, n, b, b_row, b_col, out, panel);
-}
-
-static void pack_a(int dtype, ptrdiff_t m, ptrdiff_t k, const void *a, ptrdiff_t a_row,
-                   ptrdiff_t a_col, void *out)
-{
-    if (dtype == TG_F32)
-        tg_active->gemm_pack_a_f32(m, k, a, a_row, a_col, out);
-    else
-        tg_active->gemm_pack_a_f64(m, k, a, a_row, a_col, out);
-}
-
-static void finish(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, void *c)
-{
-    tg_gemm_finish((tg_epilogue){p->dtype, p->act, p->chain}, m, n, c, p->c_row);
-}
-
-/* What `compute_piece` needs to know of the matrices at hand. */
-typedef struct {
-    const tg_gemm_problem *p;
-    uint64_t job;
-    int streamed;                    /* by gemm_rows */
-    int b_far;                       /* see tg_gemm_block */
-    const char *a, *b;               /* the matrices; a from its row i0 on when packed in tiles */
-    const char *packed_a, *packed_b; /* or NULL */
-    ptrdiff_t a_term, b_term;        /* the first ones of what is packed */
-    ptrdiff_t first_col, padded;     /* of packed_b: the column it begins with, and its columns */
-    char *c;
-} matrices;
-
-/* Rows [i0, i1) and columns [j0, j1), the depth block from p0 on: how many terms it has. */
-static ptrdiff_t compute_depth(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0,
-                               ptrdiff_t j1, ptrdiff_t p0)
-{
-    const tg_gemm_problem *p = x->p;
-    const ptrdiff_t nr = tg_gemm_panel(p->dtype), size = tg_gemm_item(p->dtype);
-    tg_gemm_block block = {.m = i1 - i0,
-                           .n = j1 - j0,
-                           .k = min_of(tg_gemm_depth(p->k), p->k - p0),
-                           .a_row = p->a_row,
-                           .a_col = p->a_col,
-                           .c = x->c + (i0 * p->c_row + j0) * size,
-                           .c_row = p->c_row,
-                           .a_packed = x->packed_a != NULL,
-                           .b_far = x->b_far,
-                           .accumulate = p0 > 0};
-    block.a = block.a_packed ? x->packed_a + block.m * (p0 - x->a_term) * size
-                             : at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col);
-    if (x->packed_b) {
-        block.b =
-            x->packed_b + ((p0 - x->b_term) * x->padded + (j0 - x->first_col) * block.k) * size;
-        block.b_row = nr;
-        block.b_panel = block.k * nr;
-    } else {
-        block.b = at(p->dtype, x->b, p0 * p->b_row + j0);
-        block.b_row = p->b_row;
-        block.b_panel = nr;
-    }
-    if (p0 + block.k == p->k) {
-        block.bias = p->bias ? at(p->dtype, p->bias, j0) : NULL;
-        block.relu = p->act == TG_ACT_RELU;
-    }
-    if (x->streamed)
-        (p->dtype == TG_F32 ? tg_active->gemm_rows_f32 : tg_active->gemm_rows_f64)(&block);
-    else
-        tg_gemm_run(p->dtype, &block);
-    return block.k;
-}
-
-static int shares_sums(const tg_gemm_problem *p)
-{
-    return p->sums && p->sums->shared;
-}
-
-/* All depth blocks in turn: this piece of C stays in the cache while they are added to it; if a
- * chain follows, so few rows at a time that they are in the nearest cache then, wherever they lie.
- */
-static void compute_piece(const matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
-{
-    const tg_gemm_problem *p = x->p;
-    ptrdiff_t some = i1 - i0;
-    if (p->chain && !x->packed_a)
-        some = CHAIN_NUMBERS / (j1 - j0 + 1) + CHAIN_ROWS;
-    for (ptrdiff_t i = i0, end; i < i1; i = end) {
-        ptrdiff_t p0 = 0;
-        end = min_of(i + some, i1);
-        do /* once even when k is 0: the result is then bias alone */
-            p0 += compute_depth(x, i, end, j0, j1, p0);
-        while (p0 < p->k);
-        finish(p, end - i, j1 - j0, x->c + (i * p->c_row + j0) * tg_gemm_item(p->dtype));
-    }
-}
-
-/* Rows of A packed at once: with one depth they take half of the second-level cache, which also
- * holds a panel of B and the piece of C that they meet; all packed ones at most 4 MB. */
-static ptrdiff_t packed_rows(const tg_gemm_problem *p, int by_depth)
-{
-    static _Atomic ptrdiff_t cache; /* bytes */
-    ptrdiff_t size = tg_gemm_item(p->dtype),
-              l2 = atomic_load_explicit(&cache, memory_order_relaxed);
-    if (l2 == 0) {
-        l2 = 512 << 10; /* where nobody tells */
-#if defined(_SC_LEVEL2_CACHE_SIZE)
-        long told = sysconf(_SC_LEVEL2_CACHE_SIZE);
-        if (told >= 128 << 10 && told <= 8 << 20)
-            l2 = told;
-#endif
-        atomic_store_explicit(&cache, l2, memory_order_relaxed);
-    }
-    const ptrdiff_t depth = tg_gemm_depth(p->k), terms = by_depth ? depth : p->k;
-    return min_of(PACKED_ROWS_BYTES / (terms * size), l2 * 15 / 32 / (depth * size)) + 1;
-}
-
-/* Rows [i0, i1) of A in tiles, depth after depth. */
-static int pack_rows(matrices *x, ptrdiff_t i0, ptrdiff_t i1)
-{
-    const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = tg_gemm_item(p->dtype);
-    const tg_mark mark = {x->job, x->a, i0, i1};
-    x->packed_a = tg_scratch_marked(TG_SCRATCH_PACK_A, mark);
-    if (x->packed_a)
-        return TG_OK;
-    char *out = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((m * p->k + 64) * size));
-    x->packed_a = out;
-    for (ptrdiff_t p0 = 0; out && p0 < p->k; p0 += depth)
-        pack_a(p->dtype, m, min_of(depth, p->k - p0),
-               at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col), p->a_row, p->a_col,
-               out + m * p0 * size);
-    tg_scratch_mark(TG_SCRATCH_PACK_A, mark);
-    return out ? TG_OK : TG_NO_MEMORY;
-}
-
-/* Some columns meet the rows once: a depth block of the rows is packed and used in the cache. */
-static int rows_by_depth(matrices *x, ptrdiff_t i0, ptrdiff_t i1, ptrdiff_t j0, ptrdiff_t j1)
-{
-    const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), m = i1 - i0, size = tg_gemm_item(p->dtype);
-    char *out = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((m * depth + 64) * size));
-    if (!out)
-        return TG_NO_MEMORY;
-    x->packed_a = out;
-    for (ptrdiff_t p0 = 0; p0 < p->k; p0 += depth) {
-        pack_a(p->dtype, m, min_of(depth, p->k - p0),
-               at(p->dtype, x->a, i0 * p->a_row + p0 * p->a_col), p->a_row, p->a_col, out);
-        x->a_term = p0;
-        compute_depth(x, i0, i1, j0, j1, p0);
-    }
-    finish(p, m, j1 - j0, x->c + (i0 * p->c_row + j0) * size);
-    return TG_OK;
-}
-
-/* All rows meet some columns, which come from afar: a depth block of both is packed and used. */
-static int columns_by_depth(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
-{
-    const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
-    const ptrdiff_t size = tg_gemm_item(p->dtype);
-    x->first_col = j0;
-    x->padded = (j1 - j0 + nr - 1) / nr * nr;
-    const ptrdiff_t n_blocks = (p->k + depth - 1) / depth;
-    char *columns = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(depth * x->padded * size));
-    char *rows = tg_scratch(TG_SCRATCH_PACK_A, (size_t)((p->m * depth + 64) * size));
-    if (!columns || !rows)
-        return TG_NO_MEMORY;
-    x->packed_a = rows;
-    x->packed_b = columns;
-    for (ptrdiff_t p0 = 0, k; p0 < p->k; p0 += k) {
-        x->a_term = x->b_term = p0;
-        k = min_of(depth, p->k - p0);
-        pack_a(p->dtype, p->m, k, at(p->dtype, x->a, p0 * p->a_col), p->a_row, p->a_col, rows);
-        tg_gemm_pack_b(p->dtype, k, j1 - j0, at(p->dtype, x->b, p0 * p->b_row + j0), p->b_row, 1,
-                       columns, k * nr);
-        if (shares_sums(p))
-            tg_column_sums_share(p->sums, p0 / depth, n_blocks, j0, j1);
-        compute_depth(x, 0, p->m, j0, j1, p0);
-    }
-    finish(p, p->m, j1 - j0, x->c + j0 * size);
-    return TG_OK;
-}
-
-/* Columns [j0, j1) of B in panels, depth after depth. */
-static int pack_columns(matrices *x, ptrdiff_t j0, ptrdiff_t j1)
-{
-    const tg_gemm_problem *p = x->p;
-    const ptrdiff_t depth = tg_gemm_depth(p->k), nr = tg_gemm_panel(p->dtype);
-    const ptrdiff_t size = tg_gemm_item(p->dtype);
-    const tg_mark mark = {x->job, x->b, j0, j1};
-    x->first_col = j0;
-    x->padded = (j1 - j0 + nr - 1) / nr * nr;
-    x->packed_b = tg_scratch_marked(TG_SCRATCH_PACK_B, mark);
-    if (x->packed_b)
-        return TG_OK;
-    char *out = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->k * x->padded * size));
-    x->packed_b = out;
-    for (ptrdiff_t p0 = 0; out && p0 < p->k; p0 += depth) {
-        ptrdiff_t k = min_of(depth, p->k - p0);
-        tg_gemm_pack_b(p->dtype, k, j1 - j0, at(p->dtype, x->b, p0 * p->b_row + j0 * p->b_col),
-                       p->b_row, p->b_col, out + p0 * x->padded * size, k * nr);
-    }
-    tg_scratch_mark(TG_SCRATCH_PACK_B, mark);
-    return out ? TG_OK : TG_NO_MEMORY;
-}
 
 /* A column times a row, without bias: each row of C is B times a number, written in one go. */
 static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b, char *c,
@@ -300,22 +54,22 @@ static void compute_outer(const tg_gemm_problem *p, const char *a, const char *b
 }
 
 /* The local path: a task packs the columns that it works on. */
-static int compute_local(const gemm_plan *plan, matrices *x, ptrdiff_t i0, ptrdiff_t i1,
+static int compute_local(const gemm_plan *plan, tg_gemm_matrices *x, ptrdiff_t i0, ptrdiff_t i1,
                          ptrdiff_t j0, ptrdiff_t j1)
 {
     const ptrdiff_t group = COLUMNS * tg_gemm_panel(plan->p->dtype) * (plan->by_depth ? 4 : 1);
-    int status = plan->pack_a && !plan->by_depth ? pack_rows(x, i0, i1) : TG_OK;
+    int status = plan->pack_a && !plan->by_depth ? tg_gemm_pack_rows(x, i0, i1) : TG_OK;
     for (ptrdiff_t j = j0; j < j1 && status == TG_OK; j += group) {
         const ptrdiff_t end = min_of(j + group, j1);
         if (plan->by_depth) {
-            status = columns_by_depth(x, j, end);
+            status = tg_gemm_columns_by_depth(x, j, end);
             continue;
         }
-        status = pack_columns(x, j, end);
-        if (i0 == 0 && shares_sums(plan->p))
+        status = tg_gemm_pack_columns(x, j, end);
+        if (i0 == 0 && tg_gemm_shares_sums(plan->p))
             tg_column_sums_share(plan->p->sums, 0, 1, j, end);
         if (status == TG_OK)
-            compute_piece(x, i0, i1, j, end);
+            tg_gemm_piece(x, i0, i1, j, end);
     }
     return status;
 }
@@ -326,7 +80,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
 {
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype), group = 2 * COLUMNS * nr;
-    matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c};
+    tg_gemm_matrices x = {.p = p, .job = plan->job, .a = a, .b = b, .c = c, .n_parts = 1};
     x.streamed = plan->path == TG_PATH_ROWS;
     if (plan->path == TG_PATH_OUTER) {
         compute_outer(p, a, b, c, i0, i1, j0, j1);
@@ -338,53 +92,27 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     x.b_far = 1;
     x.first_col = plan->first_col;
     x.padded = (plan->n_cols + nr - 1) / nr * nr;
-    if (plan->path == TG_PATH_DIRECT && i0 == 0 && shares_sums(p))
+    if (plan->path == TG_PATH_DIRECT && i0 == 0 && tg_gemm_shares_sums(p))
         tg_column_sums_share(p->sums, 0, 1, j0, j1);
     if (!plan->pack_a) {
-        compute_piece(&x, i0, i1, j0, j1);
+        tg_gemm_piece(&x, i0, i1, j0, j1);
         return TG_OK;
     }
-    const ptrdiff_t most = packed_rows(p, plan->by_depth);
+    const ptrdiff_t most = tg_gemm_rows_at_once(p, plan->by_depth);
     const ptrdiff_t n_pieces = (i1 - i0 + most - 1) / most;
     for (ptrdiff_t piece = 0, i = i0, m; piece < n_pieces; piece++, i += m) {
         m = (i1 - i) / (n_pieces - piece);
         if (plan->by_depth) {
-            if (rows_by_depth(&x, i, i + m, j0, j1) != TG_OK)
+            if (tg_gemm_rows_by_depth(&x, i, i + m, j0, j1) != TG_OK)
                 return TG_NO_MEMORY;
             continue;
         }
-        if (pack_rows(&x, i, i + m) != TG_OK)
+        if (tg_gemm_pack_rows(&x, i, i + m) != TG_OK)
             return TG_NO_MEMORY;
         for (ptrdiff_t j = j0; j < j1; j += group)
-            compute_piece(&x, i, i + m, j, min_of(j + group, j1));
+            tg_gemm_piece(&x, i, i + m, j, min_of(j + group, j1));
     }
     return TG_OK;
-}
-
-/* Bias and activation of an m x n piece of C, for the paths with few columns. */
-static void finish_rows(const tg_gemm_problem *p, ptrdiff_t m, ptrdiff_t n, char *c,
-                        const void *bias)
-{
-    const int together = p->c_row == n, column = together && n == 1; /* one number for all */
-    const tg_binary_rows apart = {.y_row = p->c_row, .a_row = p->c_row, .a_step = 1, .b_step = 1};
-    const tg_binary_rows *rows = column ? TG_ONE_ROW_AND_NUMBER : &apart;
-    const ptrdiff_t n_rows = column ? 1 : m, length = column ? m : n;
-    const ptrdiff_t n_runs = p->act != TG_ACT_RELU ? 0 : together ? 1 : m;
-    const ptrdiff_t run = together ? m * n : n;
-#define FINISH(T, suffix)                                                                          \
-    do {                                                                                           \
-        if (bias)                                                                                  \
-            tg_active->binary_##suffix[TG_BINARY_add](n_rows, length, (T *)c, (T *)c, bias, rows); \
-        for (ptrdiff_t i = 0; i < n_runs; i++)                                                     \
-            tg_active->unary_##suffix[TG_UNARY_relu](run, (T *)c + i * p->c_row,                   \
-                                                     (T *)c + i * p->c_row);                       \
-    } while (0)
-    if (p->dtype == TG_F32)
-        FINISH(float, f32);
-    else
-        FINISH(double, f64);
-#undef FINISH
-    finish(p, m, n, c);
 }
 
 void tg_transpose(int dtype, ptrdiff_t n_rows, ptrdiff_t n_cols, void *y, ptrdiff_t y_row,
@@ -447,7 +175,7 @@ static int compute_dots(const gemm_plan *plan, const char *a, const char *b, cha
         dots(p->dtype, n, m, p->k, b, p->b_col, rows, p->a_col == 1 ? p->a_row : p->k, out, 1,
              p->c_row);
     }
-    finish_rows(p, m, n, out, p->bias ? at(p->dtype, p->bias, j0) : NULL);
+    tg_gemm_finish_rows(p, m, n, out, p->bias ? at(p->dtype, p->bias, j0) : NULL);
     return TG_OK;
 }
 
@@ -464,15 +192,15 @@ static int compute_turned(const gemm_plan *plan, const char *a, const char *b, c
     turned.b_row = p->a_col;
     turned.c_row = width;
     (void)j0, (void)j1; /* all columns: see cut */
-    matrices x = {.p = &turned, .a = b, .b = at(p->dtype, a, i0)};
+    tg_gemm_matrices x = {.p = &turned, .a = b, .b = at(p->dtype, a, i0), .n_parts = 1};
     x.streamed = (double)p->m * (double)p->k * (double)size >= STREAMED_BYTES;
     x.c = tg_scratch(TG_SCRATCH_PACK_B, (size_t)(p->n * width * size));
     if (!x.c)
         return TG_NO_MEMORY;
-    compute_piece(&x, 0, p->n, 0, width);
+    tg_gemm_piece(&x, 0, p->n, 0, width);
     char *out = c + i0 * p->c_row * size;
     tg_transpose(p->dtype, width, p->n, out, p->c_row, x.c, width);
-    finish_rows(p, width, p->n, out, p->bias);
+    tg_gemm_finish_rows(p, width, p->n, out, p->bias);
     return TG_OK;
 }
 
@@ -536,14 +264,9 @@ static void pack_task(void *context, ptrdiff_t task)
     tg_gemm_pack_b(p->dtype, k, j1 - j0,
                    at(p->dtype, p->b, p0 * p->b_row + (plan->first_col + j0) * p->b_col), p->b_row,
                    p->b_col, plan->packed + (p0 * panels * nr + j0 * k) * size, k * nr);
-    if (shares_sums(p))
+    if (tg_gemm_shares_sums(p))
         tg_column_sums_share(p->sums, task / plan->pack_parts, (p->k + depth - 1) / depth,
                              plan->first_col + j0, plan->first_col + j1);
-}
-
-static double fma_nanoseconds(int dtype)
-{
-    return (dtype == TG_F32 ? 1 : 2) / 36.0;
 }
 
 static int run_packed(gemm_plan *plan, double fmas)
@@ -569,42 +292,6 @@ static int run_packed(gemm_plan *plan, double fmas)
                     compute_task, plan);
     }
     return atomic_load(&plan->status);
-}
-
-/* The rows path of one matrix: a task streams some whole rows of B, which memory takes faster than
- * parts of all rows; its share of the sums is a part, and the parts are added in a fixed tree. */
-static void rows_task(void *context, ptrdiff_t part)
-{
-    const gemm_plan *plan = context;
-    const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t size = tg_gemm_item(p->dtype), n_parts = plan->row_parts;
-    const ptrdiff_t p0 = p->k * part / n_parts, p1 = p->k * (part + 1) / n_parts;
-    tg_gemm_problem q = {.dtype = p->dtype, .m = p->m, .n = p->n, .k = p1 - p0};
-    q.a_row = p->a_row;
-    q.a_col = p->a_col;
-    q.b_row = p->b_row;
-    q.c_row = p->n;
-    matrices x = {.p = &q, .streamed = 1, .a = at(p->dtype, p->a, p0 * p->a_col)};
-    x.b = at(p->dtype, p->b, p0 * p->b_row);
-    x.c = part ? plan->packed + (part - 1) * p->m * p->n * size : p->c;
-    compute_piece(&x, 0, p->m, 0, p->n);
-}
-
-static int run_rows(gemm_plan *plan, double fmas)
-{
-    const tg_gemm_problem *p = plan->p;
-    const ptrdiff_t count = p->m * p->n, size = tg_gemm_item(p->dtype);
-    double most = (double)p->k * (double)p->n * (double)size / (double)ROWS_PART_BYTES;
-    most = most >= 0.5 && most < 2 && p->k >= 192 ? 2 : most; /* a part costs like a row of B */
-    plan->row_parts = min_of(power_of_two_below(most < 16 ? most : 16), p->k);
-    plan->packed = tg_alloc((size_t)((plan->row_parts - 1) * count * size) + 1);
-    if (!plan->packed)
-        return TG_NO_MEMORY;
-    tg_parallel(plan->row_parts, fmas * fma_nanoseconds(p->dtype), rows_task, plan);
-    tg_add_parts(p->dtype, plan->row_parts, count, p->c, plan->packed);
-    tg_free(plan->packed);
-    finish_rows(p, p->m, p->n, p->c, p->bias);
-    return TG_OK;
 }
 
 /* Cut one matrix into at most `parts` pieces, a power of two of them along each side. */
@@ -662,8 +349,11 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     double one = (double)p->m * (double)p->n * (double)p->k, all = one * (double)n_batch;
     double wanted = all / FMAS_PER_TASK, most = 16;
     ptrdiff_t n_tasks = power_of_two_below(wanted < most ? wanted : most);
+    plan.path = tg_gemm_path(p, n_batch);
+    if (plan.path == TG_PATH_DEEP)
+        return tg_gemm_deep(p);
     const int strewn = n_batch == 1 && tg_gemm_is_strewn(p);
-    plan.path = strewn ? TG_PATH_PACKED : tg_gemm_path(p, n_batch);
+    plan.path = strewn ? TG_PATH_PACKED : plan.path;
     plan.by_depth = strewn || (plan.path == TG_PATH_LOCAL && n_batch == 1 && tg_gemm_is_far(p));
     if (plan.path == TG_PATH_LOCAL || plan.path == TG_PATH_PACKED)
         plan.job = tg_new_job();
@@ -681,7 +371,7 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     if (plan.path == TG_PATH_PACKED)
         return run_packed(&plan, one);
     if (plan.path == TG_PATH_ROWS && n_batch == 1 && p->c_row == p->n)
-        return run_rows(&plan, one);
+        return tg_gemm_rows(p);
     tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
                 all * fma_nanoseconds(p->dtype) + tg_chain_work(p->chain), compute_task, &plan);
     return atomic_load(&plan.status);

@@ -1,6 +1,6 @@
 /* matmul_path.c - which path a matrix product takes (matmul.c goes it).
  *
- * Eight paths, chosen by shape:
+ * Nine paths, chosen by shape:
  *   outer   a column times a row: no sums;
  *   dot     results of up to 4 columns (or rows, against a transposed B), with long sums and
  *           AVX-512 up to 7, or 15 when nothing is to be turned: dot products of contiguous rows,
@@ -10,6 +10,8 @@
  *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart, and one row against
  *           64 KB and more: they are streamed past sums in the cache, some by each task, whose sums
  *           are parts of the result;
+ *   deep    a long sum into a small C: some of the terms by each task, which packs A and B block
+ *           after block of them and adds up a C of its own;
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
  *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
  *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
@@ -39,7 +41,9 @@
 #define TALL_BYTES (16 << 20)  /* the same in a gradient of weights */
 #define TALL_ROWS 128          /* of its transposed A, at most */
 #define FAR_BYTES (1 << 20)    /* of B, from which on it is in no second-level cache */
-#define LOCAL_ROWS_BYTES (1 << 20) /* of A, at most, for each task to read all of it */
+#define FAR_COLUMNS_BYTES (2 << 20) /* the same of a transposed A */
+#define DEEP_RESULTS (1 << 18)      /* at most, for a task to add up all of them */
+#define LOCAL_ROWS_BYTES (1 << 20)  /* of A, at most, for each task to read all of it */
 
 /* For `few` columns a tile's vectors are mostly empty. A dot product has full ones, but loads two
  * for every fma or so, and ends in a sum over their lanes: for a single column, whose sums are
@@ -69,6 +73,18 @@ int tg_gemm_is_far(const tg_gemm_problem *p)
     return p->b_col == 1 && bytes > FAR_BYTES && p->k > tg_gemm_depth(p->k);
 }
 
+/* Worth packing both factors for, when one of them is far and would else be met in short pieces. */
+static int is_deep(const tg_gemm_problem *p)
+{
+    const double term = (double)p->k * (double)tg_gemm_item(p->dtype);
+    const int columns = p->a_row == 1 && p->a_col != 1; /* of A are contiguous */
+    const int far =
+        (double)p->n * term > FAR_BYTES || (columns && (double)p->m * term > FAR_COLUMNS_BYTES);
+    const ptrdiff_t least = columns ? TURNED_COLUMNS : tg_gemm_panel(p->dtype);
+    return p->k >= 2 * TG_DEEP_TERMS && p->c_row == p->n && p->m > STREAMED_ROWS && far &&
+           p->n > least && (double)p->m * (double)p->n <= DEEP_RESULTS;
+}
+
 int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
 {
     if (p->k == 0)
@@ -81,6 +97,8 @@ int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         return TG_PATH_DOT_TRANSPOSED;
     if (p->a_row == 1 && p->a_col != 1 && p->n <= TURNED_COLUMNS && p->m >= 4 * p->n)
         return TG_PATH_TURNED;
+    if (n_batch == 1 && is_deep(p))
+        return TG_PATH_DEEP;
     const double size = (double)tg_gemm_item(p->dtype), bytes = (double)p->k * (double)p->n * size;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     if (p->b_col == 1) {
