@@ -98,60 +98,72 @@ TG_INLINE void TG_FN(wino_gather3_1d)(const VT s[6], VT w[3])
  * out[(r * 6 + q) * step + channel], out[r * step + channel] of a line. With a `panel`, vector v of
  * the channels goes to out + v / 2 * panel + v % 2 * L, the place in a packed panel, which zeros
  * fill up. What lies outside an image or a kernel is zero and not read: `inside`, if given, holds
- * the first row of the square inside, the row after the last one, and the same of the columns. */
+ * the first row of the square inside, the row after the last one, and the same of the columns.
+ * `nv` vectors are taken at once: a cache line, lest pixels that meet in one set of the cache push
+ * each other out between the halves of their lines; `plain` says that all of the square is inside,
+ * `whole` that the vectors have all their channels. */
 #define TG_WINO_SPREAD(name, FROM)                                                                 \
-    TG_INLINE void TG_FN(wino_##name##_vector)(                                                    \
-        const int plain, const int line, ptrdiff_t left, const V_T *x, ptrdiff_t row,              \
-        ptrdiff_t col, const ptrdiff_t inside[4], V_T *out, ptrdiff_t step, int fill)              \
+    TG_INLINE void TG_FN(wino_##name##_vectors)(                                                   \
+        const int nv, const int plain, const int whole, const int line, ptrdiff_t left,            \
+        const V_T *x, ptrdiff_t row, ptrdiff_t col, const ptrdiff_t inside[4], V_T *out,           \
+        ptrdiff_t step, int fill)                                                                  \
     {                                                                                              \
-        VT d[FROM], t[6], columns[6][FROM];                                                        \
+        static const V_T zeros[2 * V_LANES];                                                       \
+        VT d[FROM], t[6], columns[2][6][FROM];                                                     \
         for (int q = 0; q < (line ? 1 : FROM); q++) {                                              \
             const int in_columns = plain || (q >= inside[2] && q < inside[3]);                     \
-            TG_UNROLL for (int r = 0; r < FROM; r++)                                               \
+            TG_UNROLL for (int v = 0; v < nv; v++)                                                 \
             {                                                                                      \
-                const int exists = plain || (in_columns && r >= inside[0] && r < inside[1]);       \
-                const V_T *from = exists ? x + r * row + q * col : x;                              \
-                d[r] = plain ? V(load)(from) : V(load_tail)(from, exists ? left : 0);              \
-            }                                                                                      \
-            TG_FN(wino_##name##_1d)(d, t);                                                         \
-            TG_UNROLL for (int r = 0; r < 6; r++) columns[r][q] = t[r];                            \
-        }                                                                                          \
-        for (int r = 0; r < (line ? 1 : 6); r++) {                                                 \
-            if (!line)                                                                             \
-                TG_FN(wino_##name##_1d)(columns[r], t);                                            \
-            TG_UNROLL for (int q = 0; q < 6; q++)                                                  \
-            {                                                                                      \
-                V_T *to = out + (r * 6 + q) * step;                                                \
-                if (plain || fill || left == V_LANES)                                              \
-                    V(store)(to, t[q]);                                                            \
-                else                                                                               \
-                    V(store_tail)(to, t[q], left);                                                 \
+                TG_UNROLL for (int r = 0; r < FROM; r++)                                           \
+                {                                                                                  \
+                    const int exists = plain || (in_columns && r >= inside[0] && r < inside[1]);   \
+                    const V_T *from = (exists ? x + r * row + q * col : zeros) + v * V_LANES;      \
+                    d[r] = whole ? V(load)(from) : V(load_tail)(from, left);                       \
+                }                                                                                  \
+                TG_FN(wino_##name##_1d)(d, t);                                                     \
+                TG_UNROLL for (int r = 0; r < 6; r++) columns[v][r][q] = t[r];                     \
             }                                                                                      \
         }                                                                                          \
+        for (int r = 0; r < (line ? 1 : 6); r++)                                                   \
+            TG_UNROLL for (int v = 0; v < nv; v++)                                                 \
+            {                                                                                      \
+                if (!line)                                                                         \
+                    TG_FN(wino_##name##_1d)(columns[v][r], t);                                     \
+                TG_UNROLL for (int q = 0; q < 6; q++)                                              \
+                {                                                                                  \
+                    V_T *to = out + (r * 6 + q) * step + v * V_LANES;                              \
+                    if (whole || fill)                                                             \
+                        V(store)(to, t[q]);                                                        \
+                    else                                                                           \
+                        V(store_tail)(to, t[q], left);                                             \
+                }                                                                                  \
+            }                                                                                      \
     }                                                                                              \
     TG_KERNEL void TG_FN(wino_##name)(ptrdiff_t c, const V_T *x, ptrdiff_t row, ptrdiff_t col,     \
                                       const ptrdiff_t *inside, int line, V_T *out, ptrdiff_t step, \
                                       ptrdiff_t panel)                                             \
     {                                                                                              \
+        enum { PAIR = V_LANES * sizeof(V_T) < 64 ? 2 : 1 };                                        \
         const ptrdiff_t nr = 2 * V_LANES, width = panel ? (c + nr - 1) / nr * nr : c;              \
         const ptrdiff_t all[4] = {0, FROM, 0, FROM}, *range = inside ? inside : all;               \
-        ptrdiff_t j = 0;                                                                           \
-        for (; !inside && j + V_LANES <= c; j += V_LANES) {                                        \
-            V_T *to = panel ? out + j / nr * panel + j % nr : out + j;                             \
-            if (line)                                                                              \
-                TG_FN(wino_##name##_vector)(1, 1, V_LANES, x + j, row, col, range, to, step, 0);   \
-            else                                                                                   \
-                TG_FN(wino_##name##_vector)(1, 0, V_LANES, x + j, row, col, range, to, step, 0);   \
-        }                                                                                          \
-        for (; j < width; j += V_LANES) {                                                          \
+        const int fill = panel != 0;                                                               \
+        for (ptrdiff_t j = 0, n; j < width; j += n * V_LANES) {                                    \
             const ptrdiff_t rest = c - j < V_LANES ? c - j : V_LANES, left = rest > 0 ? rest : 0;  \
             const V_T *from = left ? x + j : x;                                                    \
             V_T *to = panel ? out + j / nr * panel + j % nr : out + j;                             \
-            const int fill = panel != 0;                                                           \
-            if (line)                                                                              \
-                TG_FN(wino_##name##_vector)(0, 1, left, from, row, col, range, to, step, fill);    \
-            else                                                                                   \
-                TG_FN(wino_##name##_vector)(0, 0, left, from, row, col, range, to, step, fill);    \
+            const int whole = left == V_LANES, pair = !line && c - j >= PAIR * V_LANES;            \
+            n = pair ? PAIR : 1;                                                                   \
+            if (line && whole && !inside)                                                          \
+                TG_FN(wino_##name##_vectors)                                                       \
+            (1, 1, 1, 1, left, from, row, col, range, to, step, fill);                             \
+            else if (line || !whole) TG_FN(wino_##name##_vectors)(1, 0, 0, line, left, from, row,  \
+                                                                  col, range, to, step, fill);     \
+            else if (pair && !inside) TG_FN(wino_##name##_vectors)(PAIR, 1, 1, 0, left, from, row, \
+                                                                   col, range, to, step, fill);    \
+            else if (pair) TG_FN(wino_##name##_vectors)(PAIR, 0, 1, 0, left, from, row, col,       \
+                                                        range, to, step, fill);                    \
+            else TG_FN(wino_##name##_vectors)(1, 0, 1, 0, left, from, row, col, range, to, step,   \
+                                              fill);                                               \
         }                                                                                          \
     }
 
