@@ -535,10 +535,11 @@ int tg_winograd(const tg_winograd_problem *p)
  * ----------------------------------------------------------------------------- */
 
 /* A task sums over some tiles for a block of the kernel's taps and channels: a part of a group, or
- * some small groups. The 36 sums of its block (590 KB for 64 x 64) and the transforms of a chunk of
- * tiles should stay in the second-level cache; a chunk is long enough for its sums to be fetched
- * rarely. */
+ * some small groups. The 36 sums of its block are 590 KB for 64 x 64: a chunk of tiles is long
+ * enough for them to be fetched rarely, though its transforms then come from the third-level cache.
+ */
 #define BLOCK 64
+#define CHUNK 64 /* tiles, at most */
 
 typedef struct {
     const tg_winograd_problem *p;
@@ -638,14 +639,14 @@ int tg_winograd_weight_grad(const tg_winograd_problem *p, const float *g, float 
                      .gw = gw,
                      .c_blocks = ceil_div(terms, BLOCK),
                      .o_blocks = ceil_div(o, BLOCK),
-                     .parts = 1,
-                     .chunk = max_of(min_of(4096 / (p->c + p->o), 64), 32)};
+                     .parts = 1};
     const ptrdiff_t of_set = max_of(BLOCK / max_of(terms, o), 1);
     t.sets = ceil_div(p->groups, of_set);
-    t.n_chunks = ceil_div(all, t.chunk);
     const ptrdiff_t blocks = t.sets * t.c_blocks * t.o_blocks * n_kernel_blocks(p);
-    while (blocks * t.parts < 16 && 4 * t.parts <= t.n_chunks)
+    while (blocks * t.parts < 16 && all >= 2 * CHUNK * t.parts)
         t.parts *= 2;
+    t.n_chunks = ceil_div(all, CHUNK * t.parts) * t.parts; /* as many in each part */
+    t.chunk = ceil_div(all, t.n_chunks);
     const ptrdiff_t size = kernel_size(p);
     if (t.parts > 1) {
         t.partial = tg_alloc((size_t)((t.parts - 1) * size) * sizeof(float));
