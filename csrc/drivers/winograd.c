@@ -461,7 +461,8 @@ static ptrdiff_t n_products(const tg_winograd_problem *p)
 
 /* Choose the tiles with fewer products (squares of fours would round too much), and tell whether
  * the products and what comes on top take less time than a direct sum. One square block shall halve
- * the products. With several, or in lines, there are more numbers to transform for what is saved:
+ * the products, and make up for the transforms of few channels (the numbers are those of a Zen 3).
+ * With several, or in lines, there are more numbers to transform for what is saved:
  * each costs as much as some products, more where 16 registers are too few for squares (measured on
  * a Zen 4), and is in as many products as there are channels on the other side. */
 static int saves_time(tg_winograd_problem *p, int of_kernel)
@@ -473,10 +474,11 @@ static int saves_time(tg_winograd_problem *p, int of_kernel)
         p->block = 4;
     const double fast = (double)n_products(p), n_blocks = (double)n_kernel_blocks(p);
     const double direct = (double)(p->taps_down * p->taps_across * p->n * p->oh * p->ow);
+    const double c = (double)c_of_group(p), o = (double)o_of_group(p);
     if (n_blocks == 1 && !is_line(p))
-        return 2 * fast <= direct;
+        return 2 * fast <= direct && (of_kernel || fast * (1 + 7.4 / c + 7.4 / o) <= 0.7 * direct);
     const double cost = is_line(p) || tg_active->lanes_f32 >= 16 ? 16 : 24;
-    const double inputs = cost / (double)o_of_group(p), c = (double)c_of_group(p);
+    const double inputs = cost / o;
     if (of_kernel)
         return fast * (1 + inputs + cost / c) <= 1.2 * direct;
     const double outputs = cost / (n_blocks * c), kernel = 20 / (double)n_tiles(p);
