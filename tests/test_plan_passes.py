@@ -9,6 +9,8 @@ import pytest
 
 import tinygrad_cn as tg
 from tinygrad_cn import kernels, ops
+from tinygrad_cn.plan import compiled
+from tinygrad_cn.plan.memory import place
 from tinygrad_cn.plan.program import Buffer, Call, Program, View
 
 pytestmark = pytest.mark.skipif(kernels.core is None, reason="the NumPy kernels are not captured")
@@ -263,7 +265,6 @@ def test_a_chain_of_products_stays_a_chain() -> None:
 
 def test_what_runs_at_the_same_time_shares_no_memory() -> None:
     """Two calls of a group: what one reads may not be where the other writes."""
-    from tinygrad_cn.plan.memory import place
 
     def buffer() -> Buffer:
         return Buffer(None, 0, 256)
@@ -279,6 +280,75 @@ def test_what_runs_at_the_same_time_shares_no_memory() -> None:
     calls[2].together, calls[3].together = 2, 1  # c reads a while d is written
     starts, _ = place(Program(calls, [], [e]))
     assert starts[a.buffer] != starts[d.buffer] and starts[b.buffer] != starts[c.buffer]
+
+
+def shared(program: Program) -> list[str]:
+    """The kernels of which an output lies where an input does."""
+    starts, _ = place(program)
+    at = {b: starts.get(b, b.address) for b in program.buffers() if b.nbytes}
+    return [
+        call.kernel
+        for call in program.calls
+        if {at[v.buffer] for v in call.outputs} & {at[v.buffer] for v in call.inputs}
+        and call.kernel != "increment"
+    ]
+
+
+def test_results_take_the_place_of_what_nobody_reads_later() -> None:
+    x, w, y = randn(40, 40), randn(40, 40), randn(40, 40)
+
+    def step(x: Any, w: Any, y: Any) -> Any:
+        return [ops.power(x @ w, y)]
+
+    found, program = replayed(step, x, w, y)
+    same(found, step(x, w, y))
+    assert shared(program) == ["binary"]
+
+    def kept(x: Any, w: Any, y: Any) -> Any:
+        a = x @ w
+        return [ops.power(a, y), a]  # a is a result
+
+    def turned(x: Any, w: Any, y: Any) -> Any:
+        a = x @ w
+        return [ops.power(a, a.T)]  # each number is read twice
+
+    for function in (kept, turned):
+        found, program = replayed(function, x, w, y)
+        same(found, function(x, w, y))
+        assert shared(program) == []
+
+
+@pytest.mark.parametrize("masked", [False, True])
+def test_gradients_of_normalizations_and_lstms_are_written_over(
+    masked: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layers = tg.layers
+    seen: list[str] = []
+
+    def spy(program: Program) -> Any:
+        seen.extend(shared(program))
+        return place(program)
+
+    monkeypatch.setattr(compiled, "place", spy)
+    x = rng.standard_normal((6, 9, 5)).astype(np.float32)
+    x[:, 5:] *= not masked
+
+    def trained(jit: bool) -> list[np.ndarray]:
+        tg.utils.set_random_seed(3)
+        stack = [layers.Masking()] if masked else []
+        stack += [layers.LSTM(7, return_sequences=True), layers.LayerNormalization()]
+        stack += [layers.LSTM(11), layers.BatchNormalization(), layers.Dense(3)]
+        model = tg.Sequential(stack)
+        model.compile("sgd", "mse", jit_compile=jit)
+        model.fit(x, rng.permutation(6)[:, None] * np.ones(3), epochs=4, verbose=0, shuffle=False)
+        return model.get_weights()
+
+    state = rng.bit_generator.state
+    captured = trained(True)
+    assert {"lstm_grad", "layer_norm_grad", "batch_norm_grad"} <= set(seen)
+    rng.bit_generator.state = state
+    for a, b in zip(captured, trained(False), strict=True):
+        np.testing.assert_allclose(a, b, 1e-5, 1e-6)
 
 
 # --- inputs ---------------------------------------------------------------------------------------
