@@ -5,7 +5,8 @@
  * in this order, are cut into tasks, small enough to be shared evenly. A task hands a kernel runs
  * of one row where all strides along it are 0 or 1; other operands are first gathered into a block
  * in L1, and short rows are put together, across as many axes as fill a quarter of it (a row
- * that is repeated along one axis, such as a bias, stays there). A copy needs no blocks: it is
+ * that is repeated along one axis, such as a bias, stays there). Where an operand's columns lie
+ * together and rows are long, tiles of 16 rows are taken instead. A copy needs no blocks: it is
  * moved to where it goes at once.
  *
  * Blocks of 1024 numbers: at most four of them, 32 KB of doubles, live in L1 or close to it.
@@ -29,7 +30,9 @@ enum {
     TG_SPREAD_ROW = 32,
     TG_TINY_ROW = 8, /* run_rows takes longer ones, if so many numbers stand together: */
     TG_ROWS_AT_ONCE = 128,
-    TG_REPEATED_ROW = 24 /* shorter ones are cheaper from a block that is kept */
+    TG_REPEATED_ROW = 24, /* shorter ones are cheaper from a block that is kept */
+    TG_TILE_HEIGHT = 16,  /* a cache line of floats, of an operand that lies across */
+    TG_TILE_WIDTH = TG_BLOCK / TG_TILE_HEIGHT
 };
 
 /* n elements: operand k starts at data[k], and its elements lie together (step[k] = 1) or are the
@@ -313,14 +316,9 @@ static inline void tg_run_piece(const tg_strided *s, ptrdiff_t n, char **at,
 }
 
 /* Run `rows` rows of `columns` elements whose operands need no block. May move `at` along. */
-static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at)
+static inline void tg_run_some_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns,
+                                    char **at, const ptrdiff_t *next, const ptrdiff_t *step)
 {
-    ptrdiff_t step[TG_MAX_OPERANDS], next[TG_MAX_OPERANDS];
-    int inner = s->ndim - 1;
-    for (int k = 0; k < s->n_operands; k++) {
-        step[k] = s->strides[k][inner];
-        next[k] = inner > 0 ? s->strides[k][inner - 1] : 0;
-    }
     if (s->run_rows) {
         s->run_rows(s->context, rows, columns, at, next, step);
         return;
@@ -329,6 +327,76 @@ static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t co
         s->run(s->context, columns, at, step);
         for (int k = 0; k < s->n_operands; k++)
             at[k] += next[k] * s->item[k];
+    }
+}
+
+static inline void tg_run_rows(const tg_strided *s, ptrdiff_t rows, ptrdiff_t columns, char **at)
+{
+    ptrdiff_t step[TG_MAX_OPERANDS], next[TG_MAX_OPERANDS];
+    int inner = s->ndim - 1;
+    for (int k = 0; k < s->n_operands; k++) {
+        step[k] = s->strides[k][inner];
+        next[k] = inner > 0 ? s->strides[k][inner - 1] : 0;
+    }
+    tg_run_some_rows(s, rows, columns, at, next, step);
+}
+
+/* Along long rows an operand that lies across, with its columns together, would be read a few
+ * numbers of each line at a time: it is turned tile by tile, some rows at once. */
+static inline int tg_lies_across(const tg_strided *s, int k)
+{
+    const ptrdiff_t *strides = s->strides[k];
+    return strides[s->ndim - 2] == 1 && strides[s->ndim - 1] > 1;
+}
+
+static inline int tg_takes_tiles(const tg_strided *s)
+{
+    const int inner = s->ndim - 1;
+    int across = 0;
+    if (inner == 0 || s->shape[inner] < TG_SHORT_ROW || s->shape[inner - 1] < 4 || s->is_copy ||
+        s->strides[0][inner] != 1)
+        return 0;
+    for (int k = 1; k < s->n_operands; k++) {
+        across |= tg_lies_across(s, k);
+        if (!tg_lies_across(s, k) && s->strides[k][inner] != 0 && s->strides[k][inner] != 1)
+            return 0;
+    }
+    return across;
+}
+
+static void tg_tiles_task(void *context, ptrdiff_t task)
+{
+    const tg_strided *s = context;
+    _Alignas(64) char blocks[TG_MAX_OPERANDS][TG_BLOCK * 8];
+    const int inner = s->ndim - 1, outer = inner - 1;
+    const ptrdiff_t columns = s->shape[inner], all = s->size / columns;
+    const ptrdiff_t per_task = s->per_task / columns, first = task * per_task;
+    const ptrdiff_t end = first + per_task < all ? first + per_task : all;
+    for (ptrdiff_t row = first, n_rows; row < end; row += n_rows) {
+        ptrdiff_t offset[TG_MAX_OPERANDS] = {0}, rest = row;
+        n_rows = s->shape[outer] - row % s->shape[outer];
+        n_rows = n_rows < end - row ? n_rows : end - row;
+        n_rows = n_rows < TG_TILE_HEIGHT ? n_rows : TG_TILE_HEIGHT;
+        for (int d = outer; d >= 0; rest /= s->shape[d--])
+            for (int k = 0; k < s->n_operands; k++)
+                offset[k] += rest % s->shape[d] * s->strides[k][d];
+        for (ptrdiff_t j = 0, n; j < columns; j += n) {
+            char *data[TG_MAX_OPERANDS];
+            ptrdiff_t step[TG_MAX_OPERANDS], next[TG_MAX_OPERANDS];
+            n = columns - j < TG_TILE_WIDTH ? columns - j : TG_TILE_WIDTH;
+            for (int k = 0; k < s->n_operands; k++) {
+                step[k] = s->strides[k][inner];
+                next[k] = s->strides[k][outer];
+                data[k] = s->data[k] + (offset[k] + j * step[k]) * s->item[k];
+                if (k > 0 && tg_lies_across(s, k)) {
+                    tg_move_turned(s->item[k], n_rows, n, blocks[k], n, data[k], step[k]);
+                    data[k] = blocks[k];
+                    step[k] = 1;
+                    next[k] = n;
+                }
+            }
+            tg_run_some_rows(s, n_rows, n, data, next, step);
+        }
     }
 }
 
@@ -424,10 +492,15 @@ static inline void tg_strided_run(tg_strided *s, tg_run_kernel run, void *contex
     s->per_task = cost * (double)s->size < 1e5 || cost > 0.3 ? TG_TASK : TG_LONG_TASK;
     if (s->ndim > 1 && columns < TG_SHORT_ROW)
         s->per_task = s->per_task / columns * columns;
+    const int tiles = tg_takes_tiles(s);
+    if (tiles) {
+        const ptrdiff_t heights = s->per_task / (columns * TG_TILE_HEIGHT);
+        s->per_task = (heights > 1 ? heights : 1) * TG_TILE_HEIGHT * columns;
+    }
     s->run = run;
     s->context = context;
-    tg_parallel((s->size + s->per_task - 1) / s->per_task, cost * (double)s->size, tg_strided_task,
-                s);
+    tg_parallel((s->size + s->per_task - 1) / s->per_task, cost * (double)s->size,
+                tiles ? tg_tiles_task : tg_strided_task, s);
 }
 
 #endif

@@ -301,6 +301,25 @@ def test_some_rows_at_once(dtype: type, isa: str, rng: np.random.Generator) -> N
         assert_same(kernels.pow(a, exponents), a**exponents, tolerance(dtype))
 
 
+@pytest.mark.parametrize("dtype", [*FLOATS, np.int64])
+def test_operands_that_lie_across_long_rows(
+    dtype: type, isa: str, rng: np.random.Generator
+) -> None:
+    for shape in ((4, 256), (3, 300), (17, 257), (100, 400), (5, 40, 333), (2, 3, 19, 260)):
+        turned = (*shape[:-2], shape[-1], shape[-2])
+        a = (rng.normal(size=shape) * 9).astype(dtype)
+        b = (rng.normal(size=turned) * 9).astype(dtype).swapaxes(-1, -2)
+        for c in (a, a[..., :1, :], a[..., :1], a[..., ::2].repeat(2, -1)[..., : shape[-1]]):
+            np.testing.assert_array_equal(kernels.add(c, b), c + b)
+            np.testing.assert_array_equal(kernels.maximum(b, c), np.maximum(b, c))
+        np.testing.assert_array_equal(kernels.add(b, b[..., ::-1]), b + b[..., ::-1])
+        np.testing.assert_array_equal(kernels.where(b > 1, a, b), np.where(b > 1, a, b))
+        np.testing.assert_array_equal(kernels.abs(b), np.abs(b))
+        expected = a - b
+        assert kernels.subtract(a, b, out=a) is a
+        np.testing.assert_array_equal(a, expected)
+
+
 def test_out_may_be_an_input_or_overlap_it(rng: np.random.Generator) -> None:
     a = rng.normal(size=5000).astype(np.float32)
     x = a.copy()
@@ -338,6 +357,7 @@ def test_same_bits_for_any_number_of_threads(rng: np.random.Generator) -> None:
                 kernels.add(a, b[0]),
                 kernels.pow(np.abs(a), b),
                 kernels.copy(a.T),
+                kernels.add(a.reshape(300, 700), a.T),
             ]
             results.append(b"".join(y.tobytes() for y in parts))
     finally:
