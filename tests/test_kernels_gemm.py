@@ -189,7 +189,7 @@ def test_what_a_thread_has_packed_is_not_taken_for_another_product(shape, layout
 @pytest.mark.parametrize("activation", [None, "relu", "tanh"])
 @pytest.mark.parametrize("rows", [1, 2, 3, 4, 5, 6])
 def test_few_rows_against_a_large_matrix(rows, activation, isa, rng):
-    for k, n in ((2048, 1024), (1000, 1003), (3001, 517)):
+    for k, n in ((2048, 1024), (1000, 1003), (3001, 517), (20001, 17), (4000, 100)):
         a, b = matrix(rng, (rows, k), np.float32), matrix(rng, (k, n), np.float32)
         bias = rng.standard_normal(n, np.float32) if activation else None
         assert_product(kernels.matmul(a, b, bias, activation), a, b, bias, activation)

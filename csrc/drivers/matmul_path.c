@@ -7,8 +7,8 @@
  *           since a vector along so few columns would be mostly empty;
  *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full, a
  *           large A streamed like the B of the rows path;
- *   rows    up to 6 rows against a large B, or one whose rows lie 4 KB apart, and one row against
- *           64 KB and more: they are streamed past sums in the cache, some by each task, whose sums
+ *   rows    up to 6 rows against a B of rows that are long and lie 4 KB apart, or large, or tall
+ *           and beyond 1 MB, and one row against 64 KB and more: they are streamed past sums in the cache, some by each task, whose sums
  *           are parts of the result;
  *   deep    a long sum into a small C: some of the terms by each task, which packs A and B block
  *           after block of them and adds up a C of its own;
@@ -107,7 +107,9 @@ int tg_gemm_path(const tg_gemm_problem *p, ptrdiff_t n_batch)
         double streamed = apart % 4096 == 0 ? 64 << 10 : apart % 1024 == 0 ? 2 << 20 : 8 << 20;
         if (p->m == 1 && p->n >= LONG_ROW) /* a tile of one row loads more than it computes */
             streamed = 64 << 10;
-        if (p->m <= STREAMED_ROWS && p->n >= 128 && bytes > streamed)
+        if (p->n < 128) /* short rows come from the caches as fast for a tile */
+            streamed = FAR_BYTES;
+        if (p->m <= STREAMED_ROWS && p->n > nr && bytes > streamed)
             return TG_PATH_ROWS;
         /* Few rows use a panel too rarely to pay for packing it, unless B comes from far away,
          * which takes long pieces of its rows faster than those of a panel; and with few columns
