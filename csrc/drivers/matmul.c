@@ -20,6 +20,7 @@
 
 #define FMAS_PER_TASK 65536.0
 #define STREAMED_BYTES (8 << 20) /* of a transposed A, at least, for the turned path to stream */
+#define LONG_ROWS 4096           /* of B: parts of them come from memory as fast as whole rows */
 #define PACKED_BYTES (32 << 20)  /* of B at once */
 #define COLUMNS 8                /* panels that the rows at hand meet at once, or a multiple */
 
@@ -297,6 +298,7 @@ static int run_packed(gemm_plan *plan, double fmas)
 /* Cut one matrix into at most `parts` pieces, a power of two of them along each side. */
 static void cut(gemm_plan *plan, ptrdiff_t parts)
 {
+    const ptrdiff_t n_batch = plan->n_batch;
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     ptrdiff_t least_rows = 12, least_cols = 2 * nr; /* of a piece */
@@ -313,7 +315,7 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case TG_PATH_ROWS:
         least_rows = p->m;
-        least_cols = 384; /* of a batch; a single matrix goes to run_rows */
+        least_cols = n_batch > 1 ? 384 : LONG_ROWS / 4;
         break;
     case TG_PATH_PACKED:
         least_rows = 96;
@@ -370,7 +372,8 @@ static int run(const tg_gemm_problem *p, ptrdiff_t n_batch)
     plan.pack_a = (whole && many) || plan.by_depth;
     if (plan.path == TG_PATH_PACKED)
         return run_packed(&plan, one);
-    if (plan.path == TG_PATH_ROWS && n_batch == 1 && p->c_row == p->n)
+    const int long_sums = p->k >= 128 * p->m || p->n < LONG_ROWS;
+    if (plan.path == TG_PATH_ROWS && n_batch == 1 && p->c_row == p->n && long_sums)
         return tg_gemm_rows(p);
     tg_parallel((n_batch + plan.per_task - 1) / plan.per_task * plan.row_parts * plan.col_parts,
                 all * fma_nanoseconds(p->dtype) + tg_chain_work(p->chain), compute_task, &plan);

@@ -80,6 +80,8 @@ int tg_gemm_rows(const tg_gemm_problem *p)
     double most = (double)p->k * (double)p->n * (double)tg_gemm_item(p->dtype);
     most /= (double)ROWS_PART_BYTES;
     most = most >= 0.5 && most < 2 && p->k >= 192 ? 2 : most; /* a part costs like a row of B */
+    const double terms = (double)p->k / (double)(16 * p->m);  /* else C's are much of the traffic */
+    most = terms < most ? terms : most;
     most = most < MOST_PARTS ? most : MOST_PARTS;
     shared_terms all = {.p = p, .streamed = 1};
     all.n_parts = min_of(power_of_two_below(most), p->k);

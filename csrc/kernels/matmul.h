@@ -321,6 +321,8 @@ TG_INLINE void TG_FN(gemm_stream)(const int rows, const int count, const int nv,
         }
         TG_UNROLL for (int q = 0; q < count; q++)
         {
+            if (rows > 2) /* whose pieces are short: the processor does not foresee the next ones */
+                TG_PREFETCH(b + (q + count) * b_row + j);
             TG_UNROLL for (int v = 0; v < nv; v++)
             {
                 const V_T *from = b + q * b_row + j + v * V_LANES;
@@ -370,14 +372,15 @@ TG_INLINE void TG_FN(gemm_stream_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, co
  * More than 4 rows are two halves, which meet some rows of B while these are in that cache too. */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
-    enum { ALL = 2048, SOME = 24 }; /* a multiple of all counts that gemm_stream_rows takes */
+    enum { ALL = 16384, SOME = 24 }; /* a multiple of all counts that gemm_stream_rows takes */
     V_T sum[ALL];
     const ptrdiff_t m = g->m, half = m <= 4 ? m : (m + 1) / 2, some = m <= 4 ? g->k : SOME;
-    const ptrdiff_t width = ALL / (m < 3 ? m : m <= 4 ? 4 : 8);
+    const ptrdiff_t whole = (g->n + 2 * V_LANES - 1) / (2 * V_LANES) * 2 * V_LANES;
+    const ptrdiff_t most = ALL / (m < 3 ? m : m <= 4 ? 4 : 8), width = most < whole ? most : whole;
     for (ptrdiff_t j = 0; j < g->n; j += width) {
         const ptrdiff_t n = g->n - j < width ? g->n - j : width;
         const V_T *a = g->a, *b = (const V_T *)g->b + j;
-        for (ptrdiff_t i = 0; i < ALL; i += V_LANES)
+        for (ptrdiff_t i = 0; i < m * width; i += V_LANES)
             V(store)(sum + i, V(zero)());
         for (ptrdiff_t p = 0; p < g->k; p += some)
             for (ptrdiff_t i = 0; i < m; i += half)
