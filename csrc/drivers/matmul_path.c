@@ -7,22 +7,26 @@
  *           since a vector along so few columns would be mostly empty;
  *   turned  few columns of a transposed A: as rows of C^T = B^T A^T, where vectors are full, a
  *           large A streamed like the B of the rows path;
- *   rows    up to 6 rows against a B of rows that are long and lie 4 KB apart, or large, or tall
- *           and beyond 1 MB, and one row against 64 KB and more: they are streamed past sums in the
- * cache, some by each task, whose sums are parts of the result; deep    a long sum into a small C:
- * some of the terms by each task, which packs A and B block after block of them and adds up a C of
- * its own; direct  A and B are read where they lie: products of few rows with a B of up to 1 MB,
- * and all with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10 rows
- * then computes for 20 cycles on what one cycle loads, so B may come from the second-level cache.
- * So may a tall B of short rows in a gradient of weights, whose few rows would not pay for packing
- * it. With panels of one line (AVX2) only a small B that lies well can be left unpacked; local each
- * task packs the columns that it works on, 8 panels at a time, and reads A where it lies: an A of
- * up to 1 MB, which every task then finds in its second-level cache, and batches. What is packed is
- * used at once, out of the cache, in the same region; of a B that comes from afar, wide pieces are
- * packed, and A with them, block after block of a long sum; packed  B is packed once, by all
- * threads, into panels (a transposed B on the way through registers), then each task packs its rows
- * of A and runs the block kernel: large products; and, block after block of a sum, transposed A
- * against some columns.
+ *   rows    up to 6 rows against a B of long rows that lie 4 KB apart or are many, or of short ones
+ *           and more than 1 MB, and one row against 64 KB and more: they are streamed past sums in
+ *           the caches; of long rows each task takes some columns, of others some terms, and its
+ *           sums are parts of the result;
+ *   deep    a long sum into a small C: some of the terms by each task, which packs A and B block
+ *           after block of them and adds up a C of its own;
+ *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all
+ *           with a B of up to 3 MB when a panel is two cache lines wide (AVX-512): a tile of 10
+ *           rows then computes for 20 cycles on what one cycle loads, so B may come from the
+ *           second-level cache. So may a tall B of short rows in a gradient of weights, whose few
+ *           rows would not pay for packing it. With panels of one line (AVX2) only a small B that
+ *           lies well can be left unpacked;
+ *   local   each task packs the columns that it works on, 8 panels at a time, and reads A where
+ *           it lies: an A of up to 1 MB, which every task then finds in its second-level cache,
+ *           and batches. What is packed is used at once, out of the cache, in the same region; of
+ *           a B that comes from afar, wide pieces are packed, and A with them, block after block of
+ *           a long sum;
+ *   packed  B is packed once, by all threads, into panels (a transposed B on the way through
+ *           registers), then each task packs its rows of A and runs the block kernel: large
+ *           products; and, block after block of a sum, transposed A against some columns.
  */
 #include "../gemm.h"
 #include "../table.h"

@@ -368,7 +368,7 @@ TG_INLINE void TG_FN(gemm_stream_rows)(ptrdiff_t m, ptrdiff_t n, ptrdiff_t k, co
 }
 
 /* A block of up to 8 rows against a large B that is not packed: tiles would read it in short
- * pieces, a page apart; here whole rows of B stream by, and the sums stay in the first-level cache.
+ * pieces, a page apart; here long pieces of the rows of B stream by, and the sums stay near.
  * More than 4 rows are two halves, which meet some rows of B while these are in that cache too. */
 TG_KERNEL void TG_FN(gemm_rows)(const tg_gemm_block *g)
 {
