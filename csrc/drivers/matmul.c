@@ -298,7 +298,6 @@ static int run_packed(gemm_plan *plan, double fmas)
 /* Cut one matrix into at most `parts` pieces, a power of two of them along each side. */
 static void cut(gemm_plan *plan, ptrdiff_t parts)
 {
-    const ptrdiff_t n_batch = plan->n_batch;
     const tg_gemm_problem *p = plan->p;
     const ptrdiff_t nr = tg_gemm_panel(p->dtype);
     ptrdiff_t least_rows = 12, least_cols = 2 * nr; /* of a piece */
@@ -315,7 +314,7 @@ static void cut(gemm_plan *plan, ptrdiff_t parts)
         break;
     case TG_PATH_ROWS:
         least_rows = p->m;
-        least_cols = n_batch > 1 ? 384 : LONG_ROWS / 4;
+        least_cols = plan->n_batch > 1 ? 384 : LONG_ROWS / 4;
         break;
     case TG_PATH_PACKED:
         least_rows = 96;
