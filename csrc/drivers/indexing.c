@@ -207,24 +207,34 @@ static void run_columns(const columns *c, double work, void (*body)(void *, ptrd
 }
 
 /* For each element of a task: `at` is its number among the indices, `to` that of the element which
- * its index, `row`, points to. */
+ * its index, `row`, points to. One index for each row of x is the common case. */
 #define EACH_INDEX(I, statement)                                                                   \
-    for (ptrdiff_t o = first; o < end; o++)                                                        \
-        for (ptrdiff_t j = 0; j < c->m; j++)                                                       \
-            for (ptrdiff_t i = left; i < right; i++) {                                             \
-                const ptrdiff_t at = (o * c->m + j) * c->inner + i;                                \
-                ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                      \
-                row += row < 0 ? c->n : 0;                                                         \
-                const ptrdiff_t to = (o * c->n + row) * c->inner + i;                              \
-                statement;                                                                         \
-            }
-#define EACH(statement)                                                                            \
-    if (c->indices->dtype == TG_I32)                                                               \
-        EACH_INDEX(int32_t, statement)                                                             \
+    if (c->m == 1 && c->inner == 1)                                                                \
+        for (ptrdiff_t at = first; at < end; at++) {                                               \
+            ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                          \
+            row += row < 0 ? n : 0;                                                                \
+            const ptrdiff_t to = at * n + row;                                                     \
+            statement;                                                                             \
+        }                                                                                          \
     else                                                                                           \
-        EACH_INDEX(int64_t, statement)
+        for (ptrdiff_t o = first; o < end; o++)                                                    \
+            for (ptrdiff_t j = 0; j < c->m; j++)                                                   \
+                for (ptrdiff_t i = left; i < right; i++) {                                         \
+                    const ptrdiff_t at = (o * c->m + j) * c->inner + i;                            \
+                    ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                  \
+                    row += row < 0 ? n : 0;                                                        \
+                    const ptrdiff_t to = (o * n + row) * c->inner + i;                             \
+                    statement;                                                                     \
+                }
+#define EACH(statement)                                                                            \
+    if (c->indices->dtype == TG_I32) {                                                             \
+        EACH_INDEX(int32_t, statement)                                                             \
+    } else {                                                                                       \
+        EACH_INDEX(int64_t, statement)                                                             \
+    }
 #define COLUMNS_OF_TASK                                                                            \
     const columns *c = context;                                                                    \
+    const ptrdiff_t n = c->n;                                                                      \
     const ptrdiff_t first = task / c->strips * c->per_task, strip = task % c->strips;              \
     const ptrdiff_t end = first + c->per_task < c->outer ? first + c->per_task : c->outer;         \
     const ptrdiff_t left = strip * COLUMNS_PER_STRIP;                                              \
