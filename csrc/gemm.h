@@ -10,7 +10,8 @@
  *
  * An element's sum runs over j in order, one fma each, whichever tile it falls in: results do not
  * depend on how a product is cut, packed or shared among threads. Drivers cut long sums every
- * tg_gemm_depth(k) terms, which depends on k alone.
+ * tg_gemm_depth(k) terms, which depends on k alone, and in products of few results into parts for
+ * the tasks, by the shape alone (drivers/matmul_terms.c).
  */
 #ifndef TG_GEMM_H
 #define TG_GEMM_H
