@@ -249,14 +249,14 @@ def test_few_columns_of_a_large_transposed_matrix(columns, isa, rng):
 @pytest.mark.parametrize(
     "shape",
     [
-        *[(7, 5000, 300), (30, 9000, 31), (20, 40000, 17), (128, 2600, 128), (64, 20490, 48)],
-        *[(9, 5121, 600), (120, 2567, 520), (300, 9000, 9)],
+        *[(7, 5000, 300), (30, 9000, 31), (20, 16000, 17), (12, 2600, 128), (8, 20490, 48)],
+        *[(8, 2567, 520), (64, 9000, 9)],
     ],
 )
-@pytest.mark.parametrize("layout", ["rows", "columns", "window"])
-def test_the_terms_of_a_long_sum_are_shared(shape, layout, dtype, isa, rng):
+@pytest.mark.parametrize(("left", "right"), [("rows", "rows"), ("columns", "window")])
+def test_the_terms_of_a_long_sum_are_shared(shape, left, right, dtype, isa, rng):
     m, k, n = shape
-    a, b = matrix(rng, (m, k), dtype, layout), matrix(rng, (k, n), dtype)
+    a, b = matrix(rng, (m, k), dtype, left), matrix(rng, (k, n), dtype, right)
     bias = rng.standard_normal(n).astype(dtype)
     turned, known = np.asfortranarray(b), in_double(a, b)
     assert_product(kernels.matmul(a, b), a, b, known=known)
