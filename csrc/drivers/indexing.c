@@ -207,25 +207,17 @@ static void run_columns(const columns *c, double work, void (*body)(void *, ptrd
 }
 
 /* For each element of a task: `at` is its number among the indices, `to` that of the element which
- * its index, `row`, points to. One index for each row of x is the common case. */
+ * its index, `row`, points to. One index for each row of x, the common case, is one long loop. */
 #define EACH_INDEX(I, statement)                                                                   \
-    if (c->m == 1 && c->inner == 1)                                                                \
-        for (ptrdiff_t at = first; at < end; at++) {                                               \
-            ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                          \
-            row += row < 0 ? n : 0;                                                                \
-            const ptrdiff_t to = at * n + row;                                                     \
-            statement;                                                                             \
-        }                                                                                          \
-    else                                                                                           \
-        for (ptrdiff_t o = first; o < end; o++)                                                    \
-            for (ptrdiff_t j = 0; j < c->m; j++)                                                   \
-                for (ptrdiff_t i = left; i < right; i++) {                                         \
-                    const ptrdiff_t at = (o * c->m + j) * c->inner + i;                            \
-                    ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                  \
-                    row += row < 0 ? n : 0;                                                        \
-                    const ptrdiff_t to = (o * n + row) * c->inner + i;                             \
-                    statement;                                                                     \
-                }
+    for (ptrdiff_t o = first; o < end; o++)                                                        \
+        for (ptrdiff_t j = 0; j < c->m; j++)                                                       \
+            for (ptrdiff_t i = left; i < right; i++) {                                             \
+                const ptrdiff_t at = (o * c->m + j) * c->inner + i;                                \
+                ptrdiff_t row = (ptrdiff_t)((const I *)c->indices->data)[at];                      \
+                row += row < 0 ? n : 0;                                                            \
+                const ptrdiff_t to = (o * n + row) * c->inner + i * step;                          \
+                statement;                                                                         \
+            }
 #define EACH(statement)                                                                            \
     if (c->indices->dtype == TG_I32) {                                                             \
         EACH_INDEX(int32_t, statement)                                                             \
@@ -234,11 +226,14 @@ static void run_columns(const columns *c, double work, void (*body)(void *, ptrd
     }
 #define COLUMNS_OF_TASK                                                                            \
     const columns *c = context;                                                                    \
-    const ptrdiff_t n = c->n;                                                                      \
-    const ptrdiff_t first = task / c->strips * c->per_task, strip = task % c->strips;              \
-    const ptrdiff_t end = first + c->per_task < c->outer ? first + c->per_task : c->outer;         \
-    const ptrdiff_t left = strip * COLUMNS_PER_STRIP;                                              \
-    const ptrdiff_t right = strip + 1 < c->strips ? left + COLUMNS_PER_STRIP : c->inner;
+    const int single = c->m == 1 && c->inner == 1;                                                 \
+    const ptrdiff_t n = c->n, step = single ? n : 1; /* from i to i + 1 of x */                    \
+    const ptrdiff_t o0 = task / c->strips * c->per_task, strip = task % c->strips;                 \
+    const ptrdiff_t o1 = o0 + c->per_task < c->outer ? o0 + c->per_task : c->outer;                \
+    const ptrdiff_t i0 = strip * COLUMNS_PER_STRIP;                                                \
+    const ptrdiff_t i1 = strip + 1 < c->strips ? i0 + COLUMNS_PER_STRIP : c->inner;                \
+    const ptrdiff_t first = single ? 0 : o0, end = single ? 1 : o1;                                \
+    const ptrdiff_t left = single ? o0 : i0, right = single ? o1 : i1;
 
 static void run_take_along_axis(void *context, ptrdiff_t task)
 {
