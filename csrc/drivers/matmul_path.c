@@ -9,8 +9,8 @@
  *           large A streamed like the B of the rows path;
  *   rows    up to 6 rows against a B of long rows that lie 4 KB apart or are many, or of short ones
  *           and more than 1 MB, and one row against 64 KB and more: they are streamed past sums in
- *           the caches; of long rows each task takes some columns, of others some terms, and its
- *           sums are parts of the result;
+ *           the caches; a task takes some columns where rows are long and sums short, else some
+ *           terms, and its sums are parts of the result;
  *   deep    a long sum into a small C: some of the terms by each task, which packs A and B block
  *           after block of them and adds up a C of its own;
  *   direct  A and B are read where they lie: products of few rows with a B of up to 1 MB, and all

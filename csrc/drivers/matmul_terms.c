@@ -74,7 +74,7 @@ static int run(shared_terms *all)
     return atomic_load(&all->status);
 }
 
-/* A task streams some whole rows of B, which memory takes faster than parts of all rows. */
+/* A task streams some whole rows of B, which memory takes faster than short parts of all rows. */
 int tg_gemm_rows(const tg_gemm_problem *p)
 {
     double most = (double)p->k * (double)p->n * (double)tg_gemm_item(p->dtype);
