@@ -100,6 +100,9 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
             TG_PREFETCH(out);
             TG_PREFETCH(out + nv * V_LANES - 1);
         }
+    /* A step of a tile of whole cache lines takes up to 20 cycles: time to ask for what the next
+     * tile reads of the same row of a transposed A, and the next panel of the same row of B. */
+    const int ask = sizeof(VT) == 64 && nv == 2 && (beside || apart) && !packed;
 #define TG_STEP(p)                                                                                 \
     {                                                                                              \
         VT v[4];                                                                                   \
@@ -113,6 +116,10 @@ TG_INLINE void TG_FN(gemm_tile)(const int mr, const int nv, const int lie, const
             VT x = V(set1)(beside ? a[i] : table ? row[i][at] : row[i & ~1][(i & 1) * a_row]);     \
             TG_UNROLL for (int j = 0; j < nv; j++) sum[i][j] = V(add_product)(sum[i][j], x, v[j]); \
         }                                                                                          \
+        if (ask && beside)                                                                         \
+            TG_PREFETCH(a + V_LANES);                                                              \
+        if (ask)                                                                                   \
+            TG_UNROLL for (int j = 0; j < nv; j++) TG_PREFETCH_FAR(b + (nv + j) * V_LANES);        \
         if (beside)                                                                                \
             a += a_col;                                                                            \
         if (apart)                                                                                 \
