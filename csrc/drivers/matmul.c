@@ -90,7 +90,7 @@ static int compute(const gemm_plan *plan, const char *a, const char *b, char *c,
     if (plan->path == TG_PATH_LOCAL)
         return compute_local(plan, &x, i0, i1, j0, j1);
     x.packed_b = plan->packed;
-    x.b_far = 1;
+    x.b_far = plan->packed != NULL;
     x.first_col = plan->first_col;
     x.padded = (plan->n_cols + nr - 1) / nr * nr;
     if (plan->path == TG_PATH_DIRECT && i0 == 0 && tg_gemm_shares_sums(p))
