@@ -459,6 +459,18 @@ static ptrdiff_t n_products(const tg_winograd_problem *p)
     return n_places(p) * n_tiles(p) * n_kernel_blocks(p);
 }
 
+/* Rows of taps that meet the image, over all rows of y: the others cost a direct sum nothing. */
+static ptrdiff_t n_rows_met(const tg_winograd_problem *p)
+{
+    ptrdiff_t n = 0;
+    for (ptrdiff_t q = 0; q < p->oh; q++)
+        for (ptrdiff_t t = 0; t < p->taps_down; t++) {
+            const ptrdiff_t row = q - p->top + t * p->down;
+            n += row >= 0 && row < p->h;
+        }
+    return n;
+}
+
 /* Choose the tiles with fewer products (squares of fours would round too much), and tell whether
  * the products and what comes on top take less time than a direct sum. One square block shall halve
  * the products, and make up for the transforms of few channels (the numbers are those of a Zen 3).
@@ -478,11 +490,12 @@ static int saves_time(tg_winograd_problem *p, int of_kernel)
     if (n_blocks == 1 && !is_line(p))
         return 2 * fast <= direct && (of_kernel || fast * (1 + 7.4 / c + 7.4 / o) <= 0.7 * direct);
     const double cost = is_line(p) || tg_active->lanes_f32 >= 16 ? 16 : 24;
-    const double inputs = cost / o;
+    const double inputs = cost / o, tiles = (double)n_tiles(p);
     if (of_kernel)
-        return fast * (1 + inputs + cost / c) <= 1.2 * direct;
-    const double outputs = cost / (n_blocks * c), kernel = 20 / (double)n_tiles(p);
-    return fast * (1 + inputs + outputs + kernel) <= 0.85 * direct;
+        return fast * (1 + inputs + cost / c + 6 / tiles) <= 1.15 * direct;
+    const double outputs = cost / (n_blocks * c), kernel = 20 / tiles;
+    const double met = (double)n_rows_met(p) / (double)(p->taps_down * p->oh);
+    return fast * (1 + inputs + outputs + kernel) <= (is_line(p) ? 0.85 : 0.94 * met) * direct;
 }
 
 int tg_winograd_pays(tg_winograd_problem *p)
