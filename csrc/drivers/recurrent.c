@@ -2,8 +2,8 @@
  * the gradient of the weights.
  *
  * Of the simple RNN and the LSTM all weights [W; b; R] are packed, and a step's product takes in
- * its inputs, too. For few rows, or weights that are too large to be read at every step, x W + b is
- * one product before, put where the gates will be.
+ * its inputs, too. For few rows, or weights that are too large to be read at every step (twice as
+ * large for many rows), x W + b is one product before, put where the gates will be.
  *
  * A task takes some rows of the batch through all steps, so threads meet only at the end. 16 rows
  * of a task read each packed panel of the weights once per step: enough work per byte that the
@@ -202,8 +202,9 @@ static int run_joined(recurrent_plan *plan, const tg_array *joined, const tg_arr
     p->joined_row = row;
     p->has_h0 = join.h0 != NULL;
     tg_parallel(p->n_steps, (double)(p->n_steps * p->n_batch * kernel->shape[0]), join_task, &join);
-    p->apart = p->n_batch < LEAST_ROWS ||
-               (double)(row * width) * (double)size_of(plan->dtype) > LARGE_WEIGHTS;
+    const double most = p->n_batch > 2 * ROWS_PER_TASK ? 2 * LARGE_WEIGHTS : LARGE_WEIGHTS;
+    p->apart =
+        p->n_batch < LEAST_ROWS || (double)(row * width) * (double)size_of(plan->dtype) > most;
     if (p->apart) {
         tg_gemm_problem g = {.dtype = plan->dtype, .n = width, .k = kernel->shape[0]};
         g.m = p->n_steps * p->n_batch;
