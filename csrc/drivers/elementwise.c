@@ -225,11 +225,14 @@ static void copy_tile(void *context, ptrdiff_t task)
 
 /* Whole rows are copied in the order of y, unless x is then read with longer steps than another
  * order writes with: of the two axes outside a row the shorter one goes inside, where both arrays
- * are read or written in as many streams as it is long. */
+ * are read or written in as many streams as it is long, if that is enough for a turn of the loop.
+ */
+enum { NEAR = 512 }; /* numbers */
+
 static void put_near_inside(tg_strided *s)
 {
     int i = s->ndim - 3, j = s->ndim - 2;
-    if (s->shape[i] >= s->shape[j] ||
+    if (s->shape[i] >= s->shape[j] || s->shape[i] * s->shape[j + 1] < NEAR ||
         tg_magnitude(s->strides[1][i]) >= tg_magnitude(s->strides[1][j]))
         return;
     ptrdiff_t n = s->shape[i];
