@@ -46,6 +46,32 @@ def test_take_and_scatter_add(dtype: type, isa: str, rng: np.random.Generator) -
     assert kernels.take(np.ones((3, 2), dtype), np.zeros((0,), np.int64)).shape == (0, 2)
 
 
+@pytest.mark.parametrize("axis", [1, 2, 3])
+def test_take_and_scatter_add_along_later_axes(
+    axis: int, isa: str, rng: np.random.Generator
+) -> None:
+    for shape in ((3, 40, 5, 7), (900, 3, 2, 11), (2, 9, 700, 4), (1, 1, 4, 9), (0, 3, 2, 2)):
+        x = rng.normal(size=shape)
+        for places in ((1,), (6, 5), (0,), (4000,)):
+            at = rng.integers(-shape[axis], shape[axis], places)
+            y = kernels.take(x, at, axis)
+            np.testing.assert_array_equal(y, np.take(x, at, axis))
+            added = kernels.scatter_add(y, at, shape, axis)
+            np.testing.assert_allclose(added, ref.scatter_add(y, at, shape, axis), 1e-12, 1e-12)
+            np.testing.assert_array_equal(
+                kernels.take(x.astype(np.uint8), at.astype(np.int32), axis),
+                np.take(x.astype(np.uint8), at, axis),
+            )
+    with pytest.raises(IndexError, match=r"-7 <= index < 7, received indices\[1\]=7"):
+        kernels.take(np.zeros((2, 7)), np.array([0, 7]), 1)
+    with pytest.raises(IndexError, match=r"-7 <= index < 7, received indices\[0\]=-8"):
+        kernels.scatter_add(np.zeros((2, 1)), np.array([-8]), (2, 7), 1)
+    with pytest.raises(ValueError, match=r"x has no axis 2.*received x.ndim=2"):
+        kernels.take(np.zeros((2, 7)), np.array([0]), 2)
+    with pytest.raises(ValueError, match=r"axis=1"):
+        kernels.scatter_add(np.zeros((2, 2)), np.array([0]), (2, 7), 1)
+
+
 def test_take_and_add_along_an_axis(isa: str, rng: np.random.Generator) -> None:
     cases = (((7,), 0), ((5, 9), 0), ((5, 9), 1), ((4, 3, 6), 1), ((2, 3, 2500), 1), ((3000, 4), 1))
     for shape, axis in cases:

@@ -1,15 +1,15 @@
 /* indexing.c - rows or single elements gathered, and added back.
  *
- * take         arrays: y (n, width), x (rows, width), indices (n; i64 or i32)
- * scatter_add  arrays: y (rows, width), g (n, width), indices (n)
+ * take         arrays: y (outer, n, width), x (outer, rows, width), indices (n; i64 or i32)
+ * scatter_add  arrays: y (outer, rows, width), g (outer, n, width), indices (n)
  * take_along_axis   arrays: y (outer, m, inner), x (outer, n, inner), indices (outer, m, inner)
  * add_along_axis    arrays: y (outer, n, inner), g (outer, m, inner), indices (outer, m, inner)
  *              ints: outer, n, m, inner; the arrays may have any axes that make these
  *
  * All in C order. A negative index counts from the end. The indices are checked before anything is
- * written. scatter_add splits y into blocks of rows, each of which is cleared and then added to in
- * the order of the indices, so the sums are always the same; add_along_axis splits into columns, of
- * which each is added up in the order of its indices.
+ * written. scatter_add splits y[o] into blocks of rows, each of which is cleared and then added to
+ * in the order of the indices, so the sums are always the same; add_along_axis splits into columns,
+ * of which each is added up in the order of its indices.
  */
 #include "../strided.h"
 #include "../table.h"
@@ -20,8 +20,8 @@ enum { BLOCK_BYTES = 16 << 10, LEAST_BLOCKS = 8, MOST_BLOCKS = 1 << 14 };
 
 typedef struct {
     const tg_array *y, *x, *indices;
-    ptrdiff_t n, width, n_rows, item;
-    ptrdiff_t per_task;
+    ptrdiff_t outer, n, width, n_rows, item;
+    ptrdiff_t per_task; /* rows */
 } gather;
 
 /* The row of an index. */
@@ -51,19 +51,17 @@ static inline void prefetch(const char *row, size_t bytes)
 #endif
 }
 
-static void run_take(void *context, ptrdiff_t task)
+/* Rows [start, end) of those that the indices name in one x. */
+static void take_rows(const gather *s, ptrdiff_t start, ptrdiff_t end, const char *x, char *y)
 {
-    const gather *s = context;
-    ptrdiff_t start = task * s->per_task, end = start + s->per_task;
-    size_t bytes = (size_t)(s->width * s->item);
-    char *y = s->y->data;
-    const char *x = s->x->data;
-    end = end < s->n ? end : s->n;
+    const size_t bytes = (size_t)(s->width * s->item);
+    const tg_array at = *s->indices; /* here, what is written to y cannot be part of it */
+    const gather here = {.indices = &at, .n_rows = s->n_rows};
     /* Rows of these lengths are a move or a few; the processor runs ahead over many of them. */
 #define TAKE(size)                                                                                 \
     case size:                                                                                     \
         for (ptrdiff_t i = start; i < end; i++)                                                    \
-            memcpy(y + i * (size), x + row_at(s, i) * (size), size);                               \
+            memcpy(y + i * (size), x + row_at(&here, i) * (size), size);                           \
         break;
     switch (bytes) {
         TAKE(4)
@@ -86,45 +84,64 @@ static void run_take(void *context, ptrdiff_t task)
 #undef TAKE
 }
 
+static void run_take(void *context, ptrdiff_t task)
+{
+    const gather *s = context;
+    const ptrdiff_t all = s->outer * s->n, row = s->width * s->item;
+    ptrdiff_t start = task * s->per_task, end = start + s->per_task;
+    end = end < all ? end : all;
+    for (ptrdiff_t o = start / s->n; start < end; o++) {
+        const ptrdiff_t first = o * s->n, stop = end < first + s->n ? end : first + s->n;
+        take_rows(s, start - first, stop - first, (const char *)s->x->data + o * s->n_rows * row,
+                  (char *)s->y->data + first * row);
+        start = stop;
+    }
+}
+
 int tg_take(const tg_call *call)
 {
     const tg_array *a = call->arrays;
-    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .n = a[0].shape[0]};
-    s.width = a[0].shape[1];
-    s.n_rows = a[1].shape[0];
+    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .outer = a[0].shape[0]};
+    s.n = a[0].shape[1];
+    s.width = a[0].shape[2];
+    s.n_rows = a[1].shape[1];
     s.item = tg_item_size(a[0].dtype);
     if (!indices_fit(&s))
         return TG_INDEX_OUT_OF_RANGE;
+    const ptrdiff_t all = s.outer * s.n;
     if (s.width == 0)
         return TG_OK;
     s.per_task = TG_TASK / s.width + 1;
-    tg_parallel((s.n + s.per_task - 1) / s.per_task, 0.3 * (double)(s.n * s.width), run_take, &s);
+    tg_parallel((all + s.per_task - 1) / s.per_task, 0.3 * (double)(all * s.width), run_take, &s);
     return TG_OK;
 }
 
 /* Rows of g in the order of the blocks of y that they are added to. */
 typedef struct {
     const gather *s;
-    int shift;             /* a block has 2^shift rows */
+    int shift; /* a block has 2^shift rows */
+    ptrdiff_t n_blocks;
     const ptrdiff_t *ends; /* of each block's moves */
     const tg_row_move *moves;
 } scatter;
 
-static void run_scatter_add(void *context, ptrdiff_t block)
+static void run_scatter_add(void *context, ptrdiff_t task)
 {
     const scatter *c = context;
     const gather *s = c->s;
+    const ptrdiff_t o = task / c->n_blocks, block = task % c->n_blocks;
     const ptrdiff_t first = block ? c->ends[block - 1] : 0, n = c->ends[block] - first;
     const ptrdiff_t row = block << c->shift, rows = (ptrdiff_t)1 << c->shift;
     const ptrdiff_t cleared = (rows < s->n_rows - row ? rows : s->n_rows - row) * s->width;
+    const ptrdiff_t from = o * s->n * s->width, to = o * s->n_rows * s->width;
     if (s->y->dtype == TG_F32) {
-        float *y = s->y->data;
+        float *y = (float *)s->y->data + to;
         tg_active->scatter_add_rows_f32(cleared, y + row * s->width, n, c->moves + first, s->width,
-                                        s->x->data, y);
+                                        (const float *)s->x->data + from, y);
     } else {
-        double *y = s->y->data;
+        double *y = (double *)s->y->data + to;
         tg_active->scatter_add_rows_f64(cleared, y + row * s->width, n, c->moves + first, s->width,
-                                        s->x->data, y);
+                                        (const double *)s->x->data + from, y);
     }
 }
 
@@ -148,30 +165,32 @@ static void order_by_blocks(const gather *s, int shift, ptrdiff_t n_blocks, ptrd
 int tg_scatter_add(const tg_call *call)
 {
     const tg_array *a = call->arrays;
-    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .n = a[1].shape[0]};
-    s.width = a[0].shape[1];
-    s.n_rows = a[0].shape[0];
+    gather s = {.y = &a[0], .x = &a[1], .indices = &a[2], .outer = a[0].shape[0]};
+    s.n = a[1].shape[1];
+    s.width = a[0].shape[2];
+    s.n_rows = a[0].shape[1];
     s.item = tg_item_size(a[0].dtype);
     if (!indices_fit(&s))
         return TG_INDEX_OUT_OF_RANGE;
-    if (s.width == 0 || s.n_rows == 0)
+    if (s.width == 0 || s.n_rows == 0 || s.outer == 0)
         return TG_OK;
     scatter c = {.s = &s};
-    while ((s.width * s.item << c.shift) < BLOCK_BYTES && s.n_rows >> c.shift > LEAST_BLOCKS)
+    const ptrdiff_t least = s.outer < LEAST_BLOCKS ? LEAST_BLOCKS / s.outer : 1;
+    while ((s.width * s.item << c.shift) < BLOCK_BYTES && s.n_rows >> c.shift > least)
         c.shift++;
     while (s.n_rows >> c.shift > MOST_BLOCKS)
         c.shift++;
-    const ptrdiff_t n_blocks = ((s.n_rows - 1) >> c.shift) + 1;
+    c.n_blocks = ((s.n_rows - 1) >> c.shift) + 1;
     tg_row_move *moves =
-        tg_alloc((size_t)s.n * sizeof *moves + (size_t)n_blocks * sizeof(ptrdiff_t));
+        tg_alloc((size_t)s.n * sizeof *moves + (size_t)c.n_blocks * sizeof(ptrdiff_t));
     if (!moves)
         return TG_NO_MEMORY;
     ptrdiff_t *ends = (ptrdiff_t *)(moves + s.n);
-    order_by_blocks(&s, c.shift, n_blocks, ends, moves);
+    order_by_blocks(&s, c.shift, c.n_blocks, ends, moves);
     c.ends = ends;
     c.moves = moves;
     const double work = 0.1 * (double)(s.n_rows * s.width) + 0.2 * (double)(s.n * (s.width + 4));
-    tg_parallel(n_blocks, work, run_scatter_add, &c);
+    tg_parallel(s.outer * c.n_blocks, (double)s.outer * work, run_scatter_add, &c);
     tg_free(moves);
     return TG_OK;
 }

@@ -18,7 +18,7 @@ from tinygrad_cn.op import Op, Placeholder, Value, apply_as_one, as_one, wrap
 
 from .creation import FLOAT, asarray
 from .joining import _scatter_add, _take
-from .shape import _axis, basic_getitem, broadcast_to, flatten, moveaxis, reshape
+from .shape import _axis, basic_getitem, broadcast_to, flatten, reshape
 
 _BASIC = (int, slice, type(None), type(...), np.integer)
 
@@ -209,12 +209,7 @@ def take(x: Any, indices: Any, axis: int | None = None) -> Any:
     if axis is None:
         return _take(flatten(x), indices)
     x = asarray(x)
-    at = _axis("take", axis, x.ndim)
-    if at == 0:
-        return _take(x, indices)
-    y = _take(moveaxis(x, at, 0), indices)
-    n = indices.ndim
-    return moveaxis(y, tuple(range(n)), tuple(range(at, at + n)))
+    return _take(x, indices, axis=_axis("take", axis, x.ndim))
 
 
 class TakeAlongAxis(Op):

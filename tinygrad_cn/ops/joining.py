@@ -18,7 +18,6 @@ from .shape import (
     copy,
     expand_dims,
     flatten,
-    moveaxis,
     place,
     reshape,
 )
@@ -50,23 +49,26 @@ class Concat(Op):
 
 
 class Take(Op):
-    """y[i] = x[indices[i]], rows of axis 0;  gx = zeros to which g[i] is added at indices[i]."""
+    """y[o, i] = x[o, indices[i]], rows of an axis;  gx = zeros, g[o, i] added at [o, indices[i]].
 
-    def forward(x, indices):
-        return kernels.take(x, indices)
+    o: the place along the axes before this one.
+    """
 
-    def vjp(g, x_shape, indices):
-        return _scatter_add(g, indices, shape=x_shape), None
+    def forward(x, indices, *, axis=0):
+        return kernels.take(x, indices, axis)
+
+    def vjp(g, x_shape, indices, axis):
+        return _scatter_add(g, indices, shape=x_shape, axis=axis), None
 
 
 class ScatterAdd(Op):
-    """y = zeros to which x[i] is added at indices[i];  gx[i] = g[indices[i]]."""
+    """y = zeros, x[o, i] added at [o, indices[i]];  gx[o, i] = g[o, indices[i]]."""
 
-    def forward(x, indices, *, shape):
-        return kernels.scatter_add(x, indices, shape)
+    def forward(x, indices, *, shape, axis=0):
+        return kernels.scatter_add(x, indices, shape, axis)
 
-    def vjp(g, indices):
-        return _take(g, indices), None
+    def vjp(g, indices, axis):
+        return _take(g, indices, axis=axis), None
 
 
 _take = Take()
@@ -183,7 +185,7 @@ def pad(x: Any, pad_width: Any, mode: str = "constant", constant_values: Any = 0
         for axis, pair in enumerate(pairs):
             if any(pair):
                 places: Any = np.pad  # mode may be any text: NumPy names those it knows
-                x = take_along(x, places(np.arange(x.shape[axis]), pair, mode), axis)
+                x = _take(x, places(np.arange(x.shape[axis]), pair, mode), axis=axis)
         return x
     if np.ndim(constant_values) != 0:
         raise ValueError(
@@ -258,7 +260,7 @@ def repeat(x: Any, repeats: Any, axis: int | None = None) -> Any:
                 f"[repeat] Expected one count, or one per element of axis {at} of length "
                 f"{x.shape[at]}, received repeats={repeats!r}."
             )
-        return take_along(x, np.repeat(np.arange(x.shape[at]), counts), at)
+        return _take(x, np.repeat(np.arange(x.shape[at]), counts), axis=at)
     head, tail = x.shape[: at + 1], x.shape[at + 1 :]
     n = int(counts.reshape(()))
     wide = broadcast_to(reshape(x, shape=(*head, 1, *tail)), shape=(*head, n, *tail))
@@ -283,12 +285,6 @@ def meshgrid(*xs: Any, indexing: str = "xy") -> list[Any]:
         line = tuple([-1 if order[j] == i else 1 for j in range(len(order))])
         grids.append(copy(broadcast_to(reshape(x, shape=line), shape=shape)))
     return grids
-
-
-def take_along(x: Any, indices: np.ndarray, axis: int) -> Any:
-    """Elements of one axis by constant, valid positions."""
-    moved = moveaxis(x, axis, 0)
-    return moveaxis(_take(moved, indices), 0, axis)
 
 
 def _list(op: str, xs: Any) -> list[Any]:

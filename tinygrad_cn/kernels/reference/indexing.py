@@ -22,32 +22,35 @@ def _check_indices(op: str, indices: Array, n_rows: int) -> None:
         )
 
 
-def take(x: Any, indices: Any) -> Array:
-    """y[i] = x[indices[i]]: rows of axis 0; a negative index counts from the end.
+def take(x: Any, indices: Any, axis: int = 0) -> Array:
+    """y[o, i] = x[o, indices[i]]: rows of an axis; a negative index counts from the end.
 
-    x (V, ...) and indices of any shape (I) give (I, ...).
+    x (O, V, ...) and indices of any shape (I) give (O, I, ...), O all axes before this one.
     """
     x, indices = np.asarray(x), np.asarray(indices)
-    if x.ndim == 0:
-        raise ValueError("[take] x has no axis 0. Expected x.ndim >= 1, received x.ndim=0.")
-    _check_indices("take", indices, x.shape[0])
-    return np.asarray(x[indices.astype(np.intp)], dtype=x.dtype.newbyteorder("="))
+    if not 0 <= axis < x.ndim:
+        raise ValueError(
+            f"[take] x has no axis {axis}. Expected x.ndim >= {axis + 1}, received x.ndim={x.ndim}."
+        )
+    _check_indices("take", indices, x.shape[axis])
+    return np.asarray(np.take(x, indices.astype(np.intp), axis), x.dtype.newbyteorder("="))
 
 
-def scatter_add(g: Any, indices: Any, shape: tuple[int, ...]) -> Array:
-    """An array of zeros of `shape` where y[indices[i]] += g[i], in the order of i.
+def scatter_add(g: Any, indices: Any, shape: tuple[int, ...], axis: int = 0) -> Array:
+    """An array of zeros of `shape` where y[o, indices[i]] += g[o, i], in the order of i.
 
-    The gradient of take: g (I, ...) and indices (I) give `shape` = (V, ...).
+    The gradient of take: g (O, I, ...) and indices (I) give `shape` = (O, V, ...).
     """
     g, indices, shape = np.asarray(g), np.asarray(indices), tuple(shape)
-    if not shape or g.shape != indices.shape + shape[1:]:
+    if not 0 <= axis < len(shape) or g.shape != shape[:axis] + indices.shape + shape[axis + 1 :]:
         raise ValueError(
-            "[scatter_add] shapes do not match. Expected g.shape == indices.shape + shape[1:], "
-            f"received g.shape={g.shape}, indices.shape={indices.shape}, shape={shape}."
+            "[scatter_add] shapes do not match. Expected g.shape == shape[:axis] + indices.shape + "
+            f"shape[axis + 1:], received g.shape={g.shape}, indices.shape={indices.shape}, "
+            f"shape={shape}, axis={axis}."
         )
-    _check_indices("scatter_add", indices, shape[0])
+    _check_indices("scatter_add", indices, shape[axis])
     y = np.zeros(shape, dtype=g.dtype.newbyteorder("="))
-    np.add.at(y, indices.astype(np.intp), g)
+    np.add.at(y, (slice(None),) * axis + (indices.astype(np.intp),), g)
     return y
 
 
