@@ -120,7 +120,11 @@ def stack(xs: Any, axis: int = 0) -> Any:
                 f"[stack] Expected one shape for all, received xs[0].shape={xs[0].shape}, "
                 f"xs[{i}].shape={x.shape}."
             )
-    return concat([expand_dims(x, axis) for x in xs], axis)
+    shape = xs[0].shape
+    at = _axis("stack", axis, len(shape) + 1)
+    if at == len(shape):
+        return concat([expand_dims(x, at) for x in xs], at)
+    return reshape(concat(xs, at), shape=(*shape[:at], len(xs), *shape[at:]))
 
 
 def split(x: Any, indices_or_sections: Any, axis: int = 0) -> list[Any]:
