@@ -175,18 +175,39 @@ TG_KERNEL void TG_ONCE(binary_integers)(int op, int dtype, ptrdiff_t n, void *y,
 #undef TG_INTEGER_OPS
 #undef TG_INTEGER_LOOP
 
-/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. The order of exact operations does not matter. */
-#define TG_REDUCE_LOOP(value)                                                                      \
-    for (ptrdiff_t i = 1; i < n_rows; i++)                                                         \
-        for (ptrdiff_t j = 0; j < n; j++) {                                                        \
-            const int64_t u = y[j], v = x[i * n + j];                                              \
-            y[j] = (int64_t)(value);                                                               \
+/* y[j] = x[0, j] op x[1, j] ...; n_rows >= 1. The order of exact operations does not matter: a
+ * single column is taken as some, so that it vectorises, whose results are then a column. */
+#define TG_SOME 32
+
+#define TG_REDUCE_ROWS(value, n_rows, n, to, from)                                                 \
+    for (ptrdiff_t i = 0; i < (n_rows); i++)                                                       \
+        for (ptrdiff_t j = 0; j < (n); j++) {                                                      \
+            const int64_t u = (to)[j], v = (from)[i * (n) + j];                                    \
+            (to)[j] = (int64_t)(value);                                                            \
         }
+#define TG_REDUCE_LOOP(value)                                                                      \
+    {                                                                                              \
+        if (n == 1 && n_rows >= 2 * TG_SOME) {                                                     \
+            int64_t some[TG_SOME];                                                                 \
+            const ptrdiff_t m = n_rows / TG_SOME - 1;                                              \
+            memcpy(some, x, sizeof some);                                                          \
+            x += TG_SOME;                                                                          \
+            TG_REDUCE_ROWS(value, m, TG_SOME, some, x)                                             \
+            x += m * TG_SOME;                                                                      \
+            n_rows -= (m + 1) * TG_SOME;                                                           \
+            *y = *some;                                                                            \
+            TG_REDUCE_ROWS(value, TG_SOME - 1, 1, y, some + 1)                                     \
+        } else {                                                                                   \
+            memcpy(y, x, (size_t)n * sizeof *y);                                                   \
+            x += n;                                                                                \
+            n_rows--;                                                                              \
+        }                                                                                          \
+        TG_REDUCE_ROWS(value, n_rows, n, y, x)                                                     \
+    }
 
 TG_KERNEL void TG_ONCE(reduce_integers)(int op, ptrdiff_t n_rows, ptrdiff_t n, int64_t *y,
                                         const int64_t *x)
 {
-    memcpy(y, x, (size_t)n * sizeof *y);
     if (op == TG_REDUCE_sum)
         TG_REDUCE_LOOP((uint64_t)u + (uint64_t)v)
     else if (op == TG_REDUCE_prod)
@@ -197,6 +218,8 @@ TG_KERNEL void TG_ONCE(reduce_integers)(int op, ptrdiff_t n_rows, ptrdiff_t n, i
         TG_REDUCE_LOOP(u < v ? u : v)
 }
 #undef TG_REDUCE_LOOP
+#undef TG_REDUCE_ROWS
+#undef TG_SOME
 
 /* Whether all indices are at least -limit and below limit: without branches, so that it
  * vectorises. */
