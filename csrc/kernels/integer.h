@@ -202,7 +202,16 @@ TG_KERNEL void TG_ONCE(binary_integers)(int op, int dtype, ptrdiff_t n, void *y,
             x += n;                                                                                \
             n_rows--;                                                                              \
         }                                                                                          \
-        TG_REDUCE_ROWS(value, n_rows, n, y, x)                                                     \
+        if (n == 1) {                                                                              \
+            int64_t u = *y;                                                                        \
+            for (ptrdiff_t i = 0; i < n_rows; i++) {                                               \
+                const int64_t v = x[i];                                                            \
+                u = (int64_t)(value);                                                              \
+            }                                                                                      \
+            *y = u;                                                                                \
+        } else {                                                                                   \
+            TG_REDUCE_ROWS(value, n_rows, n, y, x)                                                 \
+        }                                                                                          \
     }
 
 TG_KERNEL void TG_ONCE(reduce_integers)(int op, ptrdiff_t n_rows, ptrdiff_t n, int64_t *y,
