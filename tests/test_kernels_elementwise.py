@@ -301,6 +301,24 @@ def test_some_rows_at_once(dtype: type, isa: str, rng: np.random.Generator) -> N
         assert_same(kernels.pow(a, exponents), a**exponents, tolerance(dtype))
 
 
+@pytest.mark.parametrize("dtype", FLOATS)
+@pytest.mark.parametrize("exponent", [2, 3, -1])
+def test_powers_that_have_a_shortcut(
+    exponent: int, dtype: type, isa: str, rng: np.random.Generator
+) -> None:
+    special = [0.0, -0.0, np.inf, -np.inf, np.nan, 1e-30, -1e30, -1.0]
+    x = np.concatenate([rng.normal(size=552), special]).astype(dtype).reshape(20, 28)
+    for a in (x, x[:, ::2], x.T, x[3:4], x[::-1, 5:6], np.broadcast_to(x[:, -1:], x.shape)):
+        with np.errstate(all="ignore"):
+            expected = np.power(a.astype(np.longdouble), exponent).astype(dtype)
+        y = kernels.pow(a, dtype(exponent))
+        np.testing.assert_allclose(y, expected, rtol=3 * np.finfo(dtype).eps)
+        zero = expected == 0
+        np.testing.assert_array_equal(np.signbit(y[zero]), np.signbit(expected[zero]))
+    y = x.copy()
+    np.testing.assert_array_equal(kernels.pow(y, dtype(exponent), out=y), kernels.pow(x, exponent))
+
+
 @pytest.mark.parametrize("dtype", [*FLOATS, np.int64])
 def test_operands_that_lie_across_long_rows(
     dtype: type, isa: str, rng: np.random.Generator
